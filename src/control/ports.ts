@@ -1,0 +1,138 @@
+/** What the loop needs from the world. Adapters implement these and never import each other. */
+
+import type { AdminState, CheckState, DomainState, Sample, Term } from '../scaler/observation.ts';
+
+/** A domain on a host, with the marks that its host keeps for it. */
+export interface DomainReport {
+  readonly name: string;
+  readonly uuid: string;
+  readonly state: DomainState;
+  /** Wall clock of the birth, from the domain's own marks; 0 when it carries none. */
+  readonly bornMs: number;
+  readonly imageVersion: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  readonly diskMiB: number;
+}
+
+/** One answer of a host. Totals are what the host has for guests, its own needs already taken off. */
+export interface HostSnapshot {
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  readonly diskMiB: number;
+  /** Every domain there that carries a mark of this installation, or a name that such a domain could have. */
+  readonly domains: readonly DomainReport[];
+}
+
+/** All that a host needs to make a node: nothing is left to choose. */
+export interface BootOrder {
+  readonly name: string;
+  readonly uuid: string;
+  readonly bornMs: number;
+  readonly address: string;
+  readonly port: number;
+  readonly mac: string;
+  readonly imageName: string;
+  readonly imageVersion: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  readonly diskMiB: number;
+  readonly term: Term;
+}
+
+/** One tenant of a name; never the next one. */
+export interface DomainRef {
+  readonly name: string;
+  readonly uuid: string;
+  readonly bornMs: number;
+  readonly term: Term;
+}
+
+/**
+ * One host. Every method is idempotent: what is already so is a success. All of them reject with
+ * `UnreachableError` when the host does not answer and nothing was sent, and with `OutcomeUnknownError`
+ * when an order was sent and its answer was lost.
+ */
+export interface Hypervisor {
+  readonly host: string;
+  /** @throws UnreachableError */
+  inspect(signal: AbortSignal): Promise<HostSnapshot>;
+  /**
+   * Makes and starts a domain; resolves when the host has it, not when it serves.
+   *
+   * @throws RefusedError when the host cannot have it (no room, name taken by another mark): place elsewhere.
+   */
+  create(order: BootOrder, signal: AbortSignal): Promise<void>;
+  /** Freezes a running domain, memory kept. @throws PreconditionError when this tenant is not there. */
+  pause(ref: DomainRef, signal: AbortSignal): Promise<void>;
+  /** Lets a paused domain run. @throws PreconditionError when this tenant is not there. */
+  wake(ref: DomainRef, signal: AbortSignal): Promise<void>;
+  /** Shuts a domain down, by force at the deadline, and removes what was made for it. Absent is a success. */
+  destroy(ref: DomainRef, signal: AbortSignal): Promise<void>;
+}
+
+/** One declared server. */
+export interface ServerReport {
+  readonly name: string;
+  readonly admin: AdminState;
+  readonly check: CheckState;
+  readonly sessions: number;
+  readonly sinceChangeMs: number;
+}
+
+/** One backend: its servers and the readings of its traffic. */
+export interface BackendReport {
+  readonly servers: readonly ServerReport[];
+  /** Requests that arrived, per second, over the last second or so. */
+  readonly requestRate: Sample<number>;
+  /** Requests answered, per second, over the same time. */
+  readonly servedRate: Sample<number>;
+  /** Requests that wait in the backend's queue now. */
+  readonly queued: number;
+  /** Σ scur and Σ slim of the servers in rotation that pass their checks. */
+  readonly usedSlots: number;
+  readonly totalSlots: number;
+}
+
+/** One answer of a balancer. */
+export interface BalancerSnapshot {
+  /** Changes with each reload and restart. */
+  readonly epoch: string;
+  /** True while a worker from before a reload may still serve: sessions shown are not all there are. */
+  readonly oldWorkers: boolean;
+  /** By backend name; a backend that the balancer does not have is missing. */
+  readonly backends: ReadonlyMap<string, BackendReport>;
+}
+
+/** What must hold at the moment of the change. */
+export type ServerPrecondition = 'none' | 'check-passed' | 'quiet';
+
+export interface ServerChange {
+  readonly backend: string;
+  readonly server: string;
+  readonly to: AdminState;
+  readonly requires: ServerPrecondition;
+}
+
+/**
+ * One HAProxy. It is the source of traffic signals, too: one question answers both.
+ * A server that is in the asked state already is a success and nothing is sent.
+ */
+export interface LoadBalancer {
+  readonly name: string;
+  /** @throws UnreachableError */
+  inspect(signal: AbortSignal): Promise<BalancerSnapshot>;
+  /**
+   * Sets states, reads them back, and makes them survive a reload.
+   *
+   * @throws PreconditionError when a `requires` does not hold; that server is left as it was.
+   * @throws UnreachableError when the balancer does not answer, or not as asked.
+   */
+  setServers(changes: readonly ServerChange[], signal: AbortSignal): Promise<void>;
+}
+
+/** Who may act. */
+export interface Leadership {
+  /** The term in force, or `undefined` when this process must not act. Asked before every action. */
+  term(): Term | undefined;
+}

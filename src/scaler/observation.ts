@@ -1,0 +1,122 @@
+/** All that one tick knows of one tier. Ages are computed at the edge, so no wall clock is read here. */
+
+import type { ActionKind } from './plan.ts';
+import type { Override } from './policy.ts';
+
+/**
+ * One reading of a signal. Only `ok` may let nodes go; `partial` and `stale` may ask for more; `absent`
+ * says nothing. Empty, NaN, negative and infinite readings are `absent`.
+ */
+export type Sample<T> =
+  | { readonly status: 'ok'; readonly value: T }
+  | { readonly status: 'partial'; readonly value: T; readonly why: string }
+  | { readonly status: 'stale'; readonly value: T; readonly ageMs: number }
+  | { readonly status: 'absent'; readonly why: string };
+
+/** Requests that wait at the balancers, and how fast waiting ones are served. */
+export interface QueueReading {
+  readonly requests: number;
+  readonly servedRps: number;
+}
+
+/** Σ scur and Σ slim over the servers in rotation. */
+export interface SlotReading {
+  readonly used: number;
+  readonly total: number;
+}
+
+export interface Signals {
+  readonly requestRate: Sample<number>;
+  readonly queue: Sample<QueueReading>;
+  readonly slots: Sample<SlotReading>;
+}
+
+/** A domain as its host reported it. */
+export interface DomainSighting {
+  readonly host: string;
+  readonly state: DomainState;
+  /** `foreign`: our name, but not our UUID. */
+  readonly mark: 'ours' | 'foreign';
+  /** When this tenant of the name was made; identity, not arithmetic. */
+  readonly bornMs: number;
+  /** Time since the birth, or since the wall clock last jumped. */
+  readonly ageMs: number;
+  /** False when the host has not answered lately: this is what it said last. */
+  readonly fresh: boolean;
+}
+
+export type DomainState = 'being-made' | 'running' | 'paused' | 'stopping';
+
+/** A node's server on one balancer. */
+export type ServerSighting =
+  | { readonly balancer: string; readonly answered: false }
+  | {
+      readonly balancer: string;
+      readonly answered: true;
+      readonly admin: AdminState;
+      readonly check: CheckState;
+      /** Requests on the node or waiting for it alone. */
+      readonly sessions: number;
+      /** Since HAProxy last changed the server's state. */
+      readonly sinceChangeMs: number;
+    };
+
+export type AdminState = 'ready' | 'drain' | 'maint';
+
+/** `passed`: HAProxy shows exactly `UP` or `DRAIN`, which a tenant's first stale result cannot produce. */
+export type CheckState = 'passed' | 'pending' | 'failed';
+
+/** Everything known of one node number. Two domains of one name are both listed. */
+export interface NodeSighting {
+  readonly number: number;
+  readonly domains: readonly DomainSighting[];
+  readonly servers: readonly ServerSighting[];
+  /** An action of ours that has not yet been seen in a later snapshot. */
+  readonly operation?: ActionKind;
+}
+
+/** A host's room, net of its reserve and of what is in flight. */
+export interface HostSighting {
+  readonly name: string;
+  readonly reachable: boolean;
+  /** False until the host has answered once: what it runs is not known. */
+  readonly everAnswered: boolean;
+  readonly freeMemoryMiB: number;
+  readonly freeVcpus: number;
+  readonly freeDiskMiB: number;
+  readonly bootsInFlight: number;
+  readonly circuit: Circuit;
+  /** Failed boots there within the breaker's window. */
+  readonly recentFailures: number;
+}
+
+/** `half-open` admits one probe. */
+export type Circuit = 'closed' | 'half-open' | 'open';
+
+/** A leadership term: compared by creation of the lease, then by its transitions. */
+export interface Term {
+  readonly createdAtSeconds: number;
+  readonly transitions: number;
+}
+
+export interface Observation {
+  /** Steady time: never jumps, comparable between ticks of one process. */
+  readonly atMs: number;
+  readonly term: Term;
+  readonly signals: Signals;
+  /** Each number that has a domain, an operation, or a server out of maintenance. */
+  readonly nodes: readonly NodeSighting[];
+  readonly hosts: readonly HostSighting[];
+  /** True while a reloaded HAProxy's old workers may still serve: sessions cannot be counted. */
+  readonly oldWorkers: boolean;
+  /** Numbers that rest after a failure, or that a conflict blocks. */
+  readonly blockedNumbers: readonly number[];
+  /** The breaker of this tier's boots. */
+  readonly circuit: Circuit;
+  /** How many more nodes the installation's `limits.maxNodes` leaves. */
+  readonly fleetRoom: number;
+  readonly concurrentBootsPerHost: number;
+  /** Measured time from order to service; undefined before the first boot. */
+  readonly bootTimeMs: number | undefined;
+  readonly overrides: readonly Override[];
+}

@@ -1,0 +1,38 @@
+/** What ops tune, compiled from the config file: durations are milliseconds, percentages stay percentages. */
+
+/** At most so much change within any `periodMs`; of several policies the most generous one counts. */
+export type ScalingPolicy =
+  | { readonly kind: 'percent'; readonly percent: number; readonly periodMs: number }
+  | { readonly kind: 'nodes'; readonly nodes: number; readonly periodMs: number };
+
+export interface TierPolicy {
+  /** Never fewer by our own act. */
+  readonly minNodes: number;
+  /** Never more, counting every domain that exists and can be reached or that HAProxy reports up. */
+  readonly maxNodes: number;
+  readonly requestRate?: { readonly targetPerNodeRps: number };
+  readonly queue?: { readonly maxWaitMs: number };
+  readonly scaleOut: {
+    /** Scale out only when the need exceeds the nodes by more than this share of them. */
+    readonly tolerance: number;
+    readonly policies: readonly ScalingPolicy[];
+  };
+  readonly scaleIn: {
+    readonly tolerance: number;
+    /** `auto` is the larger of 30 s and the tier's measured boot time. */
+    readonly stabilizationWindowMs: number | 'auto';
+    readonly policies: readonly ScalingPolicy[];
+  };
+  /** Nodes kept paused beside those in service, within `maxNodes`. */
+  readonly standbyNodes: number;
+  /** A drained node that still has sessions is let go this long after its drain began. */
+  readonly drainDeadlineMs: number;
+  /** From the order to the first passed check; later, the boot has failed. */
+  readonly bootDeadlineMs: number;
+}
+
+/** What an operator says about one tier for a while; it wins over the recommendation. */
+export type Override =
+  | { readonly kind: 'pause'; readonly direction: 'in' | 'out' | 'all'; readonly reason: string }
+  | { readonly kind: 'hold'; readonly nodes: number; readonly reason: string }
+  | { readonly kind: 'min'; readonly nodes: number; readonly reason: string };
