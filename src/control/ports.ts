@@ -102,6 +102,8 @@ export interface BalancerSnapshot {
   readonly oldWorkers: boolean;
   /** By backend name; a backend that the balancer does not have is missing. */
   readonly backends: ReadonlyMap<string, BackendReport>;
+  /** What a person should look at tomorrow, though nothing failed: an unwritable state file, a server without check. */
+  readonly warnings?: readonly string[];
 }
 
 /** What must hold at the moment of the change. */

@@ -1,6 +1,5 @@
 /** All that one tick knows of one tier. Ages are computed at the edge, so no wall clock is read here. */
 
-import type { ActionKind } from './plan.ts';
 import type { Override } from './policy.ts';
 
 /**
@@ -46,6 +45,17 @@ export interface DomainSighting {
 }
 
 export type DomainState = 'being-made' | 'running' | 'paused' | 'stopping';
+
+/** What can be done to a node; what is under way on one is known by the same word. */
+export type ActionKind =
+  | 'admit'
+  | 'warm'
+  | 'wake'
+  | 'boot'
+  | 'drain'
+  | 'pause'
+  | 'park'
+  | 'destroy';
 
 /** A node's server on one balancer. */
 export type ServerSighting =

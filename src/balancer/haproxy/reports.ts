@@ -1,0 +1,61 @@
+/** From HAProxy's two tables to the report that the loop reads. */
+
+import type { BackendReport, ServerReport } from '../../control/ports.ts';
+import { RateMeter } from './rates.ts';
+import type { ServerState } from './server-states.ts';
+import { type BackendStats, checkStateOf } from './stats.ts';
+
+/** What one answer says about one backend. */
+export interface BackendReading {
+  readonly stats: BackendStats;
+  readonly states: ReadonlyMap<string, ServerState>;
+  /** True while the worker may still show check results of its state file. */
+  readonly restored: boolean;
+}
+
+/** A backend's servers, ours and foreign ones alike: whose they are is decided by their names, elsewhere. */
+export function reportServers(reading: BackendReading): readonly ServerReport[] {
+  const servers: ServerReport[] = [];
+  for (const [name, state] of reading.states) {
+    const stats = reading.stats.servers.get(name);
+    // The two tables are asked a moment apart; a server that only one of them has is just being made.
+    if (stats !== undefined) {
+      servers.push({
+        name,
+        admin: state.admin,
+        check: checkStateOf(stats, reading.restored),
+        sessions: stats.sessions + stats.queued,
+        sinceChangeMs: state.sinceChangeMs,
+      });
+    }
+  }
+  return servers;
+}
+
+/** Remembers one backend's counters from answer to answer. */
+export class BackendMeter {
+  readonly #requests = new RateMeter();
+  readonly #served = new RateMeter();
+
+  /** @param atMs - Steady time of the answer. */
+  report(reading: BackendReading, epoch: string, atMs: number): BackendReport {
+    const { stats } = reading;
+    let usedSlots = 0;
+    let totalSlots = 0;
+    for (const server of stats.servers.values()) {
+      // `UP 2/3` is failing or freshly ready, and still gets its share of the traffic.
+      if (server.status.startsWith('UP') || server.status === 'no check') {
+        usedSlots += server.sessions;
+        totalSlots += server.sessionLimit ?? 0;
+      }
+    }
+    return {
+      servers: reportServers(reading),
+      requestRate: this.#requests.read({ epoch, atMs, total: stats.arrivalsTotal }),
+      servedRate: this.#served.read({ epoch, atMs, total: stats.answersTotal }),
+      queued: stats.queued,
+      usedSlots,
+      totalSlots,
+    };
+  }
+}

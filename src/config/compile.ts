@@ -1,0 +1,154 @@
+/** From the form that people write to the form that the program computes with. Nothing is checked here. */
+
+import type { Cluster, Tier } from '../scaler/cluster.ts';
+import type { ScalingPolicy, TierPolicy } from '../scaler/policy.ts';
+import { acceptedRange, listAddresses } from './addresses.ts';
+import type { BalancerConfig, Config, HostConfig, RoomConfig } from './config.ts';
+import type { WrittenConfig } from './schema.ts';
+import type { WrittenTier } from './tier-schema.ts';
+import { parseAmountMiB, parseDurationMs } from './units.ts';
+
+type WrittenScaledTier = Extract<WrittenTier, { scaling: 'automatic' }>;
+type WrittenRoom = WrittenConfig['sizes'][string];
+
+/** Compiles a config that the schema has accepted and that has no contradictions. */
+export function compile(written: WrittenConfig): Config {
+  const [host = '', port] = written.http.listen.split(':');
+  const { limits } = written;
+  return {
+    installation: written.installation,
+    hosts: written.hosts.map(compileHost),
+    balancers: written.balancers.map(compileBalancer),
+    clusters: written.clusters.map((cluster) => compileCluster(cluster, written)),
+    limits: {
+      maxNodes: limits.maxNodes,
+      concurrentBootsPerHost: limits.concurrentBootsPerHost,
+      breaker: {
+        failures: limits.breaker.failures,
+        windowMs: parseDurationMs(limits.breaker.window),
+        openMs: parseDurationMs(limits.breaker.open),
+      },
+    },
+    http: { host, port: Number(port) },
+  };
+}
+
+/** Compiles what a node takes or a host has. */
+export function compileRoom(written: WrittenRoom): RoomConfig {
+  return {
+    memoryMiB: parseAmountMiB(written.memory),
+    vcpus: written.vcpus,
+    diskMiB: parseAmountMiB(written.disk),
+  };
+}
+
+function compileHost(host: WrittenConfig['hosts'][number]): HostConfig {
+  return {
+    name: host.name,
+    driver: host.driver,
+    capacity: compileRoom(host.capacity),
+    reserveMemoryMiB: parseAmountMiB(host.reserve.memory),
+    embedded: {
+      bootDelayMs: parseDurationMs(host.embedded.bootDelay),
+      serviceTimeMs: parseDurationMs(host.embedded.serviceTime),
+      slots: host.embedded.slots,
+    },
+  };
+}
+
+function compileBalancer(balancer: WrittenConfig['balancers'][number]): BalancerConfig {
+  return {
+    name: balancer.name,
+    driver: balancer.driver,
+    socket: balancer.socket,
+    masterSocket: balancer.masterSocket,
+    stateFile: balancer.stateFile,
+    hardStopAfterMs: parseDurationMs(balancer.hardStopAfter),
+  };
+}
+
+function compileCluster(
+  cluster: WrittenConfig['clusters'][number],
+  written: WrittenConfig,
+): Cluster {
+  return {
+    name: cluster.name,
+    mode: cluster.mode,
+    tiers: Object.entries(cluster.tiers).map(([name, tier]) =>
+      compileTier({ cluster: cluster.name, name }, tier, written),
+    ),
+  };
+}
+
+function compileTier(
+  identity: { readonly cluster: string; readonly name: string },
+  tier: WrittenTier,
+  { images, sizes }: Pick<WrittenConfig, 'images' | 'sizes'>,
+): Tier {
+  const image = images[tier.image];
+  const size = sizes[tier.size];
+  if (image === undefined || size === undefined) {
+    throw new RangeError(`unknown image ${tier.image} or size ${tier.size}`);
+  }
+  const base = {
+    ...identity,
+    image: { name: tier.image, version: image.version },
+    size: { name: tier.size, ...compileRoom(size) },
+    addresses: listAddresses(acceptedRange(tier.addresses)),
+  };
+  if (tier.scaling === 'none') {
+    return { ...base, scaling: 'none', nodes: tier.nodes };
+  }
+  return {
+    ...base,
+    scaling: 'automatic',
+    backend: tier.backend,
+    maxConnections: tier.maxConnections,
+    health: {
+      path: tier.health.path,
+      port: tier.health.port,
+      intervalMs: parseDurationMs(tier.health.interval),
+    },
+    frontend: tier.frontend && {
+      bind: tier.frontend.bind,
+      queueTimeoutMs: parseDurationMs(tier.frontend.queueTimeout),
+    },
+    policy: compilePolicy(tier),
+  };
+}
+
+function compilePolicy(tier: WrittenScaledTier): TierPolicy {
+  const { stabilizationWindow } = tier.scaleIn;
+  return {
+    minNodes: tier.nodes.min,
+    maxNodes: tier.nodes.max,
+    requestRate: { targetPerNodeRps: tier.signals.requestRate.targetPerNode },
+    queue: { maxWaitMs: parseDurationMs(tier.signals.queue.maxWait) },
+    scaleOut: {
+      tolerance: tier.scaleOut.tolerance,
+      policies: tier.scaleOut.policies.flatMap(compileScalingPolicy),
+    },
+    scaleIn: {
+      tolerance: tier.scaleIn.tolerance,
+      stabilizationWindowMs:
+        stabilizationWindow === 'auto' ? 'auto' : parseDurationMs(stabilizationWindow),
+      policies: tier.scaleIn.policies.flatMap(compileScalingPolicy),
+    },
+    standbyNodes: tier.standby.nodes,
+    drainDeadlineMs: parseDurationMs(tier.drain.deadline),
+    bootDeadlineMs: parseDurationMs(tier.boot.deadline),
+  };
+}
+
+/** The schema lets exactly one of the two through. */
+function compileScalingPolicy({
+  percent,
+  nodes,
+  per,
+}: WrittenScaledTier['scaleOut']['policies'][number]): readonly ScalingPolicy[] {
+  const periodMs = parseDurationMs(per);
+  return [
+    ...(percent === undefined ? [] : [{ kind: 'percent', percent, periodMs } as const]),
+    ...(nodes === undefined ? [] : [{ kind: 'nodes', nodes, periodMs } as const]),
+  ];
+}

@@ -1,0 +1,246 @@
+/** Rules between values: each value by itself is right, together they cannot be. */
+
+import { nodeName, tierKey } from '../scaler/cluster.ts';
+import { type AddressRange, acceptedRange, isLoopback, rangeLength } from './addresses.ts';
+import { compileRoom } from './compile.ts';
+import { type Finding, formatPath, type Path } from './problems.ts';
+import type { WrittenConfig } from './schema.ts';
+import { suggest } from './suggest.ts';
+import type { WrittenTier } from './tier-schema.ts';
+import { formatDuration, parseAmountMiB, parseDurationMs } from './units.ts';
+
+interface PlacedTier {
+  readonly cluster: string;
+  readonly name: string;
+  readonly tier: WrittenTier;
+  readonly range: AddressRange;
+  readonly path: Path;
+}
+
+/** A value and where it stands. */
+interface Use {
+  readonly value: string;
+  readonly path: Path;
+}
+
+/** Every contradiction, in no particular order. An empty list is a config that can be compiled. */
+export function findContradictions(written: WrittenConfig): readonly Finding[] {
+  const tiers = placeTiers(written);
+  return [
+    ...findRepeatedNames(written),
+    ...findSharedSections(tiers),
+    ...findCollidingNodeNames(tiers),
+    ...findOverlappingRanges(tiers),
+    ...findOversizedReserves(written),
+    ...tiers.flatMap((placed) => [
+      ...checkReferences(placed, written),
+      ...checkCounts(placed),
+      ...checkLoopback(placed, written),
+      ...checkBootDeadline(placed, written),
+    ]),
+  ];
+}
+
+function placeTiers(written: WrittenConfig): readonly PlacedTier[] {
+  return written.clusters.flatMap((cluster, index) =>
+    Object.entries(cluster.tiers).map(([name, tier]) => ({
+      cluster: cluster.name,
+      name,
+      tier,
+      range: acceptedRange(tier.addresses),
+      path: ['clusters', index, 'tiers', name],
+    })),
+  );
+}
+
+function findRepeatedNames({ hosts, balancers, clusters }: WrittenConfig): readonly Finding[] {
+  const stateFiles: Use[] = [];
+  const sockets: Use[] = [];
+  for (const [index, { socket, masterSocket, stateFile }] of balancers.entries()) {
+    const path: Path = ['balancers', index];
+    stateFiles.push({ value: stateFile, path: [...path, 'stateFile'] });
+    sockets.push({ value: socket, path: [...path, 'socket'] });
+    if (masterSocket !== undefined) {
+      sockets.push({ value: masterSocket, path: [...path, 'masterSocket'] });
+    }
+  }
+  return [
+    ...findRepeated('host name', namesOf('hosts', hosts)),
+    ...findRepeated('balancer name', namesOf('balancers', balancers)),
+    ...findRepeated('cluster name', namesOf('clusters', clusters)),
+    ...findRepeated('socket', sockets),
+    ...findRepeated('state file', stateFiles),
+  ];
+}
+
+function namesOf(list: string, entries: readonly { readonly name: string }[]): readonly Use[] {
+  return entries.map(({ name }, index) => ({ value: name, path: [list, index, 'name'] }));
+}
+
+/** Backends and frontends stand in one HAProxy config, so each name and each bind is there once. */
+function findSharedSections(tiers: readonly PlacedTier[]): readonly Finding[] {
+  const backends: Use[] = [];
+  const binds: Use[] = [];
+  for (const { tier, path } of tiers) {
+    if (tier.scaling === 'automatic') {
+      backends.push({ value: tier.backend, path: [...path, 'backend'] });
+      if (tier.frontend !== undefined) {
+        // `:80`, `*:80` and `0.0.0.0:80` are one and the same to HAProxy.
+        const value = tier.frontend.bind.replace(/^(\*|0\.0\.0\.0)?:/, '*:');
+        binds.push({ value, path: [...path, 'frontend', 'bind'] });
+      }
+    }
+  }
+  return [...findRepeated('backend', backends), ...findRepeated('bind', binds)];
+}
+
+/**
+ * A node's name is `<cluster>-<tier>-<n>`, and names may have dashes: tier `c` of cluster `a-b` and tier
+ * `b-c` of cluster `a` would take each other's nodes for their own.
+ */
+function findCollidingNodeNames(tiers: readonly PlacedTier[]): readonly Finding[] {
+  // Two clusters of one name are said elsewhere, and not once more for each of their tiers.
+  const tiersByKey = new Map(tiers.map((placed) => [tierKey(placed), placed]));
+  const uses = [...tiersByKey.values()].map((placed) => ({
+    value: nodeName(placed, 1),
+    path: placed.path,
+  }));
+  return findRepeated('node name', uses);
+}
+
+/** A finding for each use after the first. */
+function findRepeated(what: string, uses: readonly Use[]): readonly Finding[] {
+  const first = new Map<string, Path>();
+  return uses.flatMap(({ value, path }): Finding[] => {
+    const earlier = first.get(value);
+    if (earlier === undefined) {
+      first.set(value, path);
+      return [];
+    }
+    const message = `${what} \`${value}\` is already used by ${formatPath(earlier)}`;
+    return [{ path, about: 'value', message }];
+  });
+}
+
+function findOverlappingRanges(tiers: readonly PlacedTier[]): readonly Finding[] {
+  const findings: Finding[] = [];
+  let furthest: PlacedTier | undefined;
+  for (const placed of tiers.toSorted((a, b) => a.range.first - b.range.first)) {
+    if (furthest !== undefined && placed.range.first <= furthest.range.last) {
+      // The one that stands later in the file is taken for the mistake.
+      const [earlier, later] =
+        tiers.indexOf(furthest) < tiers.indexOf(placed) ? [furthest, placed] : [placed, furthest];
+      findings.push({
+        path: [...later.path, 'addresses'],
+        about: 'value',
+        message: `${later.tier.addresses} overlaps ${earlier.tier.addresses} of ${formatPath(earlier.path)}`,
+      });
+    }
+    if (furthest === undefined || placed.range.last > furthest.range.last) {
+      furthest = placed;
+    }
+  }
+  return findings;
+}
+
+function findOversizedReserves({ hosts }: WrittenConfig): readonly Finding[] {
+  return hosts.flatMap(({ reserve, capacity }, index): Finding[] =>
+    parseAmountMiB(reserve.memory) < parseAmountMiB(capacity.memory)
+      ? []
+      : [
+          {
+            path: ['hosts', index, 'reserve', 'memory'],
+            about: 'value',
+            message: `leaves nothing of the host's ${capacity.memory}`,
+          },
+        ],
+  );
+}
+
+/** The image and the size exist, and some host is large enough for one node. */
+function checkReferences(
+  { tier, path }: PlacedTier,
+  { images, sizes, hosts }: WrittenConfig,
+): readonly Finding[] {
+  const findings = [
+    ...checkKnown(tier.image, images, [...path, 'image']),
+    ...checkKnown(tier.size, sizes, [...path, 'size']),
+  ];
+  const size = Object.hasOwn(sizes, tier.size) ? sizes[tier.size] : undefined;
+  if (size === undefined) {
+    return findings;
+  }
+  const need = compileRoom(size);
+  const fits = hosts.some(({ capacity, reserve }) => {
+    const room = compileRoom(capacity);
+    return (
+      need.memoryMiB <= room.memoryMiB - parseAmountMiB(reserve.memory) &&
+      need.vcpus <= room.vcpus &&
+      need.diskMiB <= room.diskMiB
+    );
+  });
+  const message = `no host has room for one node of size \`${tier.size}\` (${size.memory}, ${size.vcpus} vcpus, ${size.disk})`;
+  return fits ? findings : [...findings, { path: [...path, 'size'], about: 'value', message }];
+}
+
+function checkKnown(word: string, table: object, path: Path): readonly Finding[] {
+  if (Object.hasOwn(table, word)) {
+    return [];
+  }
+  const kind = String(path.at(-1));
+  const meant = suggest(word, Object.keys(table));
+  const message = `there is no \`${word}\` in \`${kind}s\`${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`;
+  return [{ path, about: 'value', message }];
+}
+
+/** Every node that may exist has an address, and standby nodes have room beside the steady ones. */
+function checkCounts({ tier, range, path }: PlacedTier): readonly Finding[] {
+  const addresses = rangeLength(range);
+  const tooMany = `but \`addresses\` has only ${addresses}`;
+  if (tier.scaling === 'none') {
+    return tier.nodes <= addresses
+      ? []
+      : [{ path: [...path, 'nodes'], about: 'value', message: `${tier.nodes} nodes, ${tooMany}` }];
+  }
+  const { nodes, standby } = tier;
+  const findings: Finding[] = [];
+  if (nodes.max > addresses) {
+    const message = `up to ${nodes.max} nodes, ${tooMany}`;
+    findings.push({ path: [...path, 'nodes', 'max'], about: 'value', message });
+  }
+  if (nodes.min + standby.nodes > nodes.max) {
+    const message = `${standby.nodes} on standby beside ${nodes.min} in service are more than \`nodes.max\` (${nodes.max})`;
+    findings.push({ path: [...path, 'standby', 'nodes'], about: 'value', message });
+  }
+  return findings;
+}
+
+/** Local processes can only have addresses of the local machine. */
+function checkLoopback(
+  { tier, range, path }: PlacedTier,
+  { hosts }: WrittenConfig,
+): readonly Finding[] {
+  if (isLoopback(range) || hosts.some(({ driver }) => driver !== 'embedded')) {
+    return [];
+  }
+  const message = `embedded nodes need loopback addresses (127.0.0.0/8), got ${tier.addresses}`;
+  return [{ path: [...path, 'addresses'], about: 'value', message }];
+}
+
+/** A deadline that the boot cannot meet would fail every boot. */
+function checkBootDeadline(
+  { tier, path }: PlacedTier,
+  { hosts }: WrittenConfig,
+): readonly Finding[] {
+  if (tier.scaling === 'none') {
+    return [];
+  }
+  const deadlineMs = parseDurationMs(tier.boot.deadline);
+  return hosts.flatMap(({ name, embedded }): Finding[] => {
+    const delayMs = parseDurationMs(embedded.bootDelay);
+    const message = `must be longer than the boot delay of host \`${name}\` (${formatDuration(delayMs)}), got ${tier.boot.deadline}`;
+    return deadlineMs > delayMs
+      ? []
+      : [{ path: [...path, 'boot', 'deadline'], about: 'value', message }];
+  });
+}

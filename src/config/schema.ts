@@ -1,0 +1,125 @@
+/**
+ * The config file: the one source of its types, its defaults, its messages, and the JSON Schema that editors
+ * use. Values keep the form in which they are written (`15s`, `512MiB`); `compile.ts` gives them their units.
+ */
+
+import { z } from 'zod';
+import { WrittenTier } from './tier-schema.ts';
+import {
+  absolutePath,
+  amount,
+  choice,
+  count,
+  duration,
+  loopbackListen,
+  name,
+  notBuiltYet,
+  section,
+  text,
+} from './values.ts';
+
+/** The kernel's limit for the path of a socket, without the closing zero. @see unix(7), sun_path */
+const maxSocketPathLength = 107;
+
+const vcpus = count(1, 4_096).describe('Virtual CPUs; never oversold.');
+
+const host = section({
+  name: name().describe('Unique; stands in logs, metrics and commands.'),
+  driver: choice(['embedded'], ['xen']).describe('`embedded`: nodes are local processes.'),
+  address: notBuiltYet('address'),
+  failureDomain: notBuiltYet('failureDomain'),
+  ssh: notBuiltYet('ssh'),
+  capacity: section({
+    memory: amount('1MiB').describe('Memory for nodes.'),
+    vcpus,
+    disk: amount('1MiB').describe('Disk for nodes.'),
+  }).describe('What the host has for nodes, before `reserve`.'),
+  reserve: section({
+    memory: amount('0MiB').default('0MiB').describe('Memory that nodes never get.'),
+  }).prefault({}),
+  embedded: section({
+    bootDelay: duration('0s').default('5s').describe('From the order until the node serves.'),
+    serviceTime: duration('0s').default('100ms').describe('Time to answer one request.'),
+    slots: count(1, 10_000).default(10).describe('Requests that a node works on at once.'),
+  })
+    .prefault({})
+    .describe('How an embedded node behaves.'),
+});
+
+const balancer = section({
+  name: name().describe('Unique; stands in logs, metrics and commands.'),
+  driver: choice(['runtime'], ['dataplane']).describe("`runtime`: HAProxy's stats socket."),
+  url: notBuiltYet('url'),
+  credentialsFile: notBuiltYet('credentialsFile'),
+  socket: absolutePath(maxSocketPathLength).describe('Stats socket, level admin.'),
+  masterSocket: absolutePath(maxSocketPathLength)
+    .optional()
+    .describe('Master socket (`haproxy -S`); tells for certain when old workers are gone.'),
+  stateFile: absolutePath(255).describe("HAProxy's `server-state-file`; Rackfire writes it."),
+  hardStopAfter: duration('1s')
+    .default('60s')
+    .describe("HAProxy's `hard-stop-after`; without a master socket old workers live this long."),
+});
+
+const size = section({
+  memory: amount('1MiB').describe('Memory of one node.'),
+  vcpus,
+  disk: amount('1MiB').describe('Disk of one node.'),
+});
+
+const image = section({
+  version: text(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'text of at most 64 letters, digits and . _ - (in quotes when it looks like a number)',
+  ).describe('Part of each node\'s marks. Quote it: "8".'),
+  disk: notBuiltYet('disk'),
+  kernel: notBuiltYet('kernel'),
+  ramdisk: notBuiltYet('ramdisk'),
+});
+
+const cluster = section({
+  name: name().describe("Unique; the first part of its nodes' names."),
+  mode: choice(['observe', 'scale-out-only', 'full'])
+    .default('full')
+    .describe('What Rackfire may do here; what it would do is always recorded.'),
+  tiers: z
+    .record(name(), WrittenTier)
+    .refine((tiers) => Object.keys(tiers).length > 0, { error: 'at least one tier is needed' })
+    .describe('The web and database nodes of one site.'),
+});
+
+const limits = section({
+  maxNodes: count(1, 10_000).default(200).describe('Nodes of all clusters together.'),
+  concurrentBootsPerHost: count(1, 100).default(4).describe('More boots slow each other down.'),
+  breaker: section({
+    failures: count(1, 100).default(3).describe('So many failed boots …'),
+    window: duration('1s', '1d').default('10m').describe('… within this time stop the boots …'),
+    open: duration('1s', '1d').default('5m').describe('… for this time; then one boot is tried.'),
+  })
+    .prefault({})
+    .describe('Stops booting where boots keep failing.'),
+});
+
+/** The whole file as it is written, defaults filled in. */
+export const WrittenConfig = section({
+  installation: name().describe(
+    'Namespace of every node. Two installations never see each other; never change it.',
+  ),
+  hosts: z.array(host).min(1).max(100).describe('Machines that nodes run on.'),
+  balancers: z.array(balancer).min(1).max(20).describe('HAProxies that send them traffic.'),
+  network: notBuiltYet('network'),
+  sizes: z.record(name(), size).describe('What nodes take from their hosts, by name.'),
+  images: z.record(name(), image).describe('What nodes boot from, by name.'),
+  clusters: z.array(cluster).min(1).max(100).describe('The sites.'),
+  placement: notBuiltYet('placement'),
+  limits: limits.prefault({}).describe('Safety limits of the whole installation.'),
+  leadership: notBuiltYet('leadership'),
+  journal: notBuiltYet('journal'),
+  http: section({
+    listen: loopbackListen()
+      .default('127.0.0.1:9500')
+      .describe('Loopback address of health and metrics.'),
+    tokenFile: notBuiltYet('tokenFile'),
+  }).prefault({}),
+});
+export type WrittenConfig = z.output<typeof WrittenConfig>;

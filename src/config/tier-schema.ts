@@ -1,0 +1,187 @@
+/** The part of the config that ops tune: one tier of a cluster. Every default of scaling stands here. */
+
+import { z } from 'zod';
+import { describeChoice } from './problems.ts';
+import {
+  addressRange,
+  bind,
+  choice,
+  count,
+  duration,
+  durationOrAuto,
+  name,
+  notBuiltYet,
+  refused,
+  section,
+  text,
+} from './values.ts';
+
+const scaledOnly = refused('has no meaning with `scaling: none`; remove one of the two');
+
+const image = name().describe('What a node boots from: a key of `images`.');
+const size = name().describe('What a node takes from its host: a key of `sizes`.');
+const addresses = addressRange().describe(
+  'IPv4 addresses "first-last", both included. Node 1 has the first; the range is the hard ceiling.',
+);
+
+const policy = section({
+  percent: count(1, 10_000).optional().describe('Percent of the nodes at the start of the period.'),
+  nodes: count(1, 4_096).optional().describe('A number of nodes.'),
+  per: duration('1s', '1h').describe('The period that the change is counted over.'),
+}).refine((value) => (value.percent === undefined) !== (value.nodes === undefined), {
+  error: 'needs either `percent` or `nodes`',
+});
+
+const policies = z.array(policy).min(1).max(10);
+const tolerance = z.number().min(0).lt(1);
+
+const scaleOut = section({
+  tolerance: tolerance
+    .default(0.05)
+    .describe('No reaction while the need exceeds the nodes by less than this share of them.'),
+  policies: policies
+    .default([
+      { percent: 100, per: '15s' },
+      { nodes: 4, per: '15s' },
+    ])
+    .describe('At most so many more nodes per period; the most generous policy counts.'),
+});
+
+const scaleIn = section({
+  tolerance: tolerance
+    .default(0.1)
+    .describe('No reaction while the nodes exceed the need by less than this share of them.'),
+  stabilizationWindow: durationOrAuto()
+    .default('auto')
+    .describe(
+      'The highest need of this window counts. `auto`: the measured boot time, at least 30s.',
+    ),
+  policies: policies
+    .default([{ percent: 25, per: '15s' }])
+    .describe('At most so many fewer nodes per period, rounded down, at least one.'),
+});
+
+const signals = section({
+  requestRate: section(
+    {
+      targetPerNode: z
+        .number()
+        .gt(0)
+        .max(1_000_000)
+        .describe('Requests per second that one node serves well.'),
+    },
+    '`requestRate` is missing; the queue alone never says that a node may go',
+  ).describe('Requests that arrive at the backend. Measure the target with real traffic.'),
+  queue: section({
+    maxWait: duration('1ms')
+      .default('100ms')
+      .describe('More nodes are wanted when a request would wait longer than this in HAProxy.'),
+  })
+    .prefault({})
+    .describe('Requests that wait in HAProxy. It asks for more nodes, never for fewer.'),
+});
+
+const health = section({
+  path: text(
+    /^\/[A-Za-z0-9._~/%?=&+,:@-]{0,255}$/,
+    'a path that starts with / and has only characters of a URL, no quotes and no spaces',
+  )
+    .default('/health')
+    .describe('Answers 200 when the node can serve.'),
+  port: count(1, 65_535).default(80).describe('Where the node serves, checks and requests alike.'),
+  interval: duration('100ms', '1m').default('1s').describe('Time between two checks by HAProxy.'),
+});
+
+const frontend = section({
+  bind: bind().describe('Where HAProxy listens: `*:80`, `:80` or `127.0.0.1:8080`.'),
+  queueTimeout: duration('1ms')
+    .default('60s')
+    .describe('A request that waited so long in HAProxy is answered with 503.'),
+});
+
+const standby = section({
+  state: choice(['paused'], ['saved', 'stopped'])
+    .default('paused')
+    .describe('`paused` nodes keep their memory and serve within a second.'),
+  nodes: count(0, 4_096)
+    .default(0)
+    .describe('How many are kept beside those in service, within `nodes.max`.'),
+});
+
+/** A tier that Rackfire keeps at the size that its traffic needs. */
+const scaledTier = section({
+  scaling: z
+    .literal('automatic')
+    .default('automatic')
+    .describe('`none` for a tier that Rackfire must not touch.'),
+  image,
+  size,
+  nodes: section({
+    min: count(1, 4_096).describe('Never fewer by our own act.'),
+    max: count(1, 4_096).describe('Never more. At most the number of `addresses`.'),
+  })
+    .superRefine(({ min, max }, context) => {
+      if (max < min) {
+        const message = `must be at least \`min\` (${min}), got ${max}`;
+        context.addIssue({ code: 'custom', path: ['max'], message });
+      }
+    })
+    .describe('The bounds of automatic scaling.'),
+  addresses,
+  frontend: frontend
+    .optional()
+    .describe('The HAProxy section that serves the site. Leave it out when you wrote your own.'),
+  backend: text(/^[A-Za-z0-9_.:-]{1,64}$/, 'a backend name of A-Z, a-z, 0-9 and _ . : -').describe(
+    "Name of the HAProxy backend that holds this tier's servers. Two tiers never share one.",
+  ),
+  maxConnections: count(1, 100_000)
+    .default(10)
+    .describe('Requests that a node works on at once, per balancer; HAProxy queues the rest.'),
+  health: health.prefault({}).describe("HAProxy's check of a node."),
+  signals: signals.describe('What the need is computed from; the highest need counts.'),
+  scaleOut: scaleOut.prefault({}).describe('How fast nodes are added.'),
+  scaleIn: scaleIn.prefault({}).describe('How carefully nodes are taken away.'),
+  storm: notBuiltYet('storm'),
+  standby: standby.prefault({}).describe('Nodes prepared ahead, which serve faster than a boot.'),
+  drain: section({
+    deadline: duration('1s')
+      .default('5m')
+      .describe('A drained node that still has sessions is let go after this time.'),
+  }).prefault({}),
+  boot: section({
+    deadline: duration('1s')
+      .default('2m')
+      .describe('From the order to the first passed check; later, the boot has failed.'),
+  }).prefault({}),
+  schedules: notBuiltYet('schedules'),
+});
+
+/** A tier that is seen and counted, and never changed. */
+const fixedTier = section({
+  scaling: z.literal('none').describe('Rackfire never boots, moves or destroys these nodes.'),
+  image,
+  size,
+  nodes: count(1, 4_096).describe('How many there are.'),
+  addresses,
+  frontend: scaledOnly,
+  backend: scaledOnly,
+  maxConnections: scaledOnly,
+  health: scaledOnly,
+  signals: scaledOnly,
+  scaleOut: scaledOnly,
+  scaleIn: scaledOnly,
+  storm: scaledOnly,
+  standby: scaledOnly,
+  drain: scaledOnly,
+  boot: scaledOnly,
+  schedules: scaledOnly,
+});
+
+/** A tier as it stands in the file, defaults filled in. */
+export const WrittenTier = z.discriminatedUnion('scaling', [scaledTier, fixedTier], {
+  error: ({ code, input }) =>
+    code === 'invalid_union' && typeof input === 'object' && input !== null && 'scaling' in input
+      ? describeChoice(['automatic', 'none'], input.scaling)
+      : undefined,
+});
+export type WrittenTier = z.output<typeof WrittenTier>;

@@ -1,0 +1,318 @@
+/**
+ * How many nodes a tier should have: the stages in order, each adding its reason.
+ *
+ * When rules disagree: unknown (nothing shrinks) → pause → hold → minimums of overrides → min and max →
+ * recommendation. The trace says which one won.
+ */
+
+import { type ScaledTier, tierKey } from './cluster.ts';
+import {
+  type DesiredChange,
+  exceedsTolerance,
+  flapGuard,
+  rememberChange,
+  scaleInFloor,
+  scaleOutCeiling,
+  undercutsTolerance,
+  wholeNodes,
+} from './limit.ts';
+import type { Node } from './node-phase.ts';
+import type { Observation } from './observation.ts';
+import type { Override } from './policy.ts';
+import { type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
+import { type Peak, pushPeak, windowOf } from './stabilize.ts';
+
+/** What one tick hands to the next. Small, JSON-serializable, and rebuilt from nothing without danger. */
+export interface TierMemory {
+  /** Undefined until the first decision: then the world says what is there. */
+  readonly desiredNodes: number | undefined;
+  /** Since when every signal has been known without a gap; scale-in waits for a full window of that. */
+  readonly knownSinceMs: number | undefined;
+  readonly peaks: readonly Peak[];
+  readonly changes: readonly DesiredChange[];
+}
+
+/** A fresh start: holds scale-in for one window. */
+export const EMPTY_MEMORY: TierMemory = {
+  desiredNodes: undefined,
+  knownSinceMs: undefined,
+  peaks: [],
+  changes: [],
+};
+
+/** Why the count is what it is; at once the log field and the metric label. */
+export type DecisionReason =
+  | 'recommended'
+  | 'converged'
+  | 'signals-unknown'
+  | 'within-tolerance'
+  | 'stabilizing'
+  | 'scaling-policy'
+  | 'flap-guard'
+  | 'minimum'
+  | 'maximum'
+  | 'override-minimum'
+  | 'held'
+  | 'paused';
+
+/** What one stage made of the count. Stages that changed nothing and stopped nothing are left out. */
+export interface StageTrace {
+  readonly reason: DecisionReason;
+  readonly fromNodes: number;
+  readonly toNodes: number;
+}
+
+export interface Decision {
+  /** `cluster/tier`. */
+  readonly tier: string;
+  readonly atMs: number;
+  readonly currentNodes: number;
+  readonly desiredNodes: number;
+  readonly direction: 'out' | 'in' | 'none';
+  /** Of the stage that had the last word. */
+  readonly reason: DecisionReason;
+  /** Every signal is known now: the plan may let nodes go. */
+  readonly signalsKnown: boolean;
+  readonly advice: readonly SignalAdvice[];
+  /** Fractional; the latest, and the highest of the stabilization window. */
+  readonly needNodes: number | undefined;
+  readonly peakNodes: number | undefined;
+  readonly windowMs: number;
+  readonly stages: readonly StageTrace[];
+}
+
+/**
+ * Decides one tier for one tick.
+ *
+ * @param nodes - The tier's nodes as derived from the same observation.
+ * @returns The decision with its whole trace, and the memory for the next tick. Same input, same result.
+ */
+export function decide(
+  tier: ScaledTier,
+  observation: Observation,
+  nodes: readonly Node[],
+  memory: TierMemory,
+): { readonly decision: Decision; readonly memory: TierMemory } {
+  const { policy } = tier;
+  const { atMs } = observation;
+  const servingNodes = countServing(nodes);
+  const currentNodes = memory.desiredNodes ?? countPresent(nodes);
+  const recommendation = recommend(tier, observation.signals, currentNodes, servingNodes);
+  const windowMs = windowOf(policy.scaleIn.stabilizationWindowMs, observation.bootTimeMs);
+  const peaks =
+    recommendation.needNodes === undefined
+      ? memory.peaks
+      : pushPeak(memory.peaks, { atMs, needNodes: recommendation.needNodes }, windowMs);
+  const knownSinceMs = recommendation.signalsKnown ? (memory.knownSinceMs ?? atMs) : undefined;
+  const windowFull = knownSinceMs !== undefined && atMs - knownSinceMs >= windowMs;
+
+  const stages = new Stages(currentNodes);
+  followRecommendation(
+    stages,
+    { tier, observation, recommendation, peaks, windowFull, servingNodes },
+    memory,
+  );
+  obeyBounds(stages, tier, observation.overrides);
+  limitChange(stages, { tier, recommendation, windowFull }, memory, atMs);
+  obeyOperator(stages, tier, observation.overrides);
+  if (!recommendation.signalsKnown) {
+    stages.raiseTo(currentNodes, 'signals-unknown');
+  }
+
+  const desiredNodes = stages.nodes;
+  const changes = rememberChange(
+    memory.changes,
+    { atMs, nodes: desiredNodes - currentNodes },
+    policy,
+  );
+  return {
+    decision: {
+      tier: tierKey(tier),
+      atMs,
+      currentNodes,
+      desiredNodes,
+      direction: directionOf(desiredNodes - currentNodes),
+      reason: stages.reason,
+      signalsKnown: recommendation.signalsKnown,
+      advice: recommendation.advice,
+      needNodes: recommendation.needNodes,
+      peakNodes: recommendation.needNodes === undefined ? undefined : peaks[0]?.needNodes,
+      windowMs,
+      stages: stages.trace,
+    },
+    memory: { desiredNodes, knownSinceMs, peaks, changes },
+  };
+}
+
+/** Nodes that serve or are held to serve; what a queue's own rate was measured on. */
+function countServing(nodes: readonly Node[]): number {
+  let count = 0;
+  for (const node of nodes) {
+    count += node.serving ? 1 : 0;
+  }
+  return count;
+}
+
+/** On a fresh start: all that serves, is on its way, or was being drained – a drain is taken back rather than guessed. */
+function countPresent(nodes: readonly Node[]): number {
+  let count = 0;
+  for (const node of nodes) {
+    const coming =
+      node.phase === 'booting' || node.phase === 'warming' || node.phase === 'out-of-rotation';
+    count +=
+      coming || node.phase === 'in-service' || (node.phase === 'unknown' && node.serving) ? 1 : 0;
+  }
+  return count;
+}
+
+function directionOf(change: number): Decision['direction'] {
+  return change === 0 ? 'none' : change > 0 ? 'out' : 'in';
+}
+
+interface Inputs {
+  readonly tier: ScaledTier;
+  readonly observation: Observation;
+  readonly recommendation: Recommendation;
+  readonly peaks: readonly Peak[];
+  readonly windowFull: boolean;
+  readonly servingNodes: number;
+}
+
+/** Recommendation, tolerance, stabilization, flap guard. */
+function followRecommendation(stages: Stages, inputs: Inputs, memory: TierMemory): void {
+  const { tier, recommendation, peaks, windowFull } = inputs;
+  const { needNodes } = recommendation;
+  const { policy } = tier;
+  const current = stages.nodes;
+  if (needNodes === undefined) {
+    stages.note('signals-unknown');
+    return;
+  }
+  const latest = wholeNodes(needNodes);
+  if (latest > current) {
+    // A fleet of none has nothing to tolerate a share of; and after a fresh start, so has nobody yet.
+    const tolerated = !exceedsTolerance(needNodes, current, policy.scaleOut.tolerance);
+    if (tolerated && memory.desiredNodes !== undefined) {
+      stages.note('within-tolerance');
+    } else {
+      stages.raiseTo(latest, 'recommended');
+    }
+    return;
+  }
+
+  const peakNodes = peaks[0]?.needNodes ?? needNodes;
+  if (!undercutsTolerance(needNodes, current, policy.scaleIn.tolerance)) {
+    stages.note(latest < current ? 'within-tolerance' : 'converged');
+    return;
+  }
+  if (!windowFull || !undercutsTolerance(peakNodes, current, policy.scaleIn.tolerance)) {
+    stages.note(latest < current ? 'stabilizing' : 'converged');
+    return;
+  }
+  const wanted = Math.min(current, wholeNodes(peakNodes));
+  stages.lowerTo(wanted, 'recommended');
+  const slots = inputs.observation.signals.slots;
+  const kept = flapGuard(
+    wanted,
+    current,
+    peakNodes,
+    policy.scaleOut.tolerance,
+    slots.status === 'ok' ? { ...slots.value, servingNodes: inputs.servingNodes } : undefined,
+  );
+  stages.raiseTo(kept, 'flap-guard');
+}
+
+/** Minimum, maximum, and minimums that an operator asked for; those stay within the maximum. */
+function obeyBounds(stages: Stages, tier: ScaledTier, overrides: readonly Override[]): void {
+  const { minNodes, maxNodes } = tier.policy;
+  stages.raiseTo(minNodes, 'minimum');
+  for (const override of overrides) {
+    if (override.kind === 'min') {
+      stages.raiseTo(override.nodes, 'override-minimum');
+    }
+  }
+  stages.lowerTo(maxNodes, 'maximum');
+}
+
+/** Scaling policies bound the speed of both directions; a minimum is reached at once. */
+function limitChange(
+  stages: Stages,
+  inputs: Pick<Inputs, 'tier' | 'recommendation' | 'windowFull'>,
+  memory: TierMemory,
+  atMs: number,
+): void {
+  const { policy } = inputs.tier;
+  const current = stages.startNodes;
+  if (stages.nodes > current && memory.desiredNodes !== undefined) {
+    const ceiling = scaleOutCeiling(current, memory.changes, policy.scaleOut.policies, atMs);
+    stages.lowerTo(Math.max(ceiling, Math.min(policy.minNodes, stages.nodes)), 'scaling-policy');
+  } else if (stages.nodes < current) {
+    stages.raiseTo(
+      scaleInFloor(current, memory.changes, policy.scaleIn.policies, atMs),
+      'scaling-policy',
+    );
+  }
+}
+
+/** Hold, then pause, which wins: an operator's word is the last but for the unknown and the maximum. */
+function obeyOperator(stages: Stages, tier: ScaledTier, overrides: readonly Override[]): void {
+  for (const override of overrides) {
+    if (override.kind === 'hold') {
+      const held = Math.min(override.nodes, tier.policy.maxNodes);
+      stages.raiseTo(held, 'held');
+      stages.lowerTo(held, 'held');
+    }
+  }
+  for (const override of overrides) {
+    if (override.kind !== 'pause') {
+      continue;
+    }
+    if (override.direction !== 'in') {
+      stages.lowerTo(stages.startNodes, 'paused', { onlyIfRaised: true });
+    }
+    if (override.direction !== 'out') {
+      stages.raiseTo(stages.startNodes, 'paused');
+    }
+  }
+}
+
+/** The count on its way through the stages. */
+class Stages {
+  readonly startNodes: number;
+  readonly trace: StageTrace[] = [];
+  nodes: number;
+  reason: DecisionReason = 'converged';
+
+  constructor(currentNodes: number) {
+    this.startNodes = currentNodes;
+    this.nodes = currentNodes;
+  }
+
+  /** A stage that stopped a change from happening. */
+  note(reason: DecisionReason): void {
+    this.reason = reason;
+    this.trace.push({ reason, fromNodes: this.nodes, toNodes: this.nodes });
+  }
+
+  raiseTo(nodes: number, reason: DecisionReason): void {
+    if (nodes > this.nodes) {
+      this.#move(nodes, reason);
+    }
+  }
+
+  lowerTo(
+    nodes: number,
+    reason: DecisionReason,
+    options?: { readonly onlyIfRaised: boolean },
+  ): void {
+    if (nodes < this.nodes && (options === undefined || this.nodes > this.startNodes)) {
+      this.#move(nodes, reason);
+    }
+  }
+
+  #move(nodes: number, reason: DecisionReason): void {
+    this.trace.push({ reason, fromNodes: this.nodes, toNodes: nodes });
+    this.nodes = nodes;
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * A node's phase, derived from the world on every tick and stored nowhere.
+ *
+ * ```
+ *                  boot                 runs             check passed                    set ready
+ *    (absent) ───────────▶ booting ─────────▶ warming ─────────────▶ out-of-rotation ───────────▶ in-service
+ *        ▲                   │ deadline         │ deadline              │        ▲                     │ drain
+ *        │                   ▼                  ▼                       │        └─────────────────────┘
+ *        └──── destroy ── failed ◀──────────────┘                       │ not needed, and quiet or past its deadline
+ *        └─────────────────────────────────── destroy ◀── stopping ◀────┘
+ *    standby ──wake──▶ warming            unknown = its host or balancer does not answer            conflict
+ * ```
+ */
+
+import { nodeName, type ScaledTier } from './cluster.ts';
+import type { ActionKind, NodeSighting, Observation, ServerSighting } from './observation.ts';
+
+export type NodePhase =
+  | 'absent'
+  | 'booting'
+  | 'warming'
+  | 'out-of-rotation'
+  | 'in-service'
+  | 'stopping'
+  | 'failed'
+  | 'standby'
+  | 'unknown'
+  | 'conflict';
+
+export interface Node {
+  readonly name: string;
+  readonly number: number;
+  readonly phase: NodePhase;
+  /** Undefined when no host shows a domain of this name. */
+  readonly host: string | undefined;
+  /** Birth of the present tenant; 0 when there is none. */
+  readonly bornMs: number;
+  /** HAProxy sends it traffic and its check does not fail: it is capacity, whatever else is known. */
+  readonly serving: boolean;
+  /** HAProxy would send it traffic, but its check has failed for this long; 0 when it has not. */
+  readonly sickForMs: number;
+  /** Every balancer says that nothing is on it, and no old worker may know better. */
+  readonly quiet: boolean;
+  /** Its server is in maintenance on every balancer that answered. */
+  readonly parked: boolean;
+  /** Since the later of its birth and HAProxy's last change of its server. */
+  readonly phaseAgeMs: number;
+  readonly operation: ActionKind | undefined;
+}
+
+/** Derives all nodes of a tier that are not simply absent, in the order of their numbers. */
+export function deriveNodes(tier: ScaledTier, observation: Observation): readonly Node[] {
+  const hostsComplete = observation.hosts.every((host) => host.everAnswered);
+  return observation.nodes.map((sighting) =>
+    deriveNode(tier, sighting, { hostsComplete, oldWorkers: observation.oldWorkers }),
+  );
+}
+
+/**
+ * Counted against the maximum: every domain in any state, except one on a host that does not answer while
+ * HAProxy reports it down.
+ */
+export function isPresent(node: Node): boolean {
+  return node.phase !== 'absent' && (node.phase !== 'unknown' || node.serving);
+}
+
+interface Surroundings {
+  /** Every host has answered at least once: a domain that none of them shows does not exist. */
+  readonly hostsComplete: boolean;
+  readonly oldWorkers: boolean;
+}
+
+function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundings): Node {
+  const servers = summarize(sighting.servers);
+  const domain = sighting.domains[0];
+  const domainAgeMs = domain?.ageMs ?? Number.POSITIVE_INFINITY;
+  const phaseAgeMs = Math.min(domainAgeMs, servers.sinceChangeMs);
+  return {
+    name: nodeName(tier, sighting.number),
+    number: sighting.number,
+    phase: derivePhase(tier, sighting, servers, around.hostsComplete, phaseAgeMs),
+    host: domain?.host,
+    bornMs: domain?.bornMs ?? 0,
+    serving: servers.serving,
+    sickForMs: servers.admin === 'ready' && !servers.serving ? servers.sinceChangeMs : 0,
+    quiet: servers.allAnswered && servers.sessions === 0 && !around.oldWorkers,
+    parked: servers.admin === 'maint',
+    phaseAgeMs,
+    operation: sighting.operation,
+  };
+}
+
+function derivePhase(
+  tier: ScaledTier,
+  sighting: NodeSighting,
+  servers: ServerSummary,
+  hostsComplete: boolean,
+  phaseAgeMs: number,
+): NodePhase {
+  const [domain, second] = sighting.domains;
+  if (domain === undefined) {
+    return phaseWithoutDomain(sighting.operation, servers, hostsComplete);
+  }
+  if (second !== undefined || domain.mark === 'foreign') {
+    return 'conflict';
+  }
+  if (sighting.operation === 'destroy' || domain.state === 'stopping') {
+    return 'stopping';
+  }
+  if (!domain.fresh) {
+    return 'unknown';
+  }
+  const overdue = phaseAgeMs > tier.policy.bootDeadlineMs && sighting.operation === undefined;
+  if (domain.state === 'being-made') {
+    return overdue ? 'failed' : 'booting';
+  }
+  if (domain.state === 'paused') {
+    return sighting.operation === 'wake' ? 'warming' : 'standby';
+  }
+  return phaseOfRunning(sighting, servers, overdue);
+}
+
+function phaseWithoutDomain(
+  operation: ActionKind | undefined,
+  servers: ServerSummary,
+  hostsComplete: boolean,
+): NodePhase {
+  if (operation === 'boot') {
+    return 'booting';
+  }
+  if (operation === 'destroy') {
+    return 'stopping';
+  }
+  // A server in rotation whose check passes has something behind it that no host has shown yet: a host
+  // that never answered, a stranger at our address, or a node that died a moment ago.
+  const somethingAnswers = servers.serving;
+  const mayBeHidden = !hostsComplete && servers.admin !== 'maint';
+  return somethingAnswers || mayBeHidden ? 'unknown' : 'absent';
+}
+
+function phaseOfRunning(
+  sighting: NodeSighting,
+  servers: ServerSummary,
+  overdue: boolean,
+): NodePhase {
+  if (sighting.operation === 'pause') {
+    return 'standby';
+  }
+  switch (servers.admin) {
+    case 'unknown':
+      return 'unknown';
+    case 'ready':
+      return 'in-service';
+    case 'maint':
+      // Newborn, or HAProxy came back without its states: never a failed boot, whatever its age.
+      return 'warming';
+    case 'drain':
+      if (servers.checkPassed) {
+        return 'out-of-rotation';
+      }
+      // A node with sessions is never failed: somebody is being served by it.
+      return overdue && servers.sessions === 0 ? 'failed' : 'warming';
+  }
+}
+
+interface ServerSummary {
+  readonly admin: 'unknown' | 'ready' | 'drain' | 'maint';
+  readonly allAnswered: boolean;
+  readonly serving: boolean;
+  readonly checkPassed: boolean;
+  readonly sessions: number;
+  readonly sinceChangeMs: number;
+}
+
+/** Combines a node's servers on all balancers: in rotation if any has it there, quiet only if all say so. */
+function summarize(servers: readonly ServerSighting[]): ServerSummary {
+  let admin: ServerSummary['admin'] = 'unknown';
+  let allAnswered = servers.length > 0;
+  let serving = false;
+  let checkPassed = true;
+  let sessions = 0;
+  let sinceChangeMs = Number.POSITIVE_INFINITY;
+  for (const server of servers) {
+    if (!server.answered) {
+      allAnswered = false;
+      continue;
+    }
+    admin = strongerAdmin(admin, server.admin);
+    serving ||= server.admin === 'ready' && server.check !== 'failed';
+    checkPassed &&= server.check === 'passed';
+    sessions += server.sessions;
+    sinceChangeMs = Math.min(sinceChangeMs, server.sinceChangeMs);
+  }
+  return { admin, allAnswered, serving, checkPassed, sessions, sinceChangeMs };
+}
+
+const ADMIN_STRENGTH = { unknown: 0, maint: 1, drain: 2, ready: 3 } as const;
+
+function strongerAdmin(
+  one: ServerSummary['admin'],
+  other: ServerSummary['admin'],
+): ServerSummary['admin'] {
+  return ADMIN_STRENGTH[one] >= ADMIN_STRENGTH[other] ? one : other;
+}

@@ -1,0 +1,117 @@
+/** Signals → how many nodes the load needs, before any limit. */
+
+import type { ScaledTier } from './cluster.ts';
+import type { QueueReading, Sample, Signals } from './observation.ts';
+
+export type SignalName = 'request-rate' | 'queue';
+
+/** What one signal asks for. `needNodes` is fractional, and undefined when the signal says nothing. */
+export interface SignalAdvice {
+  readonly signal: SignalName;
+  readonly status: Sample<unknown>['status'];
+  readonly needNodes: number | undefined;
+}
+
+export interface Recommendation {
+  /** The highest need that any signal states; undefined when none states one. */
+  readonly needNodes: number | undefined;
+  /** Every configured signal is `ok`: only then may nodes go. */
+  readonly signalsKnown: boolean;
+  readonly advice: readonly SignalAdvice[];
+}
+
+/** Waiting requests are to be served within this time, beside the new ones. */
+const BACKLOG_CLEAR_SECONDS = 10;
+
+/**
+ * Several signals: out if any asks, in only if all agree; one that errs or is absent never lets nodes go.
+ *
+ * @param currentNodes - The nodes ordered so far: what a queue that is still within bounds asks to keep.
+ * @param servingNodes - The nodes that serve now: what the queue's own rate was measured on.
+ */
+export function recommend(
+  tier: ScaledTier,
+  signals: Signals,
+  currentNodes: number,
+  servingNodes: number,
+): Recommendation {
+  const advice: SignalAdvice[] = [];
+  const { requestRate, queue } = tier.policy;
+  if (requestRate !== undefined) {
+    advice.push(
+      advise(
+        'request-rate',
+        signals.requestRate,
+        isRate,
+        (rps) => rps / requestRate.targetPerNodeRps,
+      ),
+    );
+  }
+  if (queue !== undefined) {
+    advice.push(
+      advise('queue', signals.queue, isQueue, (reading) =>
+        needForQueue(reading, queue.maxWaitMs, { currentNodes, servingNodes }),
+      ),
+    );
+  }
+
+  let needNodes: number | undefined;
+  for (const one of advice) {
+    if (one.needNodes !== undefined && (needNodes === undefined || one.needNodes > needNodes)) {
+      needNodes = one.needNodes;
+    }
+  }
+  return {
+    needNodes,
+    signalsKnown: advice.length > 0 && advice.every((one) => one.status === 'ok'),
+    advice,
+  };
+}
+
+function advise<T>(
+  signal: SignalName,
+  sample: Sample<T>,
+  isSound: (value: T) => boolean,
+  needOf: (value: T) => number,
+): SignalAdvice {
+  if (sample.status === 'absent' || !isSound(sample.value)) {
+    return { signal, status: 'absent', needNodes: undefined };
+  }
+  return { signal, status: sample.status, needNodes: needOf(sample.value) };
+}
+
+/** Empty, NaN, negative and infinite readings are absent, not zero: a broken source must not look idle. */
+function isRate(rps: number): boolean {
+  return Number.isFinite(rps) && rps >= 0;
+}
+
+function isQueue(reading: QueueReading): boolean {
+  return isRate(reading.requests) && isRate(reading.servedRps);
+}
+
+/**
+ * A queue that takes longer than the allowed wait needs the nodes that serve now, plus those that clear
+ * it in time; a shorter one agrees to scale-in once it is empty.
+ */
+function needForQueue(
+  reading: QueueReading,
+  maxWaitMs: number,
+  nodes: { readonly currentNodes: number; readonly servingNodes: number },
+): number {
+  if (reading.requests === 0) {
+    return 0;
+  }
+  const waitMs =
+    reading.servedRps > 0
+      ? (reading.requests / reading.servedRps) * 1000
+      : Number.POSITIVE_INFINITY;
+  if (waitMs <= maxWaitMs || nodes.servingNodes === 0) {
+    return nodes.currentNodes;
+  }
+  if (reading.servedRps === 0) {
+    // Everything hangs: one more node may help, and doubling on no evidence would not.
+    return nodes.currentNodes + 1;
+  }
+  const perNodeRps = reading.servedRps / nodes.servingNodes;
+  return nodes.servingNodes + reading.requests / BACKLOG_CLEAR_SECONDS / perNodeRps;
+}

@@ -1,0 +1,189 @@
+/** Real HAProxies in master-worker mode for tests, on loopback, in a folder of their own. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { listWorkers } from '../../src/balancer/runtime/workers.ts';
+import { until } from './site.ts';
+
+export interface RigPaths {
+  readonly folder: string;
+  readonly socketPath: string;
+  readonly masterSocketPath: string;
+  readonly stateFilePath: string;
+}
+
+export interface HaproxyRig extends RigPaths, AsyncDisposable {
+  readonly masterPid: number;
+  /** Worker pids that were started and have not been seen to end; the newest last. */
+  workerPids(): readonly number[];
+  /** Everything HAProxy wrote. */
+  log(): string;
+  /** SIGUSR2; resolves when the new worker runs. Old workers may still serve. */
+  reload(): Promise<void>;
+  /** Ends the master and all workers at once, as a crash would. The folder stays until disposal. */
+  kill(): Promise<void>;
+}
+
+/**
+ * Starts `haproxy -W`; resolves when it listens.
+ *
+ * @param render - Makes the config; it must put the `stats socket` at `socketPath`.
+ */
+export async function startHaproxy(render: (paths: RigPaths) => string): Promise<HaproxyRig> {
+  // HAProxy's sockets have short names at most, so the folder is not below a long TMPDIR of a test runner.
+  const folder = await mkdtemp(join(tmpdir(), 'rackfire-haproxy-'));
+  const paths: RigPaths = {
+    folder,
+    socketPath: join(folder, 'admin.sock'),
+    masterSocketPath: join(folder, 'master.sock'),
+    stateFilePath: join(folder, 'server-state'),
+  };
+  const configPath = join(folder, 'haproxy.cfg');
+  await writeFile(configPath, render(paths));
+  const child = spawn('haproxy', ['-W', '-S', paths.masterSocketPath, '-f', configPath], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const rig = new Rig(paths, child);
+  try {
+    await rig.loaded(1);
+  } catch (error) {
+    await rig[Symbol.asyncDispose]();
+    throw error;
+  }
+  return rig;
+}
+
+/** @returns Ports of loopback that nobody listens on. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports: number[] = [];
+  // All are held open until the last one is found, so that none is found twice.
+  for (const server of servers) {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    ports.push(typeof address === 'object' && address !== null ? address.port : 0);
+  }
+  for (const server of servers) {
+    server.close();
+    await once(server, 'close');
+  }
+  return ports;
+}
+
+class Rig implements HaproxyRig {
+  readonly folder: string;
+  readonly socketPath: string;
+  readonly masterSocketPath: string;
+  readonly stateFilePath: string;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown>;
+  readonly #lines: string[] = [];
+  readonly #workers = new Set<number>();
+  #loads = 0;
+  #reloads = 0;
+  #onChange: (() => void)[] = [];
+
+  constructor(paths: RigPaths, child: ChildProcess) {
+    this.folder = paths.folder;
+    this.socketPath = paths.socketPath;
+    this.masterSocketPath = paths.masterSocketPath;
+    this.stateFilePath = paths.stateFilePath;
+    this.#child = child;
+    this.#exited = once(child, 'close').then(() => this.#changed());
+    if (child.stderr !== null) {
+      createInterface(child.stderr).on('line', (line) => this.#read(line));
+    }
+  }
+
+  get masterPid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  workerPids(): readonly number[] {
+    return [...this.#workers];
+  }
+
+  log(): string {
+    return this.#lines.join('\n');
+  }
+
+  async reload(): Promise<void> {
+    this.#reloads += 1;
+    const loads = 1 + this.#reloads;
+    this.#child.kill('SIGUSR2');
+    await this.loaded(loads);
+  }
+
+  async kill(): Promise<void> {
+    // The master does not end its workers when it is killed itself, so each is ended by its own pid.
+    this.#child.kill('SIGKILL');
+    for (const pid of this.#workers) {
+      endProcess(pid);
+    }
+    await this.#exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      await this.kill();
+    }
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /**
+   * Resolves after the master has announced its n-th successful load, and answers: right after it, it
+   * executes itself again and for a moment nobody listens at its socket.
+   */
+  async loaded(loads: number): Promise<void> {
+    while (this.#loads < loads) {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        throw new Error(`haproxy ended:\n${this.log()}`);
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#onChange.push(resolve);
+      await promise;
+    }
+    await until(
+      () => listWorkers(this.masterSocketPath, AbortSignal.timeout(1_000)).catch(() => undefined),
+      (list) => list?.currentPids[0] === this.workerPids().at(-1),
+    );
+  }
+
+  #read(line: string): void {
+    this.#lines.push(line);
+    const [, started] = /New worker \(([0-9]+)\) forked/.exec(line) ?? [];
+    if (started !== undefined) {
+      this.#workers.add(Number(started));
+    }
+    const [, ended] = /(?:worker|Worker) \(([0-9]+)\) exited/.exec(line) ?? [];
+    if (ended !== undefined) {
+      this.#workers.delete(Number(ended));
+    }
+    if (line.includes('Loading success.')) {
+      this.#loads += 1;
+    }
+    this.#changed();
+  }
+
+  #changed(): void {
+    const waiting = this.#onChange;
+    this.#onChange = [];
+    for (const resolve of waiting) {
+      resolve();
+    }
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}

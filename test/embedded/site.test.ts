@@ -1,0 +1,159 @@
+import { Agent, request } from 'node:http';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import {
+  createEmbeddedHypervisor,
+  type EmbeddedHypervisorOptions,
+} from '../../src/embedded/hypervisor.ts';
+import { bootOrder, get, hostOptions, killAll, never, nodesOf, untilAnswers } from './test-host.ts';
+
+const used: EmbeddedHypervisorOptions[] = [];
+
+afterEach(() => {
+  for (const options of used.splice(0)) {
+    killAll(options);
+  }
+});
+
+async function boot(
+  behavior: Partial<EmbeddedHypervisorOptions['behavior']>,
+): Promise<{ options: EmbeddedHypervisorOptions; order: ReturnType<typeof bootOrder> }> {
+  const options = hostOptions({
+    behavior: { bootDelayMs: 0, serviceTimeMs: 20, slots: 10, ...behavior },
+  });
+  used.push(options);
+  const order = bootOrder('news-web-1');
+  await createEmbeddedHypervisor(options).create(order, never);
+  return { options, order };
+}
+
+describe('a node', () => {
+  test('does not listen before its boot delay is over, and then answers', async () => {
+    const startMs = performance.now();
+    const { order } = await boot({ bootDelayMs: 600 });
+
+    await expect(get(order, '/health')).rejects.toThrow('ECONNREFUSED');
+    const answer = await untilAnswers(order);
+
+    expect(answer).toMatchObject({ status: 200, node: 'news-web-1' });
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(590);
+  });
+
+  test('holds a request for its service time', async () => {
+    const { order } = await boot({ serviceTimeMs: 150 });
+    await untilAnswers(order);
+
+    const answer = await get(order, '/page');
+
+    expect(answer).toMatchObject({ status: 200, node: 'news-web-1' });
+    expect(answer.tookMs).toBeGreaterThanOrEqual(149);
+  });
+
+  test('saturates at slots per service time: 400 requests at once take 4 s at 10 in 0.1 s', async () => {
+    const { order } = await boot({ serviceTimeMs: 100, slots: 10 });
+    await untilAnswers(order);
+
+    const startMs = performance.now();
+    const answers = await Promise.all(Array.from({ length: 400 }, () => get(order, '/')));
+    const rps = answers.length / ((performance.now() - startMs) / 1_000);
+
+    expect(answers.every((answer) => answer.status === 200)).toBe(true);
+    expect(rps).toBeGreaterThan(97);
+    expect(rps).toBeLessThan(103);
+  });
+
+  test('answers health checks at once while every slot is taken', async () => {
+    const { order } = await boot({ serviceTimeMs: 1_000, slots: 1 });
+    await untilAnswers(order);
+
+    const page = get(order, '/');
+    const health = await get(order, '/health');
+
+    expect(health.status).toBe(200);
+    expect(health.tookMs).toBeLessThan(900);
+    expect((await page).status).toBe(200);
+  });
+
+  test('gives the slot of a client that went away while it waited to the next one', async () => {
+    const { order } = await boot({ serviceTimeMs: 400, slots: 1 });
+    await untilAnswers(order);
+
+    const first = get(order, '/first');
+    const impatient = Array.from({ length: 5 }, () =>
+      request({ host: order.address, port: order.port, agent: false })
+        .on('error', () => {})
+        .end(),
+    );
+    await get(order, '/health');
+    for (const one of impatient) {
+      one.destroy();
+    }
+    const last = await get(order, '/last');
+    await first;
+
+    // With the five served, too, it would be 2.8 s.
+    expect(last.tookMs).toBeLessThan(1_500);
+  });
+
+  test('keeps an idle connection for longer than HAProxy does', async () => {
+    const { order } = await boot({});
+    await untilAnswers(order);
+    const agent = new Agent({ keepAlive: true });
+
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    request({ host: order.address, port: order.port, agent }, (response) => {
+      resolve(response.headers['keep-alive']?.toString());
+      response.resume();
+    }).end();
+
+    expect(await promise).toBe('timeout=75');
+    agent.destroy();
+  });
+
+  test('told to stop, ends what it serves and what waits there, takes nothing new, and exits', async () => {
+    const { options, order } = await boot({ serviceTimeMs: 500, slots: 1 });
+    await untilAnswers(order);
+
+    const serving = get(order, '/serving');
+    const waiting = get(order, '/waiting');
+    await get(order, '/health');
+    process.kill(nodesOf(options)[0]!.pid, 'SIGTERM');
+    await vi.waitFor(() => expect(nodesOf(options)[0]?.state).toBe('stopping'), { interval: 5 });
+
+    await expect(get(order, '/late')).rejects.toThrow('ECONNREFUSED');
+    expect(await serving).toMatchObject({ status: 200, keptAlive: false });
+    expect(await waiting).toMatchObject({ status: 200, keptAlive: false });
+    await vi.waitFor(() => expect(nodesOf(options)).toEqual([]), { timeout: 5_000, interval: 5 });
+  });
+
+  test.each([
+    { fault: 'never-healthy' as const, later: 503 },
+    { fault: '503-for-ms:300' as const, later: 200 },
+  ])('with the fault $fault is unhealthy at first and then answers $later', async (row) => {
+    const { order } = await boot({ fault: row.fault });
+
+    expect((await untilAnswers(order)).status).toBe(503);
+    expect((await get(order, '/')).status).toBe(200);
+    await vi.waitFor(async () => expect((await get(order, '/health')).status).toBe(row.later), {
+      interval: 20,
+    });
+  });
+
+  test('whose address is in use is gone after its boot: the host does not have it any more', async () => {
+    const { options, order } = await boot({});
+    await untilAnswers(order);
+
+    const second = bootOrder('news-web-2', { address: order.address });
+    const hypervisor = createEmbeddedHypervisor({
+      ...options,
+      behavior: { ...options.behavior, bootDelayMs: 300 },
+    });
+    await hypervisor.create(second, never);
+    expect(nodesOf(options).map((node) => node.name)).toContain('news-web-2');
+
+    await vi.waitFor(
+      () => expect(nodesOf(options).map((node) => node.name)).toEqual(['news-web-1']),
+      { timeout: 5_000, interval: 5 },
+    );
+    expect(await get(order, '/')).toMatchObject({ node: 'news-web-1' });
+  });
+});

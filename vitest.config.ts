@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+const reportFile = process.env['RACKFIRE_TEST_REPORT'];
+
+/** Never a retry: a test that fails now and then is a finding. */
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    retry: 0,
+    // Generous, because a machine of two cores is busy; a test that needs more says so itself.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // Two files at a time: real servers and compilers share the cores with them.
+    fileParallelism: true,
+    maxWorkers: 2,
+    // The gate counts from a file, so that the command it runs stays the one that people run.
+    reporters:
+      reportFile === undefined ? ['default'] : ['default', ['json', { outputFile: reportFile }]],
+  },
+});
