@@ -15,14 +15,14 @@ export interface EmbeddedHypervisorOptions {
   readonly clock: Clock;
 }
 
-export interface HostRoom {
+interface HostRoom {
   readonly memoryMiB: number;
   readonly vcpus: number;
   readonly diskMiB: number;
 }
 
 /** How the host's nodes behave. */
-export interface NodeBehavior {
+interface NodeBehavior {
   /** From the start of the process to the moment when it listens. */
   readonly bootDelayMs: number;
   /** How long a request holds its slot; a node saturates at `slots` per this time. */

@@ -77,9 +77,9 @@ export function stormCurve(shape: StormShape): RateCurve {
  * Replays the most exciting 18 minutes of a recorded day.
  *
  * 1. The window is the one with the greatest rise: of all pairs of instants at most 18 minutes apart, the
- *    pair whose later 60 s mean exceeds the earlier one's by most requests per second (of several such pairs
- *    the one closest together, of these the first). It lies in the middle of the window, as far as the trace reaches; a trace that
- *    is shorter than the window is replayed whole.
+ *    pair whose later 60 s mean exceeds the earlier one's by most requests per second (of several such
+ *    pairs the one closest together, of these the first). It lies in the middle of the window, as far as the
+ *    trace reaches; a trace that is shorter than the window is replayed whole.
  * 2. What is replayed is the trace's running mean over 10 s; over one row where rows are longer, which joins
  *    the middles of neighboring rows by straight lines; and over as long as 1,000 requests took where
  *    that is longer still.

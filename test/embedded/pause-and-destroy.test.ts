@@ -149,6 +149,24 @@ describe('destroy', () => {
     await vi.waitFor(() => expect(nodesOf(options)).toEqual([]), { timeout: 5_000, interval: 5 });
   });
 
+  test('kills a node that is still not done at the deadline', async () => {
+    const { options } = host({ behavior: { bootDelayMs: 0, serviceTimeMs: 25_000, slots: 10 } });
+    const { clock } = options;
+    // Deadlines come a hundred times as early for whoever reads this clock.
+    const fast = { ...clock, steadyMs: () => clock.steadyMs() * 100 };
+    const hypervisor = createEmbeddedHypervisor({ ...options, clock: fast });
+    const order = bootOrder('news-web-1');
+    await createEmbeddedHypervisor(options).create(order, never);
+    await untilAnswers(order);
+    const cutOff = expect(get(order, '/')).rejects.toThrow('socket hang up');
+    await get(order, '/health');
+
+    await hypervisor.destroy(order, never);
+
+    expect(nodesOf(options)).toEqual([]);
+    await cutOff;
+  });
+
   test('leaves no zombie of a node that this process made', async () => {
     const { hypervisor, options } = host();
     const order = bootOrder('news-web-1');

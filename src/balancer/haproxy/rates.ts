@@ -57,7 +57,7 @@ export class RateMeter {
     }
 
     this.#lastTotal = total;
-    const base = this.#base(atMs);
+    const base = this.#base(atMs, last);
     const spanMs = atMs - base.atMs;
     if (atMs - last.atMs >= spacingMs) {
       this.#keep({ atMs, total });
@@ -79,9 +79,9 @@ export class RateMeter {
   }
 
   /** The latest reading that is a window old, or else the oldest there is. */
-  #base(atMs: number): Reading {
+  #base(atMs: number, last: Reading): Reading {
     const old = this.#readings.findLast((reading) => atMs - reading.atMs >= windowMs - jitterMs);
-    return old ?? (this.#readings[0] as Reading);
+    return old ?? this.#readings[0] ?? last;
   }
 
   /** Drops what no later call can choose as its base. */

@@ -9,8 +9,8 @@ import { type BackendStats, checkStateOf } from './stats.ts';
 export interface BackendReading {
   readonly stats: BackendStats;
   readonly states: ReadonlyMap<string, ServerState>;
-  /** True while the worker may still show check results of its state file. */
-  readonly restored: boolean;
+  /** Servers whose check result may be the state file's. */
+  readonly restored: ReadonlySet<string>;
 }
 
 /** A backend's servers, ours and foreign ones alike: whose they are is decided by their names, elsewhere. */
@@ -23,7 +23,7 @@ export function reportServers(reading: BackendReading): readonly ServerReport[] 
       servers.push({
         name,
         admin: state.admin,
-        check: checkStateOf(stats, reading.restored),
+        check: checkStateOf(stats, reading.restored.has(name)),
         sessions: stats.sessions + stats.queued,
         sinceChangeMs: state.sinceChangeMs,
       });

@@ -3,7 +3,7 @@
 import { UnreachableError } from '../../control/errors.ts';
 import type { CheckState } from '../../scaler/observation.ts';
 
-export interface ServerStats {
+interface ServerStats {
   /** As printed: `UP`, `UP 1/3`, `DRAIN`, `DOWN (agent)`, `MAINT`, `no check`, … */
   readonly status: string;
   /** Of the last check: `L7OK`, `L4CON`, `INI`; empty in maintenance. */
@@ -157,9 +157,8 @@ function splitCsv(line: string): readonly string[] {
  * new one (measured on 2.6.12: 0–1 s at `inter 1s`), then `DOWN` or exactly `DRAIN`. So only the exact
  * words count, and only with a passed check beside them; `no check` proves nothing and never passes.
  *
- * @param restored - True while the worker is so young that what it shows may be its state file's. Measured:
- * a server that is not `disabled` in the config shows `DRAIN` and `L7OK` before the new worker checked it.
- * A server in rotation is HAProxy's business then; one in DRAIN is not admitted on hearsay.
+ * @param restored - True when the result may be the state file's (`RestoredChecks`). A server in rotation is
+ * HAProxy's business then; one in DRAIN is not admitted on hearsay.
  */
 export function checkStateOf(
   server: { readonly status: string; readonly checkStatus: string },

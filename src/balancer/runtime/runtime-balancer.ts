@@ -10,6 +10,7 @@ import type {
 } from '../../control/ports.ts';
 import { validateName } from '../haproxy/names.ts';
 import { BackendMeter, type BackendReading } from '../haproxy/reports.ts';
+import { RestoredChecks } from '../haproxy/restored-checks.ts';
 import { parseServerStates } from '../haproxy/server-states.ts';
 import { parseStats } from '../haproxy/stats.ts';
 import { errorOf, numberSeverities, readErrors, splitAnswers } from './answers.ts';
@@ -34,8 +35,6 @@ export interface RuntimeBalancerOptions {
   readonly clock: Clock;
 }
 
-/** A young worker shows check results of its state file until it has checked once (`inter` 1–2 s, `timeout check` 3 s). */
-const restoredChecksMs = 5_000;
 /** More waiting questions than this mean that HAProxy hangs: say so instead of asking still more. */
 const waitingQuestions = 16;
 /** Per line: three commands of at most 160 bytes each stay below a line's 8,000 bytes. */
@@ -74,6 +73,7 @@ class RuntimeBalancer implements LoadBalancer {
   readonly name: string;
   readonly #options: RuntimeBalancerOptions;
   readonly #queue = new SerialQueue(waitingQuestions);
+  readonly #restored = new RestoredChecks();
   readonly #meters: ReadonlyMap<string, BackendMeter>;
   /** True at first: whoever ran before may have been killed between a change and its file. */
   #stateFileDue = true;
@@ -221,7 +221,6 @@ class RuntimeBalancer implements LoadBalancer {
     const answer = await this.#ask([numberSeverities, 'show info', ...questions], signal);
     const [info = '', ...tables] = splitAnswers(answer, 1 + questions.length);
     const worker = parseWorker(info);
-    const restored = worker.uptimeMs < restoredChecksMs;
 
     const backends = new Map<string, BackendReading>();
     for (const [index, name] of names.entries()) {
@@ -232,6 +231,7 @@ class RuntimeBalancer implements LoadBalancer {
         const stats = parseStats(statTable).get(name);
         const states = parseServerStates(stateTable).get(name);
         if (stats !== undefined) {
+          const restored = this.#restored.note(worker, name, stats);
           backends.set(name, { stats, states: states ?? new Map(), restored });
         }
       }

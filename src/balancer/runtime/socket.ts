@@ -7,7 +7,7 @@ import { UnreachableError } from '../../control/errors.ts';
 const answerTimeoutMs = 2_000;
 /** 200 servers are about 100 KB; a peer that goes on talking is not HAProxy. */
 const largestAnswerBytes = 16 * 1024 * 1024;
-/** Half of HAProxy's line buffer: what exceeds the buffer would run as a command of its own (facts: `tune.bufsize`). */
+/** Half of HAProxy's line buffer: what exceeds the buffer would run as a command of its own (`tune.bufsize`). */
 const longestLineBytes = 8_000;
 
 /**

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RateMeter } from '../../../src/balancer/haproxy/rates.ts';
 
-const epoch = '1@1';
+const sameEpoch = '1@1';
 
 function feed(meter: RateMeter, readings: readonly (readonly [atMs: number, total: number])[]) {
-  return readings.map(([atMs, total]) => meter.read({ epoch, atMs, total }));
+  return readings.map(([atMs, total]) => meter.read({ epoch: sameEpoch, atMs, total }));
 }
 
 test('the first reading says nothing, the second is a rate', () => {

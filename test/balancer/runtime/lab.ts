@@ -8,6 +8,7 @@ import {
 } from '../../../src/balancer/runtime/runtime-balancer.ts';
 import { createSystemClock } from '../../../src/control/clock.ts';
 import type { LoadBalancer, ServerChange, ServerReport } from '../../../src/control/ports.ts';
+import type { Sample } from '../../../src/scaler/observation.ts';
 import { freePorts, type HaproxyRig, type RigPaths } from '../haproxy-rig.ts';
 import { get, makeTier } from '../site.ts';
 
@@ -76,4 +77,9 @@ export function hasPassed(server: ServerReport | undefined): boolean {
 /** A request on a connection of its own. */
 export function openRequest(port: number): Promise<number> {
   return get(port, new Agent());
+}
+
+/** @returns `undefined` when there is no reading. */
+export function valueOf(sample: Sample<number> | undefined): number | undefined {
+  return sample === undefined || sample.status === 'absent' ? undefined : sample.value;
 }

@@ -15,6 +15,7 @@ import {
   openRequest,
   pickPorts,
   see,
+  valueOf,
 } from './lab.ts';
 
 test('three reloads under load: no request fails, and every server stays as it was', async () => {
@@ -92,10 +93,9 @@ test('without a master to ask, old workers are taken to live until hard-stop-aft
     () => short.inspect(never),
     (snapshot) => !snapshot.oldWorkers,
   );
-  expect(await deaf.inspect(never)).toMatchObject({
-    oldWorkers: true,
-    warnings: [expect.stringMatching(/old workers cannot be told.*no such socket/)],
-  });
+  const snapshot = await deaf.inspect(never);
+  expect(snapshot.oldWorkers).toBe(true);
+  expect(snapshot.warnings?.join()).toMatch(/old workers cannot be told.*no such socket/);
 });
 
 test('a check result of the state file admits nobody: the node died with the reload', async () => {
@@ -143,7 +143,8 @@ test('rates are partial after a reload, from the new worker’s own counters', a
 
   expect(await rate()).toMatchObject({ status: 'absent' });
   const sample = await until(rate, (later) => later?.status !== 'absent');
-  expect(sample).toMatchObject({ status: 'partial', value: expect.toSatisfy((rps) => rps > 0) });
+  expect(sample?.status).toBe('partial');
+  expect(valueOf(sample)).toBeGreaterThan(0);
   expect(load.bad).toEqual([]);
 });
 
@@ -161,7 +162,10 @@ test('cleared counters are not a rate', async () => {
 
   await ask(rig.socketPath, ['clear counters all'], never);
 
-  expect(await rate()).toMatchObject({ status: 'absent', why: expect.stringMatching(/cleared/) });
+  expect(await rate()).toEqual({
+    status: 'absent',
+    why: 'the counter went back: somebody cleared it',
+  });
 });
 
 test('a node that dies with requests queued behind it: they go elsewhere, and HAProxy lives', async () => {

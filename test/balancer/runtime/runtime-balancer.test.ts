@@ -14,6 +14,7 @@ import {
   openRequest,
   pickPorts,
   see,
+  valueOf,
 } from './lab.ts';
 
 test('a node that answers 503 gets no request before its check has passed', async () => {
@@ -118,15 +119,12 @@ test('waiting requests count as arrived, and only what nodes answer counts as se
     (backend) => backend?.queued === 8 && backend.requestRate.status !== 'absent',
   );
   expect(full).toMatchObject({ usedSlots: 2, totalSlots: 2 });
-  expect(full?.requestRate).toMatchObject({ value: expect.toSatisfy((rps) => rps > 5) });
-  expect(full?.servedRate).toMatchObject({ value: 0 });
+  expect(valueOf(full?.requestRate)).toBeGreaterThan(5);
+  expect(valueOf(full?.servedRate)).toBe(0);
 
   await Promise.all(open);
   const after = (await balancer.inspect(never)).backends.get('news-web');
-  expect(after?.servedRate).toMatchObject({
-    status: 'ok',
-    value: expect.toSatisfy((rps) => rps > 1),
-  });
+  expect(valueOf(after?.servedRate)).toBeGreaterThan(1);
   expect(after?.queued).toBe(0);
 });
 

@@ -1,0 +1,136 @@
+import type { ScaledTier } from '../scaler/cluster.ts';
+import type { Term } from '../scaler/observation.ts';
+import type { Action, BootAction } from '../scaler/plan.ts';
+import { PreconditionError, RefusedError, UnreachableError } from './errors.ts';
+import type {
+  DomainRef,
+  Hypervisor,
+  Leadership,
+  LoadBalancer,
+  ServerChange,
+  ServerPrecondition,
+} from './ports.ts';
+
+/** What actions are carried out on. */
+export interface Actuators {
+  readonly hypervisors: ReadonlyMap<string, Hypervisor>;
+  readonly balancers: readonly LoadBalancer[];
+  readonly leadership: Leadership;
+  readonly uuidOf: (name: string) => string;
+}
+
+/**
+ * Carries out one action. Repeating it after any interruption leads to the same end.
+ *
+ * Order with the balancer: out of rotation before a domain is touched, into rotation only after its check.
+ *
+ * @param bornMs - The birth that a boot gives its node.
+ * @throws RefusedError, PreconditionError, UnreachableError, OutcomeUnknownError as the ports say.
+ */
+export async function carryOut(
+  tier: ScaledTier,
+  action: Action,
+  bornMs: number,
+  actuators: Actuators,
+  signal: AbortSignal,
+): Promise<void> {
+  const setServer = async (
+    to: ServerChange['to'],
+    requires: ServerPrecondition = 'none',
+  ): Promise<void> => {
+    const changes = [{ backend: tier.backend, server: action.node, to, requires }];
+    for (const balancer of actuators.balancers) {
+      requireTerm(actuators.leadership, action.term);
+      await balancer.setServers(changes, signal);
+    }
+  };
+
+  switch (action.kind) {
+    case 'admit':
+      return setServer('ready', 'check-passed');
+    case 'warm':
+    case 'drain':
+      return setServer('drain');
+    case 'park':
+      return setServer('maint');
+    case 'boot':
+      // Drained at once, so that the first passed check is seen at once. A balancer that does not answer
+      // must not keep a node from booting: its server is drained when it answers again.
+      await setServer('drain').catch(ignoreUnreachable);
+      requireTerm(actuators.leadership, action.term);
+      return hypervisorOf(actuators, action.host).create(
+        bootOrder(tier, action, bornMs, actuators),
+        signal,
+      );
+    case 'wake':
+      // The other way round: checks of a frozen node would fail, and a server that enters DRAIN forgets
+      // the results of before.
+      await hypervisorOf(actuators, action.host).wake(domainRef(action, actuators), signal);
+      return setServer('drain');
+    case 'pause':
+      await setServer('maint', 'quiet');
+      requireTerm(actuators.leadership, action.term);
+      return hypervisorOf(actuators, action.host).pause(domainRef(action, actuators), signal);
+    case 'destroy':
+      // Sessions are counted once more, right before: demand may have returned since the plan was made.
+      await setServer('maint', action.force ? 'none' : 'quiet');
+      requireTerm(actuators.leadership, action.term);
+      return hypervisorOf(actuators, action.host).destroy(domainRef(action, actuators), signal);
+  }
+}
+
+/** @throws PreconditionError when another term is in force, or none: act no more. */
+export function requireTerm(leadership: Leadership, term: Term): void {
+  const held = leadership.term();
+  if (held?.createdAtSeconds !== term.createdAtSeconds || held.transitions !== term.transitions) {
+    throw new PreconditionError('this process does not lead any more');
+  }
+}
+
+function ignoreUnreachable(error: unknown): void {
+  if (!(error instanceof UnreachableError)) {
+    throw error;
+  }
+}
+
+function hypervisorOf(actuators: Actuators, host: string): Hypervisor {
+  const hypervisor = actuators.hypervisors.get(host);
+  if (hypervisor === undefined) {
+    throw new RefusedError(`no host is called ${host}`);
+  }
+  return hypervisor;
+}
+
+function domainRef(
+  action: { readonly node: string; readonly bornMs: number; readonly term: Term },
+  actuators: Actuators,
+): DomainRef {
+  return {
+    name: action.node,
+    uuid: actuators.uuidOf(action.node),
+    bornMs: action.bornMs,
+    term: action.term,
+  };
+}
+
+function bootOrder(
+  tier: ScaledTier,
+  action: BootAction,
+  bornMs: number,
+  actuators: Actuators,
+): Parameters<Hypervisor['create']>[0] {
+  return {
+    name: action.node,
+    uuid: actuators.uuidOf(action.node),
+    bornMs,
+    address: action.address,
+    port: tier.health.port,
+    mac: action.mac,
+    imageName: tier.image.name,
+    imageVersion: tier.image.version,
+    memoryMiB: tier.size.memoryMiB,
+    vcpus: tier.size.vcpus,
+    diskMiB: tier.size.diskMiB,
+    term: action.term,
+  };
+}

@@ -1,0 +1,168 @@
+import {
+  type BreakerPolicy,
+  type BreakerState,
+  CLOSED_BREAKER,
+  circuitAt,
+  recentFailures,
+  recordFailure,
+} from '../scaler/breaker.ts';
+import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
+import type { Node } from '../scaler/node-phase.ts';
+import type { Circuit } from '../scaler/observation.ts';
+import type { BootAction } from '../scaler/plan.ts';
+
+/** How a boot ended, for the record. */
+export interface BootResult {
+  readonly node: string;
+  readonly host: string;
+  readonly result: 'served' | 'failed';
+  readonly durationMs: number;
+}
+
+interface PendingBoot {
+  readonly action: BootAction;
+  readonly bornMs: number;
+  readonly orderedAtMs: number;
+}
+
+interface TierBoots {
+  readonly pending: Map<string, PendingBoot>;
+  /** Numbers that rest after a failure, until when. */
+  readonly resting: Map<number, number>;
+  /** Latest times from order to the first passed check. */
+  readonly timesMs: number[];
+}
+
+/** A number whose boot failed is left alone for a while, so that a broken address does not fail each boot. */
+const REST_MS = 60_000;
+
+const REMEMBERED_TIMES = 20;
+
+/**
+ * Remembers the boots of this process: which are awaited, which failed, how long they take. Losing it on a
+ * restart is harmless: a node that never becomes healthy is failed by its own age.
+ */
+export class BootLedger {
+  readonly #policy: BreakerPolicy;
+  readonly #breakers = new Map<string, BreakerState>();
+  readonly #tiers = new Map<string, TierBoots>();
+
+  constructor(policy: BreakerPolicy) {
+    this.#policy = policy;
+  }
+
+  ordered(tier: ScaledTier, action: BootAction, bornMs: number, atMs: number): void {
+    this.#tier(tier).pending.set(action.node, { action, bornMs, orderedAtMs: atMs });
+  }
+
+  /** A boot that was refused, or whose node was found failed: counts once. */
+  failed(tier: ScaledTier, node: string, number: number, host: string, atMs: number): BootResult {
+    const boots = this.#tier(tier);
+    const pending = boots.pending.get(node);
+    boots.pending.delete(node);
+    boots.resting.set(number, atMs + REST_MS);
+    for (const key of [breakerOfTier(tier), breakerOfHost(host)]) {
+      this.#breakers.set(key, recordFailure(this.#breaker(key), this.#policy, atMs));
+    }
+    return {
+      node,
+      host,
+      result: 'failed',
+      durationMs: pending === undefined ? 0 : atMs - pending.orderedAtMs,
+    };
+  }
+
+  /** A boot that nobody waits for any more. */
+  cancelled(tier: ScaledTier, node: string): void {
+    this.#tier(tier).pending.delete(node);
+  }
+
+  /**
+   * Compares awaited boots with the nodes as they are. @returns Those that ended since the last call: served
+   * when their check passed, failed when they vanished before.
+   */
+  review(tier: ScaledTier, nodes: readonly Node[], atMs: number): readonly BootResult[] {
+    const boots = this.#tier(tier);
+    const results: BootResult[] = [];
+    if (boots.pending.size === 0) {
+      return results;
+    }
+    const byName = new Map(nodes.map((node) => [node.name, node]));
+    for (const [name, pending] of boots.pending) {
+      const node = byName.get(name);
+      const { host, number } = pending.action;
+      if (node === undefined || (node.phase === 'absent' && node.operation === undefined)) {
+        results.push(this.failed(tier, name, number, host, atMs));
+      } else if (node.bornMs === pending.bornMs && hasPassed(node)) {
+        results.push(this.#served(tier, pending, atMs));
+      }
+    }
+    return results;
+  }
+
+  circuitOfTier(tier: ScaledTier, atMs: number): Circuit {
+    return circuitAt(this.#breaker(breakerOfTier(tier)), this.#policy, atMs);
+  }
+
+  circuitOfHost(host: string, atMs: number): Circuit {
+    return circuitAt(this.#breaker(breakerOfHost(host)), this.#policy, atMs);
+  }
+
+  recentFailuresOfHost(host: string, atMs: number): number {
+    return recentFailures(this.#breaker(breakerOfHost(host)), this.#policy, atMs).length;
+  }
+
+  restingNumbers(tier: ScaledTier, atMs: number): readonly number[] {
+    const { resting } = this.#tier(tier);
+    for (const [number, untilMs] of resting) {
+      if (untilMs <= atMs) {
+        resting.delete(number);
+      }
+    }
+    return [...resting.keys()];
+  }
+
+  /** The 80th percentile of the latest times from order to first passed check. */
+  bootTimeMs(tier: ScaledTier): number | undefined {
+    const sorted = this.#tier(tier).timesMs.toSorted((one, other) => one - other);
+    return sorted[Math.ceil(sorted.length * 0.8) - 1];
+  }
+
+  #served(tier: ScaledTier, pending: PendingBoot, atMs: number): BootResult {
+    const boots = this.#tier(tier);
+    const { node, host } = pending.action;
+    const durationMs = atMs - pending.orderedAtMs;
+    boots.pending.delete(node);
+    boots.timesMs.push(durationMs);
+    boots.timesMs.splice(0, boots.timesMs.length - REMEMBERED_TIMES);
+    this.#breakers.delete(breakerOfTier(tier));
+    this.#breakers.delete(breakerOfHost(host));
+    return { node, host, result: 'served', durationMs };
+  }
+
+  #breaker(key: string): BreakerState {
+    return this.#breakers.get(key) ?? CLOSED_BREAKER;
+  }
+
+  #tier(tier: ScaledTier): TierBoots {
+    const key = tierKey(tier);
+    let boots = this.#tiers.get(key);
+    if (boots === undefined) {
+      boots = { pending: new Map(), resting: new Map(), timesMs: [] };
+      this.#tiers.set(key, boots);
+    }
+    return boots;
+  }
+}
+
+function hasPassed(node: Node): boolean {
+  return node.phase === 'in-service' || node.phase === 'out-of-rotation';
+}
+
+function breakerOfTier(tier: ScaledTier): string {
+  return `tier:${tierKey(tier)}`;
+}
+
+function breakerOfHost(host: string): string {
+  return `host:${host}`;
+}

@@ -1,0 +1,376 @@
+import { type Cluster, nodeName, type ScaledTier, tierKey } from '../scaler/cluster.ts';
+import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
+import type { Term } from '../scaler/observation.ts';
+import type { Action } from '../scaler/plan.ts';
+import type { BreakerPolicy } from '../scaler/breaker.ts';
+import { type TierTick, tickTier } from '../scaler/tick.ts';
+import { type Actuators, carryOut } from './act.ts';
+import { BootLedger, type BootResult } from './boots.ts';
+import type { Clock } from './clock.ts';
+import { RefusedError } from './errors.ts';
+import type { Recorder } from './events.ts';
+import { type Flight, InFlight } from './in-flight.ts';
+import type { BalancerSnapshot, HostSnapshot, Hypervisor, LoadBalancer } from './ports.ts';
+import { ServerIntent } from './server-intent.ts';
+import { type Snapshot, Source } from './source.ts';
+import { WallWatch } from './wall-watch.ts';
+import { World } from './world.ts';
+
+export interface ControllerOptions extends Actuators {
+  readonly clusters: readonly Cluster[];
+  readonly limits: {
+    readonly maxNodes: number;
+    readonly concurrentBootsPerHost: number;
+    readonly breaker: BreakerPolicy;
+  };
+  readonly clock: Clock;
+  readonly recorder: Recorder;
+}
+
+/** A balancer is asked each second, a host every few, and both at this pace while something changes there. */
+const BALANCER_INTERVAL_MS = 1_000;
+const HOST_INTERVAL_MS = 2_000;
+const BUSY_INTERVAL_MS = 250;
+
+/** An action that takes longer is given up here; what became of it, the next snapshots say. */
+const ACTION_DEADLINE_MS = 60_000;
+
+/** On shutdown, actions that have begun may end. */
+const SHUTDOWN_GRACE_MS = 10_000;
+
+/** The term of a process that must not act: it observes, decides, and starts nothing. */
+const NO_TERM: Term = { createdAtSeconds: 0, transitions: 0 };
+
+/**
+ * The loop: sources are asked at their own pace, each balancer's answer is followed by a tick of every
+ * cluster, and actions run beside the ticks until later snapshots show what became of them.
+ *
+ * A tick itself waits for nothing, so ticks never overlap and a slow host delays none.
+ */
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #world: World;
+  readonly #inFlight: InFlight;
+  readonly #boots: BootLedger;
+  readonly #wall: WallWatch;
+  readonly #hosts: readonly Source<HostSnapshot>[];
+  readonly #balancers: readonly Source<BalancerSnapshot>[];
+  readonly #intents = new Map<string, ServerIntent>();
+  readonly #memories = new Map<string, TierMemory>();
+  readonly #ticks = new Map<string, TierTick>();
+  readonly #running = new Set<Promise<void>>();
+  #lastTickAtMs = Number.NEGATIVE_INFINITY;
+  #busy = true;
+
+  constructor(options: ControllerOptions) {
+    const { clock, clusters, limits } = options;
+    this.#options = options;
+    this.#wall = new WallWatch(clock);
+    this.#boots = new BootLedger(limits.breaker);
+    this.#inFlight = new InFlight(() => this.#world.forgetRoom());
+    this.#hosts = [...options.hypervisors.values()].map((port) => this.#hostSource(port));
+    this.#balancers = options.balancers.map((port) => this.#balancerSource(port));
+    this.#world = new World({
+      clusters,
+      hosts: [...options.hypervisors.keys()],
+      balancers: options.balancers.map((balancer) => balancer.name),
+      maxNodes: limits.maxNodes,
+      concurrentBootsPerHost: limits.concurrentBootsPerHost,
+      uuidOf: options.uuidOf,
+      clock,
+      wall: this.#wall,
+      inFlight: this.#inFlight,
+      boots: this.#boots,
+    });
+    const tiers = clusters.flatMap(scaledTiers);
+    for (const balancer of options.balancers) {
+      this.#intents.set(balancer.name, new ServerIntent(tiers));
+    }
+  }
+
+  /** Runs until `signal` is aborted, then lets begun actions end. */
+  async run(signal: AbortSignal): Promise<void> {
+    const actions = new AbortController();
+    await Promise.all([
+      ...this.#hosts.map((source) =>
+        source.run((snapshot) => this.#seeHost(source.name, snapshot), signal),
+      ),
+      ...this.#balancers.map((source) =>
+        source.run((snapshot) => this.#seeBalancer(source.name, snapshot, actions.signal), signal),
+      ),
+      this.#tickWithoutBalancers(signal, actions.signal),
+    ]);
+    const grace = AbortSignal.timeout(SHUTDOWN_GRACE_MS);
+    grace.addEventListener('abort', () => actions.abort(grace.reason), { once: true });
+    await Promise.all(this.#running);
+  }
+
+  /**
+   * One tick that changes nothing: asks every source twice, a second apart, because a rate needs two
+   * readings, and decides.
+   */
+  async dryRun(signal: AbortSignal): Promise<ReadonlyMap<string, TierTick>> {
+    await this.#askAll(signal);
+    await this.#options.clock.sleep(BALANCER_INTERVAL_MS, signal);
+    await this.#askAll(signal);
+    this.#tickAll(undefined);
+    return this.#ticks;
+  }
+
+  /** Milliseconds since the last tick; infinite before the first one. */
+  get tickAgeMs(): number {
+    return this.#options.clock.steadyMs() - this.#lastTickAtMs;
+  }
+
+  /** True once every host and every balancer has answered. */
+  get isReady(): boolean {
+    return [...this.#hosts, ...this.#balancers].every((source) => source.latest !== undefined);
+  }
+
+  #hostSource(port: Hypervisor): Source<HostSnapshot> {
+    return new Source({
+      kind: 'host',
+      name: port.host,
+      ask: (signal) => port.inspect(signal),
+      intervalMs: () => (this.#busy ? BUSY_INTERVAL_MS : HOST_INTERVAL_MS),
+      clock: this.#options.clock,
+      recorder: this.#options.recorder,
+    });
+  }
+
+  #balancerSource(port: LoadBalancer): Source<BalancerSnapshot> {
+    return new Source({
+      kind: 'balancer',
+      name: port.name,
+      ask: (signal) => port.inspect(signal),
+      intervalMs: () => (this.#busy ? BUSY_INTERVAL_MS : BALANCER_INTERVAL_MS),
+      clock: this.#options.clock,
+      recorder: this.#options.recorder,
+    });
+  }
+
+  async #askAll(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      ...this.#hosts.map(async (source) => {
+        const snapshot = await source.ask(signal);
+        if (snapshot !== undefined) {
+          this.#seeHost(source.name, snapshot);
+        }
+      }),
+      ...this.#balancers.map(async (source) => {
+        const snapshot = await source.ask(signal);
+        if (snapshot !== undefined) {
+          this.#world.seeBalancer(source.name, snapshot);
+        }
+      }),
+    ]);
+  }
+
+  #seeHost(name: string, snapshot: Snapshot<HostSnapshot>): void {
+    this.#world.seeHost(name, snapshot);
+  }
+
+  async #seeBalancer(
+    name: string,
+    snapshot: Snapshot<BalancerSnapshot>,
+    actionSignal: AbortSignal,
+  ): Promise<void> {
+    for (const warning of snapshot.value.warnings ?? []) {
+      this.#options.recorder.record({ type: 'balancer-warning', balancer: name, warning });
+    }
+    const restored = await this.#reassert(name, snapshot.value, actionSignal);
+    if (restored) {
+      this.#world.seeBalancer(name, snapshot);
+      this.#tickAll(actionSignal);
+    }
+  }
+
+  /**
+   * After a reload or restart, brings back what it lost, before anything is concluded from the snapshot.
+   *
+   * @returns False when the snapshot no longer shows what is there: the next one will.
+   */
+  async #reassert(
+    name: string,
+    snapshot: BalancerSnapshot,
+    actionSignal: AbortSignal,
+  ): Promise<boolean> {
+    const lost = this.#intents
+      .get(name)
+      ?.compare(snapshot, (server) => this.#inFlight.operationOf(server) !== undefined);
+    if (lost === undefined) {
+      return true;
+    }
+    const { balancers, leadership, recorder } = this.#options;
+    const mayAct = leadership.term() !== undefined;
+    if (lost.length > 0 && mayAct) {
+      const balancer = balancers.find((one) => one.name === name);
+      const deadline = AbortSignal.any([actionSignal, AbortSignal.timeout(ACTION_DEADLINE_MS)]);
+      try {
+        await balancer?.setServers(lost, deadline);
+      } catch (error) {
+        recorder.record({ type: 'source-failed', kind: 'balancer', name, error });
+      }
+    }
+    recorder.record({ type: 'balancer-restarted', balancer: name, reasserted: lost.length });
+    return lost.length === 0 || !mayAct;
+  }
+
+  /** A tick at least each second, also while no balancer answers: what hosts say still counts. */
+  async #tickWithoutBalancers(signal: AbortSignal, actionSignal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(BALANCER_INTERVAL_MS, signal).catch(() => undefined);
+      if (!signal.aborted && this.tickAgeMs > 2 * BALANCER_INTERVAL_MS) {
+        this.#tickAll(actionSignal);
+      }
+    }
+  }
+
+  /** @param actionSignal - Aborts what the tick starts; `undefined`: start nothing. */
+  #tickAll(actionSignal: AbortSignal | undefined): void {
+    const { clock, clusters, recorder } = this.#options;
+    const jumpMs = this.#wall.check();
+    if (jumpMs !== 0) {
+      recorder.record({ type: 'clock-jumped', jumpMs });
+    }
+    const atMs = clock.steadyMs();
+    this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action)));
+    for (const cluster of clusters) {
+      const startMs = clock.steadyMs();
+      for (const tier of scaledTiers(cluster)) {
+        this.#tickTier(cluster, tier, atMs, actionSignal);
+      }
+      const durationMs = clock.steadyMs() - startMs;
+      recorder.record({ type: 'cluster-ticked', cluster: cluster.name, durationMs });
+    }
+    this.#lastTickAtMs = atMs;
+    this.#busy = this.#inFlight.size > 0 || [...this.#ticks.values()].some(isChanging);
+  }
+
+  #tickTier(
+    cluster: Cluster,
+    tier: ScaledTier,
+    atMs: number,
+    actionSignal: AbortSignal | undefined,
+  ): void {
+    const { leadership, recorder } = this.#options;
+    const key = tierKey(tier);
+    const term = leadership.term();
+    const observation = this.#world.observe(tier, term ?? NO_TERM, atMs);
+    const tick = tickTier(tier, cluster.mode, observation, this.#memories.get(key) ?? EMPTY_MEMORY);
+    this.#ticks.set(key, tick);
+    for (const result of this.#boots.review(tier, tick.nodes, atMs)) {
+      this.#recordBoot(tier, result);
+    }
+    recorder.record({ type: 'tier-ticked', tier, mode: cluster.mode, observation, tick });
+    if (actionSignal === undefined) {
+      return;
+    }
+    this.#memories.set(key, tick.memory);
+    if (term !== undefined) {
+      for (const action of tick.actions) {
+        this.#start(tier, action, actionSignal);
+      }
+    }
+  }
+
+  #start(tier: ScaledTier, action: Action, actionSignal: AbortSignal): void {
+    const flight = this.#inFlight.start(tier, action);
+    const running = this.#carryOut(flight, actionSignal).finally(() =>
+      this.#running.delete(running),
+    );
+    this.#running.add(running);
+  }
+
+  async #carryOut(flight: Flight, actionSignal: AbortSignal): Promise<void> {
+    const { tier, action } = flight;
+    const { clock, recorder } = this.#options;
+    const startedAtMs = clock.steadyMs();
+    const bornMs = clock.wallMs();
+    if (action.kind === 'boot') {
+      this.#boots.ordered(tier, action, bornMs, startedAtMs);
+    } else if (action.kind === 'destroy') {
+      this.#noteDestruction(tier, action, startedAtMs);
+    }
+    recorder.record({ type: 'action-started', tier, action });
+    let failure: unknown;
+    try {
+      const deadline = AbortSignal.any([actionSignal, AbortSignal.timeout(ACTION_DEADLINE_MS)]);
+      await carryOut(tier, action, bornMs, this.#options, deadline);
+      this.#noteServerState(tier, action);
+    } catch (error) {
+      failure = error;
+      if (action.kind === 'boot' && error instanceof RefusedError) {
+        const { node, number, host } = action;
+        this.#recordBoot(tier, this.#boots.failed(tier, node, number, host, clock.steadyMs()));
+      }
+    }
+    const endedAtMs = clock.steadyMs();
+    this.#inFlight.end(flight, endedAtMs);
+    const durationMs = endedAtMs - startedAtMs;
+    recorder.record({ type: 'action-ended', tier, action, durationMs, error: failure });
+    this.#pokeSources(action);
+  }
+
+  #noteDestruction(
+    tier: ScaledTier,
+    action: Action & { readonly kind: 'destroy' },
+    atMs: number,
+  ): void {
+    if (action.reason === 'boot-failed') {
+      const { node, number, host } = action;
+      this.#recordBoot(tier, this.#boots.failed(tier, node, number, host, atMs));
+    } else {
+      this.#boots.cancelled(tier, action.node);
+    }
+  }
+
+  #noteServerState(tier: ScaledTier, action: Action): void {
+    const to = SERVER_STATE_AFTER[action.kind];
+    for (const intent of this.#intents.values()) {
+      intent.set(tier.backend, nodeName(tier, action.number), to);
+    }
+  }
+
+  #recordBoot(tier: ScaledTier, result: BootResult): void {
+    this.#options.recorder.record({ type: 'boot-ended', tier, ...result });
+  }
+
+  #pokeSources(action: Action): void {
+    const host = hostOf(action);
+    this.#hosts.find((source) => source.name === host)?.poke();
+    for (const balancer of this.#balancers) {
+      balancer.poke();
+    }
+  }
+}
+
+const SERVER_STATE_AFTER = {
+  admit: 'ready',
+  warm: 'drain',
+  wake: 'drain',
+  boot: 'drain',
+  drain: 'drain',
+  pause: 'maint',
+  park: 'maint',
+  destroy: 'maint',
+} as const;
+
+function hostOf(action: Action): string | undefined {
+  return 'host' in action ? action.host : undefined;
+}
+
+function scaledTiers(cluster: Cluster): readonly ScaledTier[] {
+  return cluster.tiers.filter((tier) => tier.scaling === 'automatic');
+}
+
+/** Something there is on its way: worth looking at more often. */
+function isChanging(tick: TierTick): boolean {
+  return tick.nodes.some(
+    ({ phase }) =>
+      phase === 'booting' ||
+      phase === 'warming' ||
+      phase === 'out-of-rotation' ||
+      phase === 'stopping',
+  );
+}

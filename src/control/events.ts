@@ -1,0 +1,55 @@
+/** All that the loop has to say. Log lines, metrics and (later) the journal are made from these. */
+
+import type { Mode, ScaledTier } from '../scaler/cluster.ts';
+import type { Observation } from '../scaler/observation.ts';
+import type { Action } from '../scaler/plan.ts';
+import type { TierTick } from '../scaler/tick.ts';
+
+export type SourceKind = 'host' | 'balancer';
+
+export type ControlEvent =
+  | {
+      readonly type: 'tier-ticked';
+      readonly tier: ScaledTier;
+      readonly mode: Mode;
+      readonly observation: Observation;
+      readonly tick: TierTick;
+    }
+  | { readonly type: 'cluster-ticked'; readonly cluster: string; readonly durationMs: number }
+  | { readonly type: 'action-started'; readonly tier: ScaledTier; readonly action: Action }
+  | {
+      readonly type: 'action-ended';
+      readonly tier: ScaledTier;
+      readonly action: Action;
+      readonly durationMs: number;
+      /** Undefined when it succeeded. */
+      readonly error: unknown;
+    }
+  | {
+      readonly type: 'boot-ended';
+      readonly tier: ScaledTier;
+      readonly node: string;
+      readonly host: string;
+      readonly result: 'served' | 'failed';
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: 'source-failed';
+      readonly kind: SourceKind;
+      readonly name: string;
+      readonly error: unknown;
+    }
+  | { readonly type: 'source-recovered'; readonly kind: SourceKind; readonly name: string }
+  | {
+      readonly type: 'balancer-restarted';
+      readonly balancer: string;
+      /** Servers whose state had to be set again. */
+      readonly reasserted: number;
+    }
+  | { readonly type: 'balancer-warning'; readonly balancer: string; readonly warning: string }
+  | { readonly type: 'clock-jumped'; readonly jumpMs: number };
+
+/** Takes events; never throws and never waits. */
+export interface Recorder {
+  record(event: ControlEvent): void;
+}

@@ -1,0 +1,85 @@
+import type { Clock } from './clock.ts';
+import type { Recorder, SourceKind } from './events.ts';
+
+/** One answer of a source, stamped with when it was asked: what happened later is not in it. */
+export interface Snapshot<T> {
+  readonly askedAtMs: number;
+  readonly value: T;
+}
+
+interface SourceOptions<T> {
+  readonly kind: SourceKind;
+  readonly name: string;
+  readonly ask: (signal: AbortSignal) => Promise<T>;
+  /** How long to wait after an answer; asked each time. */
+  readonly intervalMs: () => number;
+  readonly clock: Clock;
+  readonly recorder: Recorder;
+}
+
+/** A source that does not answer within this time has failed this once. */
+const ASK_DEADLINE_MS = 5_000;
+
+/** Asks one source at its own pace and keeps its latest answer. A slow source delays nobody else. */
+export class Source<T> {
+  readonly name: string;
+  readonly #options: SourceOptions<T>;
+  #latest: Snapshot<T> | undefined;
+  #failing = false;
+  #wake: AbortController | undefined;
+
+  constructor(options: SourceOptions<T>) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get latest(): Snapshot<T> | undefined {
+    return this.#latest;
+  }
+
+  /** Asks once. @returns The answer, or `undefined` when it failed, which has been recorded. */
+  async ask(signal: AbortSignal): Promise<Snapshot<T> | undefined> {
+    const { kind, name, clock, recorder } = this.#options;
+    const askedAtMs = clock.steadyMs();
+    try {
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(ASK_DEADLINE_MS)]);
+      this.#latest = { askedAtMs, value: await this.#options.ask(deadline) };
+    } catch (error) {
+      if (!this.#failing && !signal.aborted) {
+        this.#failing = true;
+        recorder.record({ type: 'source-failed', kind, name, error });
+      }
+      return undefined;
+    }
+    if (this.#failing) {
+      this.#failing = false;
+      recorder.record({ type: 'source-recovered', kind, name });
+    }
+    return this.#latest;
+  }
+
+  /** Asks until the signal is aborted; `onSnapshot` sees each answer. */
+  async run(
+    onSnapshot: (snapshot: Snapshot<T>) => Promise<void> | void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      const snapshot = await this.ask(signal);
+      if (snapshot !== undefined && !signal.aborted) {
+        await onSnapshot(snapshot);
+      }
+      await this.#pause(signal);
+    }
+  }
+
+  /** Ends the present pause: something was done there, so its last answer is old. */
+  poke(): void {
+    this.#wake?.abort();
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    this.#wake = new AbortController();
+    const until = AbortSignal.any([signal, this.#wake.signal]);
+    await this.#options.clock.sleep(this.#options.intervalMs(), until).catch(() => undefined);
+  }
+}

@@ -1,0 +1,369 @@
+import {
+  type Cluster,
+  nodeName,
+  parseNodeNumber,
+  type ScaledTier,
+  tierKey,
+} from '../scaler/cluster.ts';
+import type {
+  DomainSighting,
+  HostSighting,
+  NodeSighting,
+  Observation,
+  Sample,
+  ServerSighting,
+  Signals,
+  Term,
+} from '../scaler/observation.ts';
+import type { BootLedger } from './boots.ts';
+import type { Clock } from './clock.ts';
+import type { InFlight } from './in-flight.ts';
+import type {
+  BackendReport,
+  BalancerSnapshot,
+  DomainReport,
+  HostSnapshot,
+  ServerReport,
+} from './ports.ts';
+import { aged, combine, pair, STALE_AFTER_MS } from './samples.ts';
+import type { Snapshot } from './source.ts';
+import type { WallWatch } from './wall-watch.ts';
+
+/** A host that has not answered for so long is not known any more. */
+const HOST_STALE_AFTER_MS = 10_000;
+
+interface HostView {
+  readonly name: string;
+  snapshot: Snapshot<HostSnapshot> | undefined;
+  /** Its domains by tier, so that a tick of one tier does not look at those of all. */
+  byTier: ReadonlyMap<string, readonly NumberedDomain[]>;
+  names: ReadonlySet<string>;
+  bookedMemoryMiB: number;
+  bookedVcpus: number;
+  bookedDiskMiB: number;
+}
+
+interface NumberedDomain {
+  readonly number: number;
+  readonly report: DomainReport;
+}
+
+interface BalancerView {
+  readonly name: string;
+  snapshot: Snapshot<BalancerSnapshot> | undefined;
+  byTier: ReadonlyMap<string, BackendView>;
+}
+
+interface BackendView {
+  readonly report: BackendReport;
+  readonly servers: ReadonlyMap<number, ServerReport>;
+}
+
+export interface WorldOptions {
+  readonly clusters: readonly Cluster[];
+  readonly hosts: readonly string[];
+  readonly balancers: readonly string[];
+  readonly maxNodes: number;
+  readonly concurrentBootsPerHost: number;
+  /** The UUID that a domain of this name has if it is ours. */
+  readonly uuidOf: (name: string) => string;
+  readonly clock: Clock;
+  readonly wall: WallWatch;
+  readonly inFlight: InFlight;
+  readonly boots: BootLedger;
+}
+
+/** The latest answers of all sources, indexed by tier, and what they mean for one tier now. */
+export class World {
+  readonly #options: WorldOptions;
+  readonly #tiers: readonly ScaledTier[];
+  readonly #hosts: readonly HostView[];
+  readonly #balancers: readonly BalancerView[];
+  readonly #uuids = new Map<string, string>();
+  /** Host sightings are the same for all tiers of one tick. */
+  #hostMemo: { readonly atMs: number; readonly sightings: readonly HostSighting[] } | undefined;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#tiers = options.clusters.flatMap(({ tiers }) =>
+      tiers.filter((tier) => tier.scaling === 'automatic'),
+    );
+    this.#hosts = options.hosts.map((name) => ({
+      name,
+      snapshot: undefined,
+      byTier: new Map(),
+      names: new Set(),
+      bookedMemoryMiB: 0,
+      bookedVcpus: 0,
+      bookedDiskMiB: 0,
+    }));
+    this.#balancers = options.balancers.map((name) => ({
+      name,
+      snapshot: undefined,
+      byTier: new Map(),
+    }));
+  }
+
+  /** Something that host sightings depend on has changed within a tick. */
+  forgetRoom(): void {
+    this.#hostMemo = undefined;
+  }
+
+  seeHost(name: string, snapshot: Snapshot<HostSnapshot>): void {
+    const view = this.#hosts.find((host) => host.name === name);
+    if (view === undefined) {
+      return;
+    }
+    const byTier = new Map<string, NumberedDomain[]>();
+    const { domains } = snapshot.value;
+    for (const report of domains) {
+      const prefix = report.name.slice(0, report.name.lastIndexOf('-'));
+      const number = Number(report.name.slice(prefix.length + 1));
+      const list = byTier.get(prefix) ?? [];
+      list.push({ number, report });
+      byTier.set(prefix, list);
+    }
+    view.snapshot = snapshot;
+    view.byTier = byTier;
+    view.names = new Set(domains.map((report) => report.name));
+    view.bookedMemoryMiB = sum(domains, (report) => report.memoryMiB);
+    view.bookedVcpus = sum(domains, (report) => report.vcpus);
+    view.bookedDiskMiB = sum(domains, (report) => report.diskMiB);
+    this.forgetRoom();
+  }
+
+  seeBalancer(name: string, snapshot: Snapshot<BalancerSnapshot>): void {
+    const view = this.#balancers.find((balancer) => balancer.name === name);
+    if (view === undefined) {
+      return;
+    }
+    const byTier = new Map<string, BackendView>();
+    for (const tier of this.#tiers) {
+      const report = snapshot.value.backends.get(tier.backend);
+      if (report !== undefined) {
+        byTier.set(tierKey(tier), { report, servers: numberServers(tier, report.servers) });
+      }
+    }
+    view.snapshot = snapshot;
+    view.byTier = byTier;
+  }
+
+  /** When every source that shows a tier's nodes was last asked; `-Infinity` before that. */
+  seenAtMs(host: string | undefined): number {
+    const stamps = this.#balancers.map((balancer) => stampOf(balancer.snapshot));
+    if (host !== undefined) {
+      stamps.push(stampOf(this.#hosts.find((view) => view.name === host)?.snapshot));
+    }
+    return Math.min(...stamps);
+  }
+
+  /** All that is known of one tier now. */
+  observe(tier: ScaledTier, term: Term, atMs: number): Observation {
+    const { boots, concurrentBootsPerHost } = this.#options;
+    return {
+      atMs,
+      term,
+      signals: this.#signals(tier, atMs),
+      nodes: this.#nodes(tier, atMs),
+      hosts: this.#hostSightings(atMs),
+      oldWorkers: this.#balancers.some((balancer) => balancer.snapshot?.value.oldWorkers === true),
+      blockedNumbers: boots.restingNumbers(tier, atMs),
+      circuit: boots.circuitOfTier(tier, atMs),
+      fleetRoom: this.#fleetRoom(),
+      concurrentBootsPerHost,
+      bootTimeMs: boots.bootTimeMs(tier),
+      overrides: [],
+    };
+  }
+
+  #nodes(tier: ScaledTier, atMs: number): readonly NodeSighting[] {
+    const key = tierKey(tier);
+    const prefix = nodePrefix(tier);
+    const numbers = new Map<number, DomainSighting[]>();
+    for (const host of this.#hosts) {
+      const fresh = atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS;
+      for (const { number, report } of host.byTier.get(prefix) ?? []) {
+        if (number >= 1 && number <= tier.addresses.length) {
+          const sightings = numbers.get(number) ?? [];
+          sightings.push(this.#domainSighting(host.name, report, fresh));
+          numbers.set(number, sightings);
+        }
+      }
+    }
+    for (const balancer of this.#balancers) {
+      for (const [number, server] of balancer.byTier.get(key)?.servers ?? []) {
+        if (server.admin !== 'maint' && !numbers.has(number)) {
+          numbers.set(number, []);
+        }
+      }
+    }
+    for (const { action, tier: flying } of this.#options.inFlight.all()) {
+      if (flying === tier && !numbers.has(action.number)) {
+        numbers.set(action.number, []);
+      }
+    }
+    return [...numbers]
+      .toSorted(([one], [other]) => one - other)
+      .map(([number, domains]) => this.#nodeSighting(tier, number, domains, atMs));
+  }
+
+  #nodeSighting(
+    tier: ScaledTier,
+    number: number,
+    domains: readonly DomainSighting[],
+    atMs: number,
+  ): NodeSighting {
+    const key = tierKey(tier);
+    const servers = this.#balancers.map((balancer): ServerSighting => {
+      const server = balancer.byTier.get(key)?.servers.get(number);
+      const fresh = atMs - stampOf(balancer.snapshot) <= STALE_AFTER_MS;
+      if (server === undefined || !fresh) {
+        return { balancer: balancer.name, answered: false };
+      }
+      const { admin, check, sessions, sinceChangeMs } = server;
+      return { balancer: balancer.name, answered: true, admin, check, sessions, sinceChangeMs };
+    });
+    const operation = this.#options.inFlight.operationOf(nodeName(tier, number));
+    return operation === undefined
+      ? { number, domains, servers }
+      : { number, domains, servers, operation };
+  }
+
+  #domainSighting(host: string, report: DomainReport, fresh: boolean): DomainSighting {
+    return {
+      host,
+      state: report.state,
+      mark: report.uuid === this.#uuidOf(report.name) ? 'ours' : 'foreign',
+      bornMs: report.bornMs,
+      ageMs: this.#options.wall.ageMs(report.bornMs),
+      fresh,
+    };
+  }
+
+  #uuidOf(name: string): string {
+    let uuid = this.#uuids.get(name);
+    if (uuid === undefined) {
+      uuid = this.#options.uuidOf(name);
+      this.#uuids.set(name, uuid);
+    }
+    return uuid;
+  }
+
+  #signals(tier: ScaledTier, atMs: number): Signals {
+    const key = tierKey(tier);
+    const rates: Sample<number>[] = [];
+    const queues: Sample<{ requests: number; servedRps: number }>[] = [];
+    const slots: Sample<{ used: number; total: number }>[] = [];
+    for (const balancer of this.#balancers) {
+      const report = balancer.byTier.get(key)?.report;
+      const ageMs = atMs - stampOf(balancer.snapshot);
+      const requestRate: Sample<number> = report?.requestRate ?? NEVER_ANSWERED;
+      const servedRate: Sample<number> = report?.servedRate ?? NEVER_ANSWERED;
+      rates.push(aged(requestRate, ageMs));
+      queues.push(
+        aged(
+          pair(requestRate, servedRate, (_, servedRps) => ({
+            requests: report?.queued ?? 0,
+            servedRps,
+          })),
+          ageMs,
+        ),
+      );
+      slots.push(
+        aged(
+          pair(requestRate, requestRate, () => ({
+            used: report?.usedSlots ?? 0,
+            total: report?.totalSlots ?? 0,
+          })),
+          ageMs,
+        ),
+      );
+    }
+    return {
+      requestRate: combine(rates, (one, other) => one + other),
+      queue: combine(queues, (one, other) => ({
+        requests: one.requests + other.requests,
+        servedRps: one.servedRps + other.servedRps,
+      })),
+      slots: combine(slots, (one, other) => ({
+        used: one.used + other.used,
+        total: one.total + other.total,
+      })),
+    };
+  }
+
+  #hostSightings(atMs: number): readonly HostSighting[] {
+    if (this.#hostMemo?.atMs === atMs) {
+      return this.#hostMemo.sightings;
+    }
+    const sightings = this.#hosts.map((host) => this.#hostSighting(host, atMs));
+    this.#hostMemo = { atMs, sightings };
+    return sightings;
+  }
+
+  /** Room = what the host has − what its domains hold − boots ordered there that it does not show yet. */
+  #hostSighting(host: HostView, atMs: number): HostSighting {
+    const { boots, inFlight } = this.#options;
+    const value = host.snapshot?.value;
+    const sighting = {
+      name: host.name,
+      reachable: atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS,
+      everAnswered: value !== undefined,
+      freeMemoryMiB: (value?.memoryMiB ?? 0) - host.bookedMemoryMiB,
+      freeVcpus: (value?.vcpus ?? 0) - host.bookedVcpus,
+      freeDiskMiB: (value?.diskMiB ?? 0) - host.bookedDiskMiB,
+      bootsInFlight: 0,
+      circuit: boots.circuitOfHost(host.name, atMs),
+      recentFailures: boots.recentFailuresOfHost(host.name, atMs),
+    };
+    for (const { action, tier } of inFlight.all()) {
+      if (action.kind === 'boot' && action.host === host.name) {
+        sighting.bootsInFlight += 1;
+        if (!host.names.has(action.node)) {
+          sighting.freeMemoryMiB -= tier.size.memoryMiB;
+          sighting.freeVcpus -= tier.size.vcpus;
+          sighting.freeDiskMiB -= tier.size.diskMiB;
+        }
+      }
+    }
+    return sighting;
+  }
+
+  #fleetRoom(): number {
+    const { inFlight, maxNodes } = this.#options;
+    let nodes = sum(this.#hosts, (host) => host.names.size);
+    for (const { action } of inFlight.all()) {
+      const shown = this.#hosts.some((host) => host.names.has(action.node));
+      nodes += action.kind === 'boot' && !shown ? 1 : 0;
+    }
+    return maxNodes - nodes;
+  }
+}
+
+const NEVER_ANSWERED = { status: 'absent', why: 'the balancer has not shown the backend' } as const;
+
+function stampOf(snapshot: Snapshot<unknown> | undefined): number {
+  return snapshot?.askedAtMs ?? Number.NEGATIVE_INFINITY;
+}
+
+function nodePrefix(tier: ScaledTier): string {
+  return `${tier.cluster}-${tier.name}`;
+}
+
+function numberServers(
+  tier: ScaledTier,
+  servers: readonly ServerReport[],
+): ReadonlyMap<number, ServerReport> {
+  const numbered = new Map<number, ServerReport>();
+  for (const server of servers) {
+    const number = parseNodeNumber(tier, server.name);
+    if (number !== undefined && number <= tier.addresses.length) {
+      numbered.set(number, server);
+    }
+  }
+  return numbered;
+}
+
+function sum<T>(items: readonly T[], valueOf: (item: T) => number): number {
+  return items.reduce((total, item) => total + valueOf(item), 0);
+}

@@ -1,0 +1,41 @@
+/** One tier, one tick: everything between an observation and the actions, in the order it happens. */
+
+import { checkPlan } from './check-plan.ts';
+import type { Mode, ScaledTier } from './cluster.ts';
+import { type Decision, decide, type TierMemory } from './decide.ts';
+import { deriveNodes, type Node } from './node-phase.ts';
+import type { Observation } from './observation.ts';
+import { type Action, allowedIn, type Plan, plan } from './plan.ts';
+
+export interface TierTick {
+  readonly nodes: readonly Node[];
+  readonly decision: Decision;
+  /** What should be done, in every mode. */
+  readonly plan: Plan;
+  /** What the mode lets through; empty when the plan has a finding. */
+  readonly actions: readonly Action[];
+  /** Defects of the plan itself; none of it is carried out then. */
+  readonly findings: readonly string[];
+  readonly memory: TierMemory;
+}
+
+/** Derives, decides and plans. Live, in a dry run and in simulation the same. */
+export function tickTier(
+  tier: ScaledTier,
+  mode: Mode,
+  observation: Observation,
+  memory: TierMemory,
+): TierTick {
+  const nodes = deriveNodes(tier, observation);
+  const decided = decide(tier, observation, nodes, memory);
+  const planned = plan(tier, decided.decision, observation, nodes);
+  const findings = planned.actions.length === 0 ? [] : checkPlan(tier, nodes, planned.actions);
+  return {
+    nodes,
+    decision: decided.decision,
+    plan: planned,
+    actions: findings.length === 0 ? allowedIn(mode, planned.actions) : [],
+    findings,
+    memory: decided.memory,
+  };
+}
