@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { listEffective } from '../config/effective.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { InvalidConfigError } from '../config/problems.ts';
+import { EXIT } from './exit-codes.ts';
+import type { SetExitCode } from './cli.ts';
+import { print, printJson } from './print.ts';
+
+interface CheckOptions {
+  readonly config: string;
+  readonly effective?: true;
+  readonly json?: true;
+}
+
+/** `rackfire check`: is the config usable, and what does it say in full? */
+export function addCheck(program: Command, setExitCode: SetExitCode): void {
+  program
+    .command('check')
+    .description('check a config file; every problem is listed with file, line and path')
+    .requiredOption('-c, --config <file>', 'the config file')
+    .option('--effective', 'print every value in force and its origin')
+    .option('--json', 'print one JSON object')
+    .action(async (options: CheckOptions) => {
+      await check(options, setExitCode);
+    });
+}
+
+async function check(options: CheckOptions, setExitCode: SetExitCode): Promise<void> {
+  try {
+    const loaded = await loadConfig(options.config);
+    const values = options.effective === true ? listEffective(loaded) : [];
+    if (options.json === true) {
+      printJson({ ok: true, problems: [], ...(options.effective === true ? { values } : {}) });
+      return;
+    }
+    for (const { path, value, origin } of values) {
+      print(`${path} = ${String(value)}  (${origin})`);
+    }
+    print(`${options.config}: ok`);
+  } catch (error) {
+    if (!(options.json === true && error instanceof InvalidConfigError)) {
+      throw error;
+    }
+    printJson({ ok: false, problems: error.problems });
+    setExitCode(EXIT.config);
+  }
+}

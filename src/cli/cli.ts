@@ -1,0 +1,47 @@
+import { Command, CommanderError } from 'commander';
+import { addCheck } from './check.ts';
+import { addDemo } from './demo.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { addHaproxyConfig } from './haproxy-config.ts';
+import { addPlan } from './plan.ts';
+import { addRun } from './run.ts';
+import { readVersion } from './version.ts';
+
+/** Carries a command's exit code out of commander, which knows only success and exception. */
+export type SetExitCode = (code: number) => void;
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 usage, 69 a host or balancer cannot be reached, 78 config.`;
+
+/**
+ * Reads the command line and carries one command out.
+ *
+ * @param argv - As `process.argv`. @returns The exit code; errors have been printed.
+ */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.done;
+  const setExitCode: SetExitCode = (code) => {
+    exitCode = code;
+  };
+  const program = new Command('rackfire')
+    .description(
+      'Keeps virtual clusters of web nodes behind HAProxy at the size that their traffic needs.',
+    )
+    .version(readVersion())
+    .addHelpText('after', EXIT_CODES)
+    .showHelpAfterError('(add --help for what there is)')
+    .exitOverride();
+  for (const add of [addRun, addDemo, addCheck, addPlan, addHaproxyConfig]) {
+    add(program, setExitCode);
+  }
+  try {
+    await program.parseAsync(argv);
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its own complaint.
+    if (!(error instanceof CommanderError)) {
+      process.stderr.write(`rackfire: ${error instanceof Error ? error.message : String(error)}\n`);
+    }
+    return exitCodeOf(error);
+  }
+}

@@ -1,0 +1,263 @@
+import { createSystemClock } from '../../control/clock.ts';
+import type { BackendReport } from '../../control/ports.ts';
+import { startLoad, type LoadRun } from '../../embedded/load-generator.ts';
+import type { RateCurve } from '../../embedded/rate-curve.ts';
+import type { DemoResult } from './summary.ts';
+import { measureStorm, type Moment } from './timeline.ts';
+import { buildWorld, type DemoWorld, removeFolder } from './world.ts';
+
+export interface DemoScript {
+  readonly curve: RateCurve;
+  /** The curve ends at the base rate, and the nodes are to go back to the minimum. */
+  readonly returnsToMinimum: boolean;
+  readonly peakRps: number;
+  readonly bootDelayMs: number;
+  readonly seed: number;
+}
+
+const TARGET_PER_NODE_RPS = 80;
+const MIN_NODES = 2;
+const LOOK_INTERVAL_MS = 100;
+const PROGRESS_INTERVAL_MS = 2_000;
+const FIRST_NODES_DEADLINE_MS = 30_000;
+
+/** Runs the whole demo. @param signal - Ends it early; everything is torn down all the same. */
+export async function playDemo(script: DemoScript, signal: AbortSignal): Promise<DemoResult> {
+  const startNodes = Math.ceil(script.curve.startRps / TARGET_PER_NODE_RPS);
+  const peakNodes = Math.ceil(script.peakRps / TARGET_PER_NODE_RPS);
+  say('starting HAProxy, two embedded hosts and Rackfire');
+  const world = await buildWorld({
+    // What Rackfire boots by itself at the minimum needs no operator.
+    startNodes: startNodes > MIN_NODES ? startNodes : 0,
+    minNodes: MIN_NODES,
+    maxNodes: Math.max(12, Math.ceil(peakNodes * 1.5)),
+    targetPerNodeRps: TARGET_PER_NODE_RPS,
+    bootDelayMs: script.bootDelayMs,
+  });
+  const watch = new Watch(world);
+  let run: LoadRun | undefined;
+  let leftovers: readonly string[] = [];
+  try {
+    introduce(world);
+    await watch.waitForNodes(Math.max(startNodes, MIN_NODES), signal);
+    run = await playLoad(script, world, watch, signal);
+    leftovers = script.returnsToMinimum ? await watch.findLeftovers() : [];
+  } finally {
+    say('tearing down');
+    leftovers = [...leftovers, ...(await world.tearDown())];
+  }
+  const result = summarize(script, watch.timeline, run, leftovers);
+  if (result.ok) {
+    await removeFolder(world);
+    return result;
+  }
+  return { ...result, keptFolder: world.folder };
+}
+
+function introduce(world: DemoWorld): void {
+  say(`config    ${world.configFile}`);
+  say(`site      ${world.url}`);
+  say(`HAProxy   pid ${world.haproxyPid} (try: kill -USR2 ${world.haproxyPid} to reload it)`);
+  say(`Rackfire  pid ${world.servicePid} (try: kill -9 ${world.servicePid})`);
+  void world.serviceEnded.then((how) => {
+    say(`Rackfire has ended (${how}); the site goes on. Start it again:`);
+    say(`  npx rackfire run -c ${world.configFile}`);
+  });
+}
+
+/** The load from its first request until its end, watched. */
+async function playLoad(
+  script: DemoScript,
+  world: DemoWorld,
+  watch: Watch,
+  signal: AbortSignal,
+): Promise<LoadRun> {
+  const { curve, returnsToMinimum, seed } = script;
+  let stopped = false;
+  const ended = new AbortController();
+  const run = startLoad({
+    url: world.url,
+    rateAt: (seconds) => (stopped ? 0 : curve.rateAt(seconds)),
+    durationMs: curve.durationSeconds * 1000,
+    seed,
+    signal: AbortSignal.any([signal, ended.signal]),
+  });
+  watch.begin(run);
+  const clock = createSystemClock();
+  const peakSeconds = findPeakSeconds(curve);
+  const done = run.done.then(() => ended.abort());
+  let nextProgressMs = 0;
+  while (!signal.aborted && !ended.signal.aborted) {
+    const moment = await watch.look();
+    const elapsedMs = clock.steadyMs() - run.startedAtMs;
+    if (elapsedMs >= nextProgressMs) {
+      nextProgressMs += PROGRESS_INTERVAL_MS;
+      showProgress(moment, run);
+    }
+    // Back at the minimum and nobody is being served any more: the rest of the tail would show nothing.
+    const isBack = returnsToMinimum && elapsedMs > peakSeconds * 1000 && watch.isBackAt(MIN_NODES);
+    stopped ||= isBack;
+    if (stopped && run.inFlight === 0) {
+      ended.abort();
+    }
+    await clock.sleep(LOOK_INTERVAL_MS, ended.signal).catch(() => undefined);
+  }
+  await done;
+  return run;
+}
+
+/** The last second of the highest rate. */
+function findPeakSeconds(curve: RateCurve): number {
+  let peakSeconds = 0;
+  for (let second = 0; second <= curve.durationSeconds; second += 1) {
+    if (curve.rateAt(second) >= curve.rateAt(peakSeconds)) {
+      peakSeconds = second;
+    }
+  }
+  return peakSeconds;
+}
+
+function showProgress(moment: Moment, run: LoadRun): void {
+  const { p50Ms, p99Ms } = run.lastSecond;
+  const latency = `p50 ${formatMs(p50Ms)} p99 ${formatMs(p99Ms)}`;
+  say(
+    `${moment.atSeconds.toFixed(0).padStart(4)} s  ${String(Math.round(moment.intendedRps)).padStart(4)} rps  ` +
+      `${String(moment.nodesInService).padStart(2)} nodes  queue ${String(moment.queued).padStart(4)}  ` +
+      `${latency}  failed ${run.failed}`,
+  );
+}
+
+function formatMs(ms: number | undefined): string {
+  return ms === undefined ? '     –' : `${Math.round(ms)} ms`.padStart(8);
+}
+
+/** Looks at the balancer all the time, as a visitor's friend in the machine room would. */
+class Watch {
+  readonly timeline: Moment[] = [];
+  readonly #world: DemoWorld;
+  #run: LoadRun | undefined;
+  #report: BackendReport | undefined;
+
+  constructor(world: DemoWorld) {
+    this.#world = world;
+  }
+
+  begin(run: LoadRun): void {
+    this.#run = run;
+  }
+
+  /** Adds a moment. HAProxy does not answer for an instant while it reloads: then the last one is repeated. */
+  async look(): Promise<Moment> {
+    const { balancer, tier } = this.#world;
+    try {
+      const snapshot = await balancer.inspect(AbortSignal.timeout(1_000));
+      this.#report = snapshot.backends.get(tier.backend);
+    } catch {
+      // The figures are about visitors; what they see is counted by the load.
+    }
+    const run = this.#run;
+    const moment = {
+      atSeconds: run === undefined ? 0 : (createSystemClock().steadyMs() - run.startedAtMs) / 1000,
+      intendedRps: run?.intendedRps ?? 0,
+      nodesInService: this.#inService(),
+      queued: this.#report?.queued ?? 0,
+    };
+    if (run !== undefined) {
+      this.timeline.push(moment);
+    }
+    return moment;
+  }
+
+  async waitForNodes(nodes: number, signal: AbortSignal): Promise<void> {
+    const clock = createSystemClock();
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(FIRST_NODES_DEADLINE_MS)]);
+    say(`waiting for the first ${nodes} nodes`);
+    while ((await this.look()).nodesInService < nodes) {
+      if (deadline.aborted) {
+        throw new Error(`the first ${nodes} nodes did not come; logs are in ${this.#world.folder}`);
+      }
+      await clock.sleep(LOOK_INTERVAL_MS, deadline).catch(() => undefined);
+    }
+  }
+
+  isBackAt(nodes: number): boolean {
+    return this.#inRotation() === nodes && this.#outOfMaintenance() === nodes;
+  }
+
+  /** Servers and domains beside those in service, once the nodes are back at the minimum. */
+  async findLeftovers(): Promise<readonly string[]> {
+    await this.look();
+    const servers = this.#outOfMaintenance() - this.#inRotation();
+    let domains = -this.#inRotation();
+    for (const hypervisor of this.#world.hypervisors) {
+      domains += (await hypervisor.inspect(AbortSignal.timeout(1_000))).domains.length;
+    }
+    return [
+      ...Array.from({ length: Math.max(0, servers) }, () => 'a server that is out of maintenance'),
+      ...Array.from({ length: Math.max(0, domains) }, () => 'a node that is not in service'),
+    ];
+  }
+
+  #inService(): number {
+    const servers = this.#report?.servers ?? [];
+    return servers.filter(({ admin, check }) => admin === 'ready' && check !== 'failed').length;
+  }
+
+  #inRotation(): number {
+    return (this.#report?.servers ?? []).filter(({ admin }) => admin === 'ready').length;
+  }
+
+  #outOfMaintenance(): number {
+    return (this.#report?.servers ?? []).filter(({ admin }) => admin !== 'maint').length;
+  }
+}
+
+function summarize(
+  script: DemoScript,
+  timeline: readonly Moment[],
+  run: LoadRun | undefined,
+  leftovers: readonly string[],
+): DemoResult {
+  const { secondsToFirstNode, secondsToCatchUp, onsetSeconds } = measureStorm(
+    timeline,
+    TARGET_PER_NODE_RPS,
+  );
+  const caughtUpMs = 1000 * ((onsetSeconds ?? 0) + (secondsToCatchUp ?? 0));
+  const p99 = (fromMs: number, toMs: number): number | null => {
+    const ms = run?.latencies.percentile(fromMs, toMs, 0.99);
+    return ms === undefined ? null : round(ms / 1000);
+  };
+  const summary = {
+    failedRequests: run?.failed ?? 0,
+    totalRequests: run?.due ?? 0,
+    peakNodes: timeline.reduce((peak, moment) => Math.max(peak, moment.nodesInService), 0),
+    finalNodes: timeline.at(-1)?.nodesInService ?? 0,
+    secondsToFirstNode: round(secondsToFirstNode ?? null),
+    secondsToCatchUp: round(secondsToCatchUp ?? null),
+    p99OnsetSeconds: p99(0, caughtUpMs),
+    p99AfterSeconds: p99(caughtUpMs, Number.POSITIVE_INFINITY),
+    leftovers: leftovers.length,
+  };
+  const isBack = !script.returnsToMinimum || summary.finalNodes === MIN_NODES;
+  return {
+    summary,
+    ok:
+      summary.failedRequests === 0 && summary.totalRequests > 0 && leftovers.length === 0 && isBack,
+    timeline,
+    ratedPerNodeRps: TARGET_PER_NODE_RPS,
+    failures: run?.failures ?? new Map(),
+    leftovers,
+    keptFolder: undefined,
+  };
+}
+
+function round<T extends number | null>(value: T): T extends null ? null : number {
+  return (value === null ? null : Math.round(value * 1000) / 1000) as T extends null
+    ? null
+    : number;
+}
+
+/** Progress goes to standard error: the summary alone is the result. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,24 @@
+import { CommanderError } from 'commander';
+import { ConfigError, UnreachableError } from '../control/errors.ts';
+
+/** The exit codes that scripts rely on. @see sysexits(3) for 69 and 78 */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** The service, a host or a balancer cannot be reached. */
+  unreachable: 69,
+  /** The config, or a file that the command line names, cannot be used. */
+  config: 78,
+} as const;
+
+/** The exit code that an error stands for. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  }
+  if (error instanceof ConfigError) {
+    return EXIT.config;
+  }
+  return error instanceof UnreachableError ? EXIT.unreachable : EXIT.failed;
+}

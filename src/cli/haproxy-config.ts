@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import { composeHaproxyConfig } from '../compose.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { ConfigError } from '../control/errors.ts';
+
+interface HaproxyConfigOptions {
+  readonly config: string;
+  readonly balancer?: string;
+}
+
+/** `rackfire haproxy-config`: what has to stand in HAProxy's own config. */
+export function addHaproxyConfig(program: Command): void {
+  program
+    .command('haproxy-config')
+    .description('print the HAProxy sections that a config needs; they pass haproxy -c')
+    .requiredOption('-c, --config <file>', 'the config file')
+    .option('--balancer <name>', 'which balancer, when the config has several')
+    .action(async (options: HaproxyConfigOptions) => {
+      const { config } = await loadConfig(options.config);
+      const names = config.balancers.map(({ name }) => name);
+      const wanted = options.balancer ?? (names.length === 1 ? names[0] : undefined);
+      const balancer = config.balancers.find(({ name }) => name === wanted);
+      if (balancer === undefined) {
+        throw new ConfigError(
+          `${options.config}: say which balancer by --balancer, one of ${names.join(', ')}`,
+        );
+      }
+      process.stdout.write(composeHaproxyConfig(config, balancer));
+    });
+}

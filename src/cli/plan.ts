@@ -1,0 +1,95 @@
+import type { Command } from 'commander';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { composeController } from '../compose.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { createSystemClock } from '../control/clock.ts';
+import { UnreachableError } from '../control/errors.ts';
+import type { Action } from '../scaler/plan.ts';
+import type { TierTick } from '../scaler/tick.ts';
+import { print, printJson } from './print.ts';
+import { readVersion } from './version.ts';
+
+interface PlanOptions {
+  readonly config: string;
+  readonly json?: true;
+}
+
+/** Two readings a second apart, and what slow sources need. */
+const DEADLINE_MS = 15_000;
+
+/** `rackfire plan`: one tick that changes nothing. */
+export function addPlan(program: Command): void {
+  program
+    .command('plan')
+    .description('print what would be decided and done now; changes nothing')
+    .requiredOption('-c, --config <file>', 'the config file')
+    .option('--json', 'print one JSON object')
+    .action(async (options: PlanOptions) => {
+      await plan(options);
+    });
+}
+
+/** @throws UnreachableError when a host or balancer does not answer. */
+async function plan(options: PlanOptions): Promise<void> {
+  const { config } = await loadConfig(options.config);
+  const controller = composeController(config, {
+    clock: createSystemClock(),
+    log: pino({ level: 'warn' }, pino.destination({ dest: 2, sync: true })),
+    registry: new Registry(),
+    version: readVersion(),
+  });
+  const ticks = await controller.dryRun(AbortSignal.timeout(DEADLINE_MS));
+  if (options.json === true) {
+    printJson({
+      tiers: [...ticks.values()].map(({ decision, nodes, plan: { shortfall }, actions }) => ({
+        ...decision,
+        nodes,
+        actions,
+        shortfall: shortfall ?? null,
+      })),
+    });
+  } else {
+    for (const tick of ticks.values()) {
+      printTick(tick);
+    }
+  }
+  if (!controller.isReady) {
+    throw new UnreachableError('not every host and balancer answered: the plan is incomplete');
+  }
+}
+
+function printTick({ decision, nodes, plan: planned, actions }: TierTick): void {
+  const { tier, currentNodes, desiredNodes, reason } = decision;
+  const change =
+    currentNodes === desiredNodes ? `${currentNodes}` : `${currentNodes} → ${desiredNodes}`;
+  print(`${tier}: ${change} nodes (${reason})`);
+  for (const { signal, status, needNodes } of decision.advice) {
+    const need = needNodes === undefined ? 'says nothing' : `needs ${needNodes.toFixed(2)} nodes`;
+    print(`  signal ${signal}: ${status}, ${need}`);
+  }
+  for (const stage of decision.stages) {
+    print(`  stage ${stage.reason}: ${stage.fromNodes} → ${stage.toNodes}`);
+  }
+  for (const node of nodes) {
+    print(`  node ${node.name}: ${node.phase}${node.host === undefined ? '' : ` on ${node.host}`}`);
+  }
+  for (const action of planned.actions) {
+    const held = actions.includes(action) ? '' : ', held back by the mode';
+    print(`  would ${describe(action)} (${action.reason}${held})`);
+  }
+  if (planned.shortfall !== undefined) {
+    const { nodes: missing, why, refusals } = planned.shortfall;
+    const hosts = refusals.map((one) => `${one.host}: ${one.why}`).join(', ');
+    print(`  cannot boot ${missing} more: ${why}${hosts === '' ? '' : ` (${hosts})`}`);
+  }
+  if (planned.actions.length === 0) {
+    print('  nothing to do');
+  }
+}
+
+function describe(action: Action): string {
+  const host = 'host' in action ? ` on ${action.host}` : '';
+  const address = action.kind === 'boot' ? ` at ${action.address}` : '';
+  return `${action.kind} ${action.node}${host}${address}`;
+}

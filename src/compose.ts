@@ -1,0 +1,96 @@
+/** The only file that knows every concrete class. */
+
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { v5 as uuidV5 } from 'uuid';
+import { suggestedMaxConnections, renderHaproxyConfig } from './balancer/haproxy/config-section.ts';
+import { createRuntimeBalancer } from './balancer/runtime/runtime-balancer.ts';
+import type { BalancerConfig, Config } from './config/config.ts';
+import type { Clock } from './control/clock.ts';
+import { Controller } from './control/controller.ts';
+import type { Hypervisor, LoadBalancer } from './control/ports.ts';
+import { createEmbeddedHypervisor } from './embedded/hypervisor.ts';
+import { createSoloLeadership } from './leader/solo.ts';
+import type { ScaledTier } from './scaler/cluster.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { TelemetryRecorder } from './telemetry/recorder.ts';
+
+/** The root of the namespaces of installations; drawn once, never to be changed. */
+const RACKFIRE_NAMESPACE = '7d9a1c0e-5b62-4f0b-9c41-2f6f0f0d5a11';
+
+/** The UUID of the domain of this name: a function of the installation, so that no database is needed. */
+export function createUuidOf(installation: string): (name: string) => string {
+  const namespace = uuidV5(installation, RACKFIRE_NAMESPACE);
+  return (name) => uuidV5(name, namespace);
+}
+
+/** Everything that scales, as the config says. */
+export function composeController(
+  config: Config,
+  around: {
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly registry: Registry;
+    readonly version: string;
+  },
+): Controller {
+  const { clock, log, registry, version } = around;
+  const metrics = createMetrics(registry);
+  metrics.buildInfo.set({ version }, 1);
+  return new Controller({
+    clusters: config.clusters,
+    limits: config.limits,
+    hypervisors: new Map(composeHypervisors(config, clock).map((port) => [port.host, port])),
+    balancers: config.balancers.map((balancer) => composeBalancer(config, balancer, clock)),
+    leadership: createSoloLeadership(clock),
+    uuidOf: createUuidOf(config.installation),
+    clock,
+    recorder: new TelemetryRecorder(log, metrics),
+  });
+}
+
+export function composeHypervisors(config: Config, clock: Clock): readonly Hypervisor[] {
+  return config.hosts.map(({ name, capacity, reserveMemoryMiB, embedded }) =>
+    createEmbeddedHypervisor({
+      host: name,
+      installation: config.installation,
+      capacity,
+      reserveMemoryMiB,
+      behavior: embedded,
+      clock,
+    }),
+  );
+}
+
+export function composeBalancer(
+  config: Config,
+  balancer: BalancerConfig,
+  clock: Clock,
+): LoadBalancer {
+  return createRuntimeBalancer({
+    name: balancer.name,
+    socketPath: balancer.socket,
+    masterSocketPath: balancer.masterSocket,
+    stateFilePath: balancer.stateFile,
+    hardStopAfterMs: balancer.hardStopAfterMs,
+    backends: listScaledTiers(config).map((tier) => tier.backend),
+    clock,
+  });
+}
+
+/** The HAProxy config that one balancer needs for all scaled tiers. */
+export function composeHaproxyConfig(config: Config, balancer: BalancerConfig): string {
+  return renderHaproxyConfig({
+    tiers: listScaledTiers(config),
+    socketPath: balancer.socket,
+    stateFilePath: balancer.stateFile,
+    hardStopAfterMs: balancer.hardStopAfterMs,
+    maxConnections: suggestedMaxConnections,
+  });
+}
+
+export function listScaledTiers(config: Config): readonly ScaledTier[] {
+  return config.clusters.flatMap(({ tiers }) =>
+    tiers.filter((tier) => tier.scaling === 'automatic'),
+  );
+}

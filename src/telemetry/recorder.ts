@@ -1,0 +1,211 @@
+import type { Logger } from 'pino';
+import type { ControlEvent, Recorder } from '../control/events.ts';
+import { tierKey } from '../scaler/cluster.ts';
+import type { NodePhase } from '../scaler/node-phase.ts';
+import type { Sample } from '../scaler/observation.ts';
+import type { Metrics } from './metrics.ts';
+
+type TierTicked = Extract<ControlEvent, { readonly type: 'tier-ticked' }>;
+
+const PHASES: readonly NodePhase[] = [
+  'booting',
+  'warming',
+  'out-of-rotation',
+  'in-service',
+  'stopping',
+  'failed',
+  'standby',
+  'unknown',
+  'conflict',
+];
+
+/** Turns events into log lines – one for each change, none for a converged tick – and into metrics. */
+export class TelemetryRecorder implements Recorder {
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  /** What was said last of each tier, so that only changes are said. */
+  readonly #said = new Map<string, string>();
+
+  constructor(log: Logger, metrics: Metrics) {
+    this.#log = log;
+    this.#metrics = metrics;
+  }
+
+  record(event: ControlEvent): void {
+    switch (event.type) {
+      case 'tier-ticked':
+        return this.#tierTicked(event);
+      case 'cluster-ticked':
+        return this.#metrics.tickSeconds.observe(event.durationMs / 1000);
+      case 'action-started':
+        return this.#log.info(describeAction(event), 'action started');
+      case 'action-ended':
+        return this.#actionEnded(event);
+      case 'boot-ended':
+        return this.#bootEnded(event);
+      case 'source-failed':
+        this.#metrics.sourceUp.set({ kind: event.kind, name: event.name }, 0);
+        return this.#log.warn(
+          { [event.kind]: event.name, err: event.error },
+          'source does not answer',
+        );
+      case 'source-recovered':
+        this.#metrics.sourceUp.set({ kind: event.kind, name: event.name }, 1);
+        return this.#log.info({ [event.kind]: event.name }, 'source answers again');
+      case 'balancer-restarted':
+        this.#metrics.balancerRestarts.inc({ balancer: event.balancer });
+        return this.#log.warn(
+          { balancer: event.balancer, reasserted: event.reasserted },
+          'balancer was reloaded or restarted',
+        );
+      case 'balancer-warning':
+        return this.#sayOnce(`balancer ${event.balancer}`, event.warning, () =>
+          this.#log.warn({ balancer: event.balancer, warning: event.warning }, 'balancer warns'),
+        );
+      case 'clock-jumped':
+        return this.#log.warn({ jumpMs: event.jumpMs }, 'wall clock jumped, deadlines restart');
+    }
+  }
+
+  #tierTicked(event: TierTicked): void {
+    const { tier, tick, mode } = event;
+    const { decision, plan, findings } = tick;
+    const key = tierKey(tier);
+    const fields = {
+      cluster: tier.cluster,
+      tier: tier.name,
+      currentNodes: decision.currentNodes,
+      desiredNodes: decision.desiredNodes,
+      reason: decision.reason,
+      needNodes: decision.needNodes,
+      ...signalFields(event),
+    };
+    this.#measureTier(event);
+    if (findings.length > 0) {
+      this.#log.error({ ...fields, findings }, 'plan refused, it contradicts itself');
+    }
+    if (decision.direction === 'none') {
+      this.#log.debug(fields, 'decided');
+    } else {
+      const { stages } = decision;
+      this.#log.info({ ...fields, mode, stages }, `decided to scale ${decision.direction}`);
+    }
+    this.#sayOnce(`shortfall ${key}`, shortfallText(event), () => {
+      if (plan.shortfall !== undefined) {
+        this.#log.warn({ ...fields, ...plan.shortfall }, 'needed nodes cannot be booted');
+      }
+    });
+    this.#sayOnce(`frozen ${key}`, String(plan.healingFrozen), () => {
+      if (plan.healingFrozen) {
+        this.#log.warn(fields, 'too many nodes fail their checks at once, none is replaced');
+      }
+    });
+    this.#sayConflicts(event);
+  }
+
+  #sayConflicts({ tier, tick }: TierTicked): void {
+    const nodes = tick.nodes.filter(({ phase }) => phase === 'conflict').map(({ name }) => name);
+    this.#sayOnce(`conflict ${tierKey(tier)}`, nodes.join(' '), () => {
+      if (nodes.length > 0) {
+        const fields = { cluster: tier.cluster, tier: tier.name, nodes };
+        this.#log.error(fields, 'nodes of our names are not ours or exist twice, left alone');
+      }
+    });
+  }
+
+  #sayOnce(topic: string, text: string, say: () => void): void {
+    if ((this.#said.get(topic) ?? '') !== text) {
+      this.#said.set(topic, text);
+      say();
+    }
+  }
+
+  #measureTier({ tier, observation, tick }: TierTicked): void {
+    const labels = { cluster: tier.cluster, tier: tier.name };
+    const { decision, nodes, plan } = tick;
+    const metrics = this.#metrics;
+    const { requestRate, queue, slots } = observation.signals;
+    for (const phase of PHASES) {
+      const count = nodes.filter((node) => node.phase === phase).length;
+      metrics.nodes.set({ ...labels, phase }, count);
+    }
+    metrics.desiredNodes.set(labels, decision.desiredNodes);
+    metrics.minNodes.set(labels, tier.policy.minNodes);
+    metrics.maxNodes.set(labels, tier.policy.maxNodes);
+    metrics.neededNodes.set(labels, decision.needNodes ?? Number.NaN);
+    metrics.requestsPerSecond.set(labels, valueOf(requestRate) ?? Number.NaN);
+    metrics.queuedRequests.set(labels, valueOf(queue)?.requests ?? Number.NaN);
+    const slotReading = valueOf(slots);
+    metrics.usedSlots.set(
+      labels,
+      slotReading === undefined || slotReading.total === 0
+        ? Number.NaN
+        : slotReading.used / slotReading.total,
+    );
+    for (const { signal, status } of decision.advice) {
+      metrics.signalUp.set({ ...labels, signal }, status === 'ok' ? 1 : 0);
+    }
+    for (const reason of ['maximum', 'addresses', 'fleet-limit', 'breaker', 'no-host'] as const) {
+      const missing = plan.shortfall?.why === reason ? plan.shortfall.nodes : 0;
+      metrics.missingNodes.set({ ...labels, reason }, missing);
+    }
+    metrics.decisions.inc({ ...labels, direction: decision.direction, reason: decision.reason });
+  }
+
+  #actionEnded(event: Extract<ControlEvent, { readonly type: 'action-ended' }>): void {
+    const { tier, action, durationMs, error } = event;
+    const result = error === undefined ? 'done' : 'failed';
+    const labels = { cluster: tier.cluster, tier: tier.name, kind: action.kind, result };
+    this.#metrics.actions.inc(labels);
+    const fields = { ...describeAction(event), durationMs: Math.round(durationMs) };
+    if (error === undefined) {
+      this.#log.info(fields, 'action done');
+    } else {
+      this.#log.warn({ ...fields, err: error }, 'action failed, the next tick plans anew');
+    }
+  }
+
+  #bootEnded(event: Extract<ControlEvent, { readonly type: 'boot-ended' }>): void {
+    const { tier, node, host, result, durationMs } = event;
+    this.#metrics.boots.inc({ host, result });
+    const fields = {
+      cluster: tier.cluster,
+      tier: tier.name,
+      node,
+      host,
+      durationMs: Math.round(durationMs),
+    };
+    if (result === 'served') {
+      this.#metrics.timeToServe.observe(durationMs / 1000);
+      this.#log.info(fields, 'node passed its check');
+    } else {
+      this.#log.warn(fields, 'boot failed');
+    }
+  }
+}
+
+function describeAction({
+  tier,
+  action,
+}: Extract<ControlEvent, { readonly type: 'action-started' | 'action-ended' }>) {
+  const { kind, node, reason } = action;
+  const host = 'host' in action ? action.host : undefined;
+  return { cluster: tier.cluster, tier: tier.name, action: kind, node, host, reason };
+}
+
+function signalFields({ observation }: TierTicked) {
+  const { requestRate, queue } = observation.signals;
+  return { rps: valueOf(requestRate), queued: valueOf(queue)?.requests };
+}
+
+function shortfallText({ tick }: TierTicked): string {
+  const { shortfall } = tick.plan;
+  if (shortfall === undefined) {
+    return '';
+  }
+  return [shortfall.why, ...shortfall.refusals.map(({ host, why }) => `${host}:${why}`)].join(' ');
+}
+
+function valueOf<T>(sample: Sample<T>): T | undefined {
+  return sample.status === 'absent' ? undefined : sample.value;
+}

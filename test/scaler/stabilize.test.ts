@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest';
+import { type Peak, pushPeak, windowOf } from '../../src/scaler/stabilize.ts';
+
+const WINDOW_MS = 30_000;
+
+function highestAfter(needs: readonly (readonly [seconds: number, needNodes: number])[]): number {
+  let peaks: readonly Peak[] = [];
+  for (const [seconds, needNodes] of needs) {
+    peaks = pushPeak(peaks, { atMs: seconds * 1_000, needNodes }, WINDOW_MS);
+  }
+  return peaks[0]!.needNodes;
+}
+
+describe('pushPeak', () => {
+  test.each<[string, readonly (readonly [number, number])[], number]>([
+    ['the first need is the highest', [[0, 5]], 5],
+    [
+      'a quiet sample does not lower it',
+      [
+        [0, 5],
+        [1, 2],
+      ],
+      5,
+    ],
+    [
+      'a higher one raises it at once',
+      [
+        [0, 5],
+        [1, 9],
+      ],
+      9,
+    ],
+    [
+      'just before the window ends the old one still counts',
+      [
+        [0, 5],
+        [29.999, 2],
+      ],
+      5,
+    ],
+    [
+      'exactly a window later it does not: without the window it would be 2 at once',
+      [
+        [0, 5],
+        [30, 2],
+      ],
+      2,
+    ],
+    [
+      'the second highest takes over when the highest leaves',
+      [
+        [0, 9],
+        [10, 5],
+        [20, 2],
+        [35, 1],
+      ],
+      5,
+    ],
+    [
+      'an equal need renews itself',
+      [
+        [0, 5],
+        [20, 5],
+        [40, 1],
+      ],
+      5,
+    ],
+  ])('%s', (_, needs, highest) => {
+    expect(highestAfter(needs)).toBe(highest);
+  });
+
+  test('keeps only what can still become the highest', () => {
+    let peaks: readonly Peak[] = [];
+    for (let second = 0; second < 1_000; second += 1) {
+      peaks = pushPeak(peaks, { atMs: second * 1_000, needNodes: second % 3 }, WINDOW_MS);
+    }
+
+    expect(peaks.length).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('windowOf', () => {
+  test.each<[string, number | 'auto', number | undefined, number]>([
+    ['a configured one is taken as it is', 5_000, 90_000, 5_000],
+    ['zero is a window', 0, 90_000, 0],
+    ['auto is 30 s before the first boot', 'auto', undefined, 30_000],
+    ['auto is 30 s while boots are quick', 'auto', 4_000, 30_000],
+    ['auto is the boot time once that is longer', 'auto', 45_000, 45_000],
+  ])('%s', (_, configured, bootTimeMs, windowMs) => {
+    expect(windowOf(configured, bootTimeMs)).toBe(windowMs);
+  });
+});
