@@ -34,7 +34,7 @@ async function check(options: CheckOptions, setExitCode: SetExitCode): Promise<v
       return;
     }
     for (const { path, value, origin } of values) {
-      print(`${path} = ${String(value)}  (${origin})`);
+      print(`${path} = ${value}  (${origin})`);
     }
     print(`${options.config}: ok`);
   } catch (error) {

@@ -80,7 +80,7 @@ export async function carryOut(
 }
 
 /** @throws PreconditionError when another term is in force, or none: act no more. */
-export function requireTerm(leadership: Leadership, term: Term): void {
+function requireTerm(leadership: Leadership, term: Term): void {
   const held = leadership.term();
   if (held?.createdAtSeconds !== term.createdAtSeconds || held.transitions !== term.transitions) {
     throw new PreconditionError('this process does not lead any more');

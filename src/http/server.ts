@@ -1,5 +1,4 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import type { Registry } from 'prom-client';
 import type { Controller } from '../control/controller.ts';
@@ -49,5 +48,6 @@ export async function startHttp(
   });
   server.listen(options.port, options.host);
   await once(server, 'listening');
-  return { server, port: (server.address() as AddressInfo).port };
+  const address = server.address();
+  return { server, port: typeof address === 'object' && address !== null ? address.port : 0 };
 }

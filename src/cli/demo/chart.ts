@@ -12,9 +12,11 @@ export function drawChart(timeline: readonly Moment[], ratedPerNodeRps: number):
   if (last === undefined) {
     return '';
   }
-  const columns = Array.from({ length: WIDTH }, (_, column) =>
-    momentAt(timeline, (column / (WIDTH - 1)) * last.atSeconds),
-  );
+  // The last moment at or before each column's time; moments are not evenly spaced.
+  const columns = Array.from({ length: WIDTH }, (_, column) => {
+    const seconds = (column / (WIDTH - 1)) * last.atSeconds;
+    return timeline.findLast((moment) => moment.atSeconds <= seconds) ?? last;
+  });
   const capacityOf = (moment: Moment): number => moment.nodesInService * ratedPerNodeRps;
   const topRps = Math.max(
     1,
@@ -37,16 +39,4 @@ export function drawChart(timeline: readonly Moment[], ratedPerNodeRps: number):
   lines.push(`${' '.repeat(8)}0 s${end.padStart(WIDTH - 3)}`);
   lines.push(`${' '.repeat(8)}• requests per second   █ what the nodes in service are rated for`);
   return lines.join('\n');
-}
-
-/** The last moment at or before a time; the timeline is not evenly spaced. */
-function momentAt(timeline: readonly Moment[], seconds: number): Moment {
-  let found = timeline[0] as Moment;
-  for (const moment of timeline) {
-    if (moment.atSeconds > seconds) {
-      break;
-    }
-    found = moment;
-  }
-  return found;
 }

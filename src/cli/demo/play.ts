@@ -43,6 +43,7 @@ export async function playDemo(script: DemoScript, signal: AbortSignal): Promise
     run = await playLoad(script, world, watch, signal);
     leftovers = script.returnsToMinimum ? await watch.findLeftovers() : [];
   } finally {
+    world.service.removeAllListeners('exit');
     say('tearing down');
     leftovers = [...leftovers, ...(await world.tearDown())];
   }
@@ -57,10 +58,10 @@ export async function playDemo(script: DemoScript, signal: AbortSignal): Promise
 function introduce(world: DemoWorld): void {
   say(`config    ${world.configFile}`);
   say(`site      ${world.url}`);
-  say(`HAProxy   pid ${world.haproxyPid} (try: kill -USR2 ${world.haproxyPid} to reload it)`);
-  say(`Rackfire  pid ${world.servicePid} (try: kill -9 ${world.servicePid})`);
-  void world.serviceEnded.then((how) => {
-    say(`Rackfire has ended (${how}); the site goes on. Start it again:`);
+  say(`HAProxy   pid ${world.haproxy.pid} (try: kill -USR2 ${world.haproxy.pid} to reload it)`);
+  say(`Rackfire  pid ${world.service.pid} (try: kill -9 ${world.service.pid})`);
+  world.service.once('exit', (code, signal) => {
+    say(`Rackfire has ended (${signal ?? `exit code ${code}`}); the site goes on. Start it again:`);
     say(`  npx rackfire run -c ${world.configFile}`);
   });
 }
@@ -218,22 +219,19 @@ function summarize(
   run: LoadRun | undefined,
   leftovers: readonly string[],
 ): DemoResult {
-  const { secondsToFirstNode, secondsToCatchUp, onsetSeconds } = measureStorm(
-    timeline,
-    TARGET_PER_NODE_RPS,
-  );
-  const caughtUpMs = 1000 * ((onsetSeconds ?? 0) + (secondsToCatchUp ?? 0));
+  const storm = measureStorm(timeline, TARGET_PER_NODE_RPS);
+  const caughtUpMs = 1000 * ((storm.onsetSeconds ?? 0) + (storm.secondsToCatchUp ?? 0));
   const p99 = (fromMs: number, toMs: number): number | null => {
     const ms = run?.latencies.percentile(fromMs, toMs, 0.99);
-    return ms === undefined ? null : round(ms / 1000);
+    return toMilliseconds(ms === undefined ? undefined : ms / 1000);
   };
   const summary = {
     failedRequests: run?.failed ?? 0,
     totalRequests: run?.due ?? 0,
     peakNodes: timeline.reduce((peak, moment) => Math.max(peak, moment.nodesInService), 0),
     finalNodes: timeline.at(-1)?.nodesInService ?? 0,
-    secondsToFirstNode: round(secondsToFirstNode ?? null),
-    secondsToCatchUp: round(secondsToCatchUp ?? null),
+    secondsToFirstNode: toMilliseconds(storm.secondsToFirstNode),
+    secondsToCatchUp: toMilliseconds(storm.secondsToCatchUp),
     p99OnsetSeconds: p99(0, caughtUpMs),
     p99AfterSeconds: p99(caughtUpMs, Number.POSITIVE_INFINITY),
     leftovers: leftovers.length,
@@ -251,10 +249,9 @@ function summarize(
   };
 }
 
-function round<T extends number | null>(value: T): T extends null ? null : number {
-  return (value === null ? null : Math.round(value * 1000) / 1000) as T extends null
-    ? null
-    : number;
+/** Seconds with three digits, as JSON has them; `null` for what never happened. */
+function toMilliseconds(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : Math.round(seconds * 1000) / 1000;
 }
 
 /** Progress goes to standard error: the summary alone is the result. */

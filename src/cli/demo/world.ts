@@ -39,10 +39,9 @@ export interface DemoWorld {
   readonly tier: ScaledTier;
   readonly balancer: LoadBalancer;
   readonly hypervisors: readonly Hypervisor[];
-  readonly haproxyPid: number;
-  readonly servicePid: number;
-  /** Settles when the Rackfire that the demo started has ended; somebody may have started another. */
-  readonly serviceEnded: Promise<string>;
+  readonly haproxy: ChildProcess;
+  /** The Rackfire that the demo started; when it has ended, somebody may have started another. */
+  readonly service: ChildProcess;
   /** Ends everything. @returns What was still there afterwards. */
   tearDown(): Promise<readonly string[]>;
 }
@@ -101,11 +100,8 @@ export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
       tier,
       balancer,
       hypervisors,
-      haproxyPid: haproxy.pid ?? 0,
-      servicePid: service.pid ?? 0,
-      serviceEnded: once(service, 'exit').then(
-        ([code, signal]: (number | string | null)[]) => `${signal ?? `exit code ${code}`}`,
-      ),
+      haproxy,
+      service,
       tearDown,
     };
   } catch (error) {

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { DemoProcess, startService } from './demo-process.ts';
+
+test('nobody notices that HAProxy is reloaded in the storm, that Rackfire is killed at its peak, that HAProxy is reloaded then, and that another Rackfire takes over', {
+  timeout: 220_000,
+}, async () => {
+  const demo = new DemoProcess();
+  // In the middle of the storm: nodes boot, requests queue.
+  await demo.until(({ nodes }) => nodes >= 4);
+  const haproxyPid = Number(demo.printed(/HAProxy {3}pid ([0-9]+)/));
+  process.kill(haproxyPid, 'SIGUSR2');
+  await demo.until(({ nodes }) => nodes >= 8);
+
+  process.kill(Number(demo.printed(/Rackfire {2}pid ([0-9]+)/)), 'SIGKILL');
+  await demo.until(({ atSeconds }) => atSeconds >= 50);
+  process.kill(haproxyPid, 'SIGUSR2');
+  await demo.until(({ atSeconds }) => atSeconds >= 60);
+  const service = startService(demo.printed(/config {4}(.+)/));
+  const serviceExit = once(service, 'exit');
+
+  const summary = await demo.summary();
+  expect(summary.failedRequests, demo.log()).toBe(0);
+  expect(summary.finalNodes, demo.log()).toBe(2);
+  expect(summary.leftovers, demo.log()).toBe(0);
+  // The demo ends whatever runs on its config, or it would boot what the demo destroys.
+  expect(await serviceExit).toEqual([0, null]);
+});
+
+test('a trace is replayed from its need on, without a failed request', {
+  timeout: 120_000,
+}, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rackfire-trace-'));
+  const file = join(folder, 'day.csv');
+  const rows = Array.from({ length: 1_440 }, (_, minute) => {
+    const morning = 1 / (1 + Math.exp(-(minute - 720) / 3));
+    return `${minute},${Math.round(60 * (300 + 300 * morning))}`;
+  });
+  try {
+    await writeFile(file, `minute,requests\n${rows.join('\n')}\n`);
+    const demo = new DemoProcess('--trace', file, '--peak', '400', '--compress', '36');
+    const summary = await demo.summary();
+    expect(summary.failedRequests, demo.log()).toBe(0);
+    expect(summary.totalRequests).toBeGreaterThan(6_000);
+    expect(summary.leftovers).toBe(0);
+    expect(demo.exitCode).toBe(0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('Ctrl-C in the middle leaves nothing behind', { timeout: 60_000 }, async () => {
+  const demo = new DemoProcess();
+  await demo.until(({ atSeconds }) => atSeconds >= 8);
+  await demo.interrupt();
+  const summary = await demo.summary();
+  expect(summary.failedRequests).toBe(0);
+  expect(summary.leftovers).toBe(0);
+});
