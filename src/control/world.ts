@@ -35,15 +35,14 @@ const HOST_STALE_AFTER_MS = 10_000;
 interface HostView {
   readonly name: string;
   snapshot: Snapshot<HostSnapshot> | undefined;
-  /** Its domains by tier, so that a tick of one tier does not look at those of all. */
-  byTier: ReadonlyMap<string, readonly NumberedDomain[]>;
   names: ReadonlySet<string>;
   bookedMemoryMiB: number;
   bookedVcpus: number;
   bookedDiskMiB: number;
 }
 
-interface NumberedDomain {
+interface PlacedDomain {
+  readonly host: HostView;
   readonly number: number;
   readonly report: DomainReport;
 }
@@ -80,6 +79,8 @@ export class World {
   readonly #hosts: readonly HostView[];
   readonly #balancers: readonly BalancerView[];
   readonly #uuids = new Map<string, string>();
+  /** Domains of all hosts by tier, so that a tick of one tier looks at its own alone; made on demand. */
+  #domainMemo: ReadonlyMap<string, readonly PlacedDomain[]> | undefined;
   /** Host sightings are the same for all tiers of one tick. */
   #hostMemo: { readonly atMs: number; readonly sightings: readonly HostSighting[] } | undefined;
 
@@ -91,7 +92,6 @@ export class World {
     this.#hosts = options.hosts.map((name) => ({
       name,
       snapshot: undefined,
-      byTier: new Map(),
       names: new Set(),
       bookedMemoryMiB: 0,
       bookedVcpus: 0,
@@ -114,17 +114,9 @@ export class World {
     if (view === undefined) {
       return;
     }
-    const byTier = new Map<string, NumberedDomain[]>();
     const { domains } = snapshot.value;
-    for (const report of domains) {
-      const prefix = report.name.slice(0, report.name.lastIndexOf('-'));
-      const number = Number(report.name.slice(prefix.length + 1));
-      const list = byTier.get(prefix) ?? [];
-      list.push({ number, report });
-      byTier.set(prefix, list);
-    }
     view.snapshot = snapshot;
-    view.byTier = byTier;
+    this.#domainMemo = undefined;
     view.names = new Set(domains.map((report) => report.name));
     view.bookedMemoryMiB = sum(domains, (report) => report.memoryMiB);
     view.bookedVcpus = sum(domains, (report) => report.vcpus);
@@ -178,16 +170,13 @@ export class World {
 
   #nodes(tier: ScaledTier, atMs: number): readonly NodeSighting[] {
     const key = tierKey(tier);
-    const prefix = nodePrefix(tier);
     const numbers = new Map<number, DomainSighting[]>();
-    for (const host of this.#hosts) {
-      const fresh = atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS;
-      for (const { number, report } of host.byTier.get(prefix) ?? []) {
-        if (number >= 1 && number <= tier.addresses.length) {
-          const sightings = numbers.get(number) ?? [];
-          sightings.push(this.#domainSighting(host.name, report, fresh));
-          numbers.set(number, sightings);
-        }
+    for (const { host, number, report } of this.#domainsByTier().get(nodePrefix(tier)) ?? []) {
+      if (number >= 1 && number <= tier.addresses.length) {
+        const fresh = atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS;
+        const sightings = numbers.get(number) ?? [];
+        sightings.push(this.#domainSighting(host.name, report, fresh));
+        numbers.set(number, sightings);
       }
     }
     for (const balancer of this.#balancers) {
@@ -205,6 +194,26 @@ export class World {
     return [...numbers]
       .toSorted(([one], [other]) => one - other)
       .map(([number, domains]) => this.#nodeSighting(tier, number, domains, atMs));
+  }
+
+  #domainsByTier(): ReadonlyMap<string, readonly PlacedDomain[]> {
+    if (this.#domainMemo === undefined) {
+      const byTier = new Map<string, PlacedDomain[]>();
+      for (const host of this.#hosts) {
+        for (const report of host.snapshot?.value.domains ?? []) {
+          const prefix = report.name.slice(0, report.name.lastIndexOf('-'));
+          const number = Number(report.name.slice(prefix.length + 1));
+          // `web-03` would be a second spelling of `web-3`.
+          if (report.name === `${prefix}-${number}`) {
+            const list = byTier.get(prefix) ?? [];
+            list.push({ host, number, report });
+            byTier.set(prefix, list);
+          }
+        }
+      }
+      this.#domainMemo = byTier;
+    }
+    return this.#domainMemo;
   }
 
   #nodeSighting(

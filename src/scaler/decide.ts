@@ -206,7 +206,8 @@ function followRecommendation(stages: Stages, inputs: Inputs, memory: TierMemory
     return;
   }
   if (!windowFull || !undercutsTolerance(peakNodes, current, policy.scaleIn.tolerance)) {
-    stages.note(latest < current ? 'stabilizing' : 'converged');
+    const why = recommendation.signalsKnown ? 'stabilizing' : 'signals-unknown';
+    stages.note(latest < current ? why : 'converged');
     return;
   }
   const wanted = Math.min(current, wholeNodes(peakNodes));
@@ -258,7 +259,9 @@ function limitChange(
 function obeyOperator(stages: Stages, tier: ScaledTier, overrides: readonly Override[]): void {
   for (const override of overrides) {
     if (override.kind === 'hold') {
-      const held = Math.min(override.nodes, tier.policy.maxNodes);
+      // Never the last one: who wants the site off takes it off at HAProxy.
+      const atLeast = Math.min(1, tier.policy.minNodes);
+      const held = Math.min(Math.max(override.nodes, atLeast), tier.policy.maxNodes);
       stages.raiseTo(held, 'held');
       stages.lowerTo(held, 'held');
     }

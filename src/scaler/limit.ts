@@ -15,7 +15,8 @@ const ROUNDING_NODES = 1e-9;
 
 /** Whole nodes for a fractional need; 240 rps at 80 rps per node are 3 nodes, not 4. */
 export function wholeNodes(needNodes: number): number {
-  return Math.ceil(needNodes - ROUNDING_NODES);
+  // Never −0, which a memory that was written and read again would not give back.
+  return Math.max(0, Math.ceil(needNodes - ROUNDING_NODES));
 }
 
 /** True when the need exceeds the nodes by more than the tolerance. The boundary itself is tolerated. */

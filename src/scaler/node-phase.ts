@@ -35,13 +35,18 @@ export interface Node {
   readonly host: string | undefined;
   /** Birth of the present tenant; 0 when there is none. */
   readonly bornMs: number;
-  /** HAProxy sends it traffic and its check does not fail: it is capacity, whatever else is known. */
+  /**
+   * HAProxy sends it traffic and its check does not fail: it is capacity, whatever else is known. While no
+   * balancer answers, every running domain is taken for that: silence replaces nobody.
+   */
   readonly serving: boolean;
   /** HAProxy would send it traffic, but its check has failed for this long; 0 when it has not. */
   readonly sickForMs: number;
-  /** Every balancer says that nothing is on it, and no old worker may know better. */
+  /** Every balancer says what is on it, and no old worker may know better. */
+  readonly sessionsKnown: boolean;
+  /** Nothing is on it, and that is known. */
   readonly quiet: boolean;
-  /** Its server is in maintenance on every balancer that answered. */
+  /** Its server is in maintenance on every balancer that answered, if any did. */
   readonly parked: boolean;
   /** Since the later of its birth and HAProxy's last change of its server. */
   readonly phaseAgeMs: number;
@@ -75,27 +80,40 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
   const domain = sighting.domains[0];
   const domainAgeMs = domain?.ageMs ?? Number.POSITIVE_INFINITY;
   const phaseAgeMs = Math.min(domainAgeMs, servers.sinceChangeMs);
+  const sessionsKnown = servers.allAnswered && !around.oldWorkers;
+  const phase = derivePhase(tier, sighting, servers, {
+    hostsComplete: around.hostsComplete,
+    sessionsKnown,
+    phaseAgeMs,
+  });
+  const unheard = servers.admin === 'unknown';
   return {
     name: nodeName(tier, sighting.number),
     number: sighting.number,
-    phase: derivePhase(tier, sighting, servers, around.hostsComplete, phaseAgeMs),
+    phase,
     host: domain?.host,
     bornMs: domain?.bornMs ?? 0,
-    serving: servers.serving,
+    serving: servers.serving || (unheard && phase === 'unknown' && domain?.state === 'running'),
     sickForMs: servers.admin === 'ready' && !servers.serving ? servers.sinceChangeMs : 0,
-    quiet: servers.allAnswered && servers.sessions === 0 && !around.oldWorkers,
-    parked: servers.admin === 'maint',
+    sessionsKnown,
+    quiet: sessionsKnown && servers.sessions === 0,
+    parked: unheard || servers.admin === 'maint',
     phaseAgeMs,
     operation: sighting.operation,
   };
+}
+
+interface PhaseFacts {
+  readonly hostsComplete: boolean;
+  readonly sessionsKnown: boolean;
+  readonly phaseAgeMs: number;
 }
 
 function derivePhase(
   tier: ScaledTier,
   sighting: NodeSighting,
   servers: ServerSummary,
-  hostsComplete: boolean,
-  phaseAgeMs: number,
+  { hostsComplete, sessionsKnown, phaseAgeMs }: PhaseFacts,
 ): NodePhase {
   const [domain, second] = sighting.domains;
   if (domain === undefined) {
@@ -111,13 +129,17 @@ function derivePhase(
     return 'unknown';
   }
   const overdue = phaseAgeMs > tier.policy.bootDeadlineMs && sighting.operation === undefined;
-  if (domain.state === 'being-made') {
+  // Xen shows a guest that is just being built as paused.
+  if (
+    domain.state === 'being-made' ||
+    (domain.state === 'paused' && sighting.operation === 'boot')
+  ) {
     return overdue ? 'failed' : 'booting';
   }
   if (domain.state === 'paused') {
     return sighting.operation === 'wake' ? 'warming' : 'standby';
   }
-  return phaseOfRunning(sighting, servers, overdue);
+  return phaseOfRunning(sighting, servers, overdue && sessionsKnown);
 }
 
 function phaseWithoutDomain(
@@ -158,7 +180,8 @@ function phaseOfRunning(
       if (servers.checkPassed) {
         return 'out-of-rotation';
       }
-      // A node with sessions is never failed: somebody is being served by it.
+      // A node with sessions is never failed: somebody is being served by it. Nor is one that a silent
+      // balancer may still send traffic to.
       return overdue && servers.sessions === 0 ? 'failed' : 'warming';
   }
 }

@@ -62,7 +62,10 @@ export interface Plan {
   readonly actions: readonly Action[];
   /** What is needed and cannot be had. */
   readonly shortfall: Shortfall | undefined;
-  /** So many nodes fail their checks at once that it is rather the network or a storm: none is replaced. */
+  /**
+   * So many nodes fail their checks at once that it is rather the network or a storm: none is replaced, and
+   * none that works is let go.
+   */
   readonly healingFrozen: boolean;
 }
 
@@ -104,9 +107,15 @@ export function plan(
     missing -= 1;
   }
 
+  // Beside those in service there is room for so many within the maximum.
+  const standbyNodes = Math.min(
+    tier.policy.standbyNodes,
+    Math.max(0, tier.policy.maxNodes - decision.desiredNodes),
+  );
   const standbyMissing =
-    tier.policy.standbyNodes -
+    standbyNodes -
     fleet.standby.length -
+    fleet.pausing.length -
     fleet.outOfRotation.length -
     fleet.coming.length;
   const calm = missing <= 0 && decision.signalsKnown;
@@ -114,9 +123,11 @@ export function plan(
   const boots = bootNodes(tier, observation, nodes, wanted, missing > 0 ? 'needed' : 'standby');
   actions.push(...boots.actions);
 
-  if (decision.signalsKnown) {
+  if (decision.signalsKnown && !fleet.healingFrozen) {
     const noRoom = boots.shortfall?.why === 'maximum';
-    actions.push(...letGo(tier, observation, fleet, { missing, noRoom }));
+    const excess = fleet.serving.filter((node) => node.serving).length - decision.desiredNodes;
+    const need = { missing, excess, noRoom, standbyNodes };
+    actions.push(...letGo(tier, observation, fleet, need));
   }
   for (const node of fleet.failed) {
     actions.push({ kind: 'destroy', ...domainAction(node, 'boot-failed', term), force: false });
@@ -127,7 +138,15 @@ export function plan(
       actions.push(serverAction('park', node, 'no-domain', term));
     }
   }
-  return { actions, shortfall: boots.shortfall, healingFrozen: fleet.healingFrozen };
+  const destroysLast = [
+    ...actions.filter((action) => action.kind !== 'destroy'),
+    ...actions.filter((action) => action.kind === 'destroy'),
+  ];
+  return {
+    actions: destroysLast,
+    shortfall: boots.shortfall,
+    healingFrozen: fleet.healingFrozen,
+  };
 }
 
 /** What the mode lets through. In `scale-out-only`, of all destruction only that of nodes that never served. */
@@ -152,6 +171,8 @@ interface Fleet {
   readonly outOfRotation: Node[];
   readonly coming: Node[];
   readonly standby: Node[];
+  /** On their way to standby: counted as such, but not to be woken or destroyed yet. */
+  readonly pausing: Node[];
   readonly failed: Node[];
   /** A server out of maintenance with nothing behind it. */
   readonly ghosts: Node[];
@@ -166,6 +187,7 @@ function sortFleet(nodes: readonly Node[]): Fleet {
     outOfRotation: [] as Node[],
     coming: [] as Node[],
     standby: [] as Node[],
+    pausing: [] as Node[],
     failed: [] as Node[],
     ghosts: [] as Node[],
   };
@@ -189,7 +211,8 @@ function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | unde
   switch (node.phase) {
     case 'in-service':
       if (node.operation === 'drain') {
-        return undefined;
+        // Out of rotation in a moment, and back sooner than anything could be booted; unless it is sick.
+        return node.sickForMs > 0 ? undefined : fleet.coming;
       }
       return node.sickForMs >= SICK_AFTER_MS ? fleet.sick : fleet.serving;
     case 'unknown':
@@ -198,12 +221,13 @@ function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | unde
       if (node.operation === 'admit') {
         return fleet.serving;
       }
-      return node.operation === undefined ? fleet.outOfRotation : undefined;
+      // Its boot, wake or drain is over, and only its end has not been seen yet: nothing to be replaced.
+      return node.operation === undefined ? fleet.outOfRotation : fleet.coming;
     case 'booting':
     case 'warming':
       return fleet.coming;
     case 'standby':
-      return node.operation === undefined ? fleet.standby : undefined;
+      return node.operation === undefined ? fleet.standby : fleet.pausing;
     case 'failed':
       return node.operation === undefined ? fleet.failed : undefined;
     case 'absent':
@@ -279,21 +303,23 @@ function bootCeiling(
   observation: Observation,
   nodes: readonly Node[],
 ): { readonly nodes: number; readonly why: ShortfallReason } {
+  if (observation.circuit === 'open') {
+    return { nodes: 0, why: 'breaker' };
+  }
   let existing = 0;
   let coming = 0;
   for (const node of nodes) {
     existing += isPresent(node) ? 1 : 0;
     coming += node.phase === 'booting' || node.phase === 'warming' ? 1 : 0;
   }
-  if (observation.circuit === 'open') {
-    return { nodes: 0, why: 'breaker' };
-  }
-  if (observation.circuit === 'half-open') {
-    return { nodes: coming > 0 ? 0 : 1, why: 'breaker' };
-  }
   const room = Math.max(0, tier.policy.maxNodes - existing);
-  return observation.fleetRoom < room
-    ? { nodes: Math.max(0, observation.fleetRoom), why: 'fleet-limit' }
+  const fleetRoom = Math.max(0, observation.fleetRoom);
+  const probes = coming > 0 ? 0 : 1;
+  if (observation.circuit === 'half-open' && probes < Math.min(room, fleetRoom)) {
+    return { nodes: probes, why: 'breaker' };
+  }
+  return fleetRoom < room
+    ? { nodes: fleetRoom, why: 'fleet-limit' }
     : { nodes: room, why: 'maximum' };
 }
 
@@ -320,8 +346,12 @@ function* freeNumbers(
 interface Need {
   /** Nodes still missing when all that come are there; negative when too many serve. */
   readonly missing: number;
+  /** Nodes that really serve, beyond those desired: only so many may be drained. */
+  readonly excess: number;
   /** The maximum leaves no room for one more. */
   readonly noRoom: boolean;
+  /** Nodes to be kept paused. */
+  readonly standbyNodes: number;
 }
 
 /** Everything that makes the fleet smaller. Only called while every signal is known. */
@@ -335,17 +365,18 @@ function letGo(
   const { term } = observation;
   const actions: Action[] = [];
 
-  // The highest numbers go first, so that 1…min are the steady ones. A node on an unknown host stays.
+  // The highest numbers go first, so that 1…min are the steady ones. A node on an unknown host stays, and
+  // one whose check has just begun to fail is no reason to let one go that works.
   const surplus = fleet.serving.filter((node) => node.phase === 'in-service' && !isBusy(node));
   for (const node of surplus
-    .slice(Math.max(0, surplus.length + Math.min(0, need.missing)))
+    .slice(Math.max(0, surplus.length - Math.max(0, need.excess)))
     .toReversed()) {
     actions.push(serverAction('drain', node, 'not-needed', term));
   }
   actions.push(...removeSick(observation, fleet, need, term));
 
   // Nodes that run and are not needed: as many as are wanted become standby, the others go.
-  let standbyWanted = policy.standbyNodes - fleet.standby.length;
+  let standbyWanted = need.standbyNodes - fleet.standby.length - fleet.pausing.length;
   for (const node of fleet.outOfRotation) {
     if (standbyWanted > 0) {
       standbyWanted -= 1;
@@ -366,8 +397,9 @@ function letGo(
       actions.push(...destroyWhenQuiet(node, policy.drainDeadlineMs, term));
     }
   }
-  for (const node of fleet.standby.slice(policy.standbyNodes).toReversed()) {
-    actions.push({ kind: 'destroy', ...domainAction(node, 'not-needed', term), force: false });
+  const standbyKept = Math.max(0, need.standbyNodes - fleet.pausing.length);
+  for (const node of fleet.standby.slice(standbyKept).toReversed()) {
+    actions.push(...destroyWhenQuiet(node, policy.drainDeadlineMs, term));
   }
   return actions;
 }
@@ -393,7 +425,8 @@ function removeSick(
 }
 
 function destroyWhenQuiet(node: Node, drainDeadlineMs: number, term: Term): readonly Action[] {
-  const overdue = node.phaseAgeMs > drainDeadlineMs;
+  // A deadline says how long sessions may keep a node, not that unknown ones may be cut.
+  const overdue = node.sessionsKnown && node.phaseAgeMs > drainDeadlineMs;
   if (!node.quiet && !overdue) {
     return [];
   }

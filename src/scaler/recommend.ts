@@ -91,7 +91,7 @@ function isQueue(reading: QueueReading): boolean {
 
 /**
  * A queue that takes longer than the allowed wait needs the nodes that serve now, plus those that clear
- * it in time; a shorter one agrees to scale-in once it is empty.
+ * it in time; a shorter one keeps what is ordered, and agrees to scale-in once it is empty.
  */
 function needForQueue(
   reading: QueueReading,
@@ -113,5 +113,9 @@ function needForQueue(
     return nodes.currentNodes + 1;
   }
   const perNodeRps = reading.servedRps / nodes.servingNodes;
-  return nodes.servingNodes + reading.requests / BACKLOG_CLEAR_SECONDS / perNodeRps;
+  // Never fewer than a shorter queue asks for: what is ordered and still coming will help to clear it.
+  return Math.max(
+    nodes.currentNodes,
+    nodes.servingNodes + reading.requests / BACKLOG_CLEAR_SECONDS / perNodeRps,
+  );
 }

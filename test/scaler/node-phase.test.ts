@@ -124,8 +124,9 @@ describe('the arrows of the drawing', () => {
 });
 
 describe('several balancers', () => {
+  const fresh = { sinceChangeMs: 5_000 };
   const a = serverOf();
-  const drainA = serverOf({ admin: 'drain' });
+  const drainA = serverOf({ admin: 'drain', ...fresh });
   const maintA = serverOf({ admin: 'maint', check: 'pending' });
   test.each<[string, NodePhase, NodeSighting['servers']]>([
     ['in rotation on one is in service', 'in-service', [drainA, readyB]],
