@@ -39,7 +39,7 @@ async function plan(options: PlanOptions): Promise<void> {
     registry: new Registry(),
     version: readVersion(),
   });
-  const ticks = await controller.dryRun(AbortSignal.timeout(DEADLINE_MS));
+  const { ticks, fixed } = await controller.dryRun(AbortSignal.timeout(DEADLINE_MS));
   if (options.json === true) {
     printJson({
       tiers: [...ticks.values()].map(({ decision, nodes, plan: { shortfall }, actions }) => ({
@@ -48,10 +48,17 @@ async function plan(options: PlanOptions): Promise<void> {
         actions,
         shortfall: shortfall ?? null,
       })),
+      fixedTiers: [...fixed].map(([tier, nodes]) => ({ tier, nodes })),
     });
   } else {
     for (const tick of ticks.values()) {
       printTick(tick);
+    }
+    for (const [tier, nodes] of fixed) {
+      print(`${tier}: ${nodes.length} nodes, only watched (scaling: none)`);
+      for (const node of nodes) {
+        printNode(node);
+      }
     }
   }
   if (!controller.isReady) {
@@ -72,7 +79,7 @@ function printTick({ decision, nodes, plan: planned, actions }: TierTick): void 
     print(`  stage ${stage.reason}: ${stage.fromNodes} → ${stage.toNodes}`);
   }
   for (const node of nodes) {
-    print(`  node ${node.name}: ${node.phase}${node.host === undefined ? '' : ` on ${node.host}`}`);
+    printNode(node);
   }
   for (const action of planned.actions) {
     const held = actions.includes(action) ? '' : ', held back by the mode';
@@ -86,6 +93,14 @@ function printTick({ decision, nodes, plan: planned, actions }: TierTick): void 
   if (planned.actions.length === 0) {
     print('  nothing to do');
   }
+}
+
+function printNode(node: {
+  readonly name: string;
+  readonly phase: string;
+  readonly host: string | undefined;
+}): void {
+  print(`  node ${node.name}: ${node.phase}${node.host === undefined ? '' : ` on ${node.host}`}`);
 }
 
 function describe(action: Action): string {

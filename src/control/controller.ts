@@ -1,5 +1,6 @@
 import { type Cluster, nodeName, type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
+import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { Term } from '../scaler/observation.ts';
 import type { Action } from '../scaler/plan.ts';
 import type { BreakerPolicy } from '../scaler/breaker.ts';
@@ -25,6 +26,12 @@ export interface ControllerOptions extends Actuators {
   };
   readonly clock: Clock;
   readonly recorder: Recorder;
+}
+
+/** What one tick would do, and what the tiers that are only watched look like; by `cluster/tier`. */
+export interface DryRun {
+  readonly ticks: ReadonlyMap<string, TierTick>;
+  readonly fixed: ReadonlyMap<string, readonly FixedNode[]>;
 }
 
 /** A balancer is asked each second, a host every few, and both at this pace while something changes there. */
@@ -58,6 +65,7 @@ export class Controller {
   readonly #intents = new Map<string, ServerIntent>();
   readonly #memories = new Map<string, TierMemory>();
   readonly #ticks = new Map<string, TierTick>();
+  readonly #fixed = new Map<string, readonly FixedNode[]>();
   readonly #running = new Set<Promise<void>>();
   #lastTickAtMs = Number.NEGATIVE_INFINITY;
   #busy = true;
@@ -109,12 +117,12 @@ export class Controller {
    * One tick that changes nothing: asks every source twice, a second apart, because a rate needs two
    * readings, and decides.
    */
-  async dryRun(signal: AbortSignal): Promise<ReadonlyMap<string, TierTick>> {
+  async dryRun(signal: AbortSignal): Promise<DryRun> {
     await this.#askAll(signal);
     await this.#options.clock.sleep(BALANCER_INTERVAL_MS, signal);
     await this.#askAll(signal);
     this.#tickAll(undefined);
-    return this.#ticks;
+    return { ticks: this.#ticks, fixed: this.#fixed };
   }
 
   /** Milliseconds since the last tick; infinite before the first one. */
@@ -237,8 +245,14 @@ export class Controller {
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action)));
     for (const cluster of clusters) {
       const startMs = clock.steadyMs();
-      for (const tier of scaledTiers(cluster)) {
-        this.#tickTier(cluster, tier, atMs, actionSignal);
+      for (const tier of cluster.tiers) {
+        if (tier.scaling === 'automatic') {
+          this.#tickTier(cluster, tier, atMs, actionSignal);
+        } else {
+          const nodes = this.#world.observeFixed(tier, atMs);
+          this.#fixed.set(tierKey(tier), nodes);
+          recorder.record({ type: 'fixed-tier-seen', tier, nodes });
+        }
       }
       const durationMs = clock.steadyMs() - startMs;
       recorder.record({ type: 'cluster-ticked', cluster: cluster.name, durationMs });

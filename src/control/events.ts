@@ -1,6 +1,7 @@
 /** All that the loop has to say. Log lines, metrics and (later) the journal are made from these. */
 
-import type { Mode, ScaledTier } from '../scaler/cluster.ts';
+import type { FixedTier, Mode, ScaledTier } from '../scaler/cluster.ts';
+import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { Observation } from '../scaler/observation.ts';
 import type { Action } from '../scaler/plan.ts';
 import type { TierTick } from '../scaler/tick.ts';
@@ -14,6 +15,11 @@ export type ControlEvent =
       readonly mode: Mode;
       readonly observation: Observation;
       readonly tick: TierTick;
+    }
+  | {
+      readonly type: 'fixed-tier-seen';
+      readonly tier: FixedTier;
+      readonly nodes: readonly FixedNode[];
     }
   | { readonly type: 'cluster-ticked'; readonly cluster: string; readonly durationMs: number }
   | { readonly type: 'action-started'; readonly tier: ScaledTier; readonly action: Action }

@@ -1,10 +1,13 @@
 import {
   type Cluster,
+  type FixedTier,
   nodeName,
   parseNodeNumber,
   type ScaledTier,
+  type Tier,
   tierKey,
 } from '../scaler/cluster.ts';
+import { deriveFixedNodes, type FixedNode } from '../scaler/fixed-tier.ts';
 import type {
   DomainSighting,
   HostSighting,
@@ -168,17 +171,14 @@ export class World {
     };
   }
 
+  /** The nodes of a tier that is only watched. */
+  observeFixed(tier: FixedTier, atMs: number): readonly FixedNode[] {
+    return deriveFixedNodes(tier, this.#domains(tier, atMs));
+  }
+
   #nodes(tier: ScaledTier, atMs: number): readonly NodeSighting[] {
     const key = tierKey(tier);
-    const numbers = new Map<number, DomainSighting[]>();
-    for (const { host, number, report } of this.#domainsByTier().get(nodePrefix(tier)) ?? []) {
-      if (number >= 1 && number <= tier.addresses.length) {
-        const fresh = atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS;
-        const sightings = numbers.get(number) ?? [];
-        sightings.push(this.#domainSighting(host.name, report, fresh));
-        numbers.set(number, sightings);
-      }
-    }
+    const numbers = this.#domains(tier, atMs);
     for (const balancer of this.#balancers) {
       for (const [number, server] of balancer.byTier.get(key)?.servers ?? []) {
         if (server.admin !== 'maint' && !numbers.has(number)) {
@@ -194,6 +194,20 @@ export class World {
     return [...numbers]
       .toSorted(([one], [other]) => one - other)
       .map(([number, domains]) => this.#nodeSighting(tier, number, domains, atMs));
+  }
+
+  /** A tier's domains by number, as far as its addresses go. */
+  #domains(tier: Tier, atMs: number): Map<number, DomainSighting[]> {
+    const numbers = new Map<number, DomainSighting[]>();
+    for (const { host, number, report } of this.#domainsByTier().get(nodePrefix(tier)) ?? []) {
+      if (number >= 1 && number <= tier.addresses.length) {
+        const fresh = atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS;
+        const sightings = numbers.get(number) ?? [];
+        sightings.push(this.#domainSighting(host.name, report, fresh));
+        numbers.set(number, sightings);
+      }
+    }
+    return numbers;
   }
 
   #domainsByTier(): ReadonlyMap<string, readonly PlacedDomain[]> {
@@ -355,7 +369,7 @@ function stampOf(snapshot: Snapshot<unknown> | undefined): number {
   return snapshot?.askedAtMs ?? Number.NEGATIVE_INFINITY;
 }
 
-function nodePrefix(tier: ScaledTier): string {
+function nodePrefix(tier: Tier): string {
   return `${tier.cluster}-${tier.name}`;
 }
 

@@ -24,7 +24,10 @@ import { type Peak, pushPeak, windowOf } from './stabilize.ts';
 
 /** What one tick hands to the next. Small, JSON-serializable, and rebuilt from nothing without danger. */
 export interface TierMemory {
-  /** Undefined until the first decision: then the world says what is there. */
+  /**
+   * Undefined until a signal has been heard: until then the world says what is there, tick after tick, since
+   * hosts and balancers may not all have answered yet.
+   */
   readonly desiredNodes: number | undefined;
   /** Since when every signal has been known without a gap; scale-in waits for a full window of that. */
   readonly knownSinceMs: number | undefined;
@@ -140,7 +143,15 @@ export function decide(
       windowMs,
       stages: stages.trace,
     },
-    memory: { desiredNodes, knownSinceMs, peaks, changes },
+    memory: {
+      desiredNodes:
+        recommendation.needNodes === undefined && memory.desiredNodes === undefined
+          ? undefined
+          : desiredNodes,
+      knownSinceMs,
+      peaks,
+      changes,
+    },
   };
 }
 

@@ -37,7 +37,7 @@ export interface Node {
   readonly bornMs: number;
   /**
    * HAProxy sends it traffic and its check does not fail: it is capacity, whatever else is known. While no
-   * balancer answers, every running domain is taken for that: silence replaces nobody.
+   * balancer answers, everything that may run is taken for that: silence replaces nobody.
    */
   readonly serving: boolean;
   /** HAProxy would send it traffic, but its check has failed for this long; 0 when it has not. */
@@ -87,13 +87,14 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
     phaseAgeMs,
   });
   const unheard = servers.admin === 'unknown';
+  const mayRun = domain === undefined || domain.state === 'running';
   return {
     name: nodeName(tier, sighting.number),
     number: sighting.number,
     phase,
     host: domain?.host,
     bornMs: domain?.bornMs ?? 0,
-    serving: servers.serving || (unheard && phase === 'unknown' && domain?.state === 'running'),
+    serving: servers.serving || (unheard && phase === 'unknown' && mayRun),
     sickForMs: servers.admin === 'ready' && !servers.serving ? servers.sinceChangeMs : 0,
     sessionsKnown,
     quiet: sessionsKnown && servers.sessions === 0,

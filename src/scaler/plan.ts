@@ -125,7 +125,9 @@ export function plan(
 
   if (decision.signalsKnown && !fleet.healingFrozen) {
     const noRoom = boots.shortfall?.why === 'maximum';
-    const excess = fleet.serving.filter((node) => node.serving).length - decision.desiredNodes;
+    // Whatever is desired, the last one that serves stays.
+    const keptNodes = Math.max(decision.desiredNodes, Math.min(1, tier.policy.minNodes));
+    const excess = fleet.serving.filter((node) => node.serving).length - keptNodes;
     const need = { missing, excess, noRoom, standbyNodes };
     actions.push(...letGo(tier, observation, fleet, need));
   }
@@ -216,7 +218,7 @@ function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | unde
       }
       return node.sickForMs >= SICK_AFTER_MS ? fleet.sick : fleet.serving;
     case 'unknown':
-      return node.serving ? fleet.serving : undefined;
+      return node.serving && node.operation !== 'drain' ? fleet.serving : undefined;
     case 'out-of-rotation':
       if (node.operation === 'admit') {
         return fleet.serving;

@@ -50,7 +50,11 @@ export function recommend(
   if (queue !== undefined) {
     advice.push(
       advise('queue', signals.queue, isQueue, (reading) =>
-        needForQueue(reading, queue.maxWaitMs, { currentNodes, servingNodes }),
+        needForQueue(reading, queue.maxWaitMs, {
+          currentNodes,
+          servingNodes,
+          ceilingNodes: tier.addresses.length,
+        }),
       ),
     );
   }
@@ -96,7 +100,11 @@ function isQueue(reading: QueueReading): boolean {
 function needForQueue(
   reading: QueueReading,
   maxWaitMs: number,
-  nodes: { readonly currentNodes: number; readonly servingNodes: number },
+  nodes: {
+    readonly currentNodes: number;
+    readonly servingNodes: number;
+    readonly ceilingNodes: number;
+  },
 ): number {
   if (reading.requests === 0) {
     return 0;
@@ -113,9 +121,8 @@ function needForQueue(
     return nodes.currentNodes + 1;
   }
   const perNodeRps = reading.servedRps / nodes.servingNodes;
-  // Never fewer than a shorter queue asks for: what is ordered and still coming will help to clear it.
-  return Math.max(
-    nodes.currentNodes,
-    nodes.servingNodes + reading.requests / BACKLOG_CLEAR_SECONDS / perNodeRps,
-  );
+  const needNodes = nodes.servingNodes + reading.requests / BACKLOG_CLEAR_SECONDS / perNodeRps;
+  // Never fewer than a shorter queue asks for: what is ordered and still coming will help to clear it. And
+  // never without end: next to nothing served says little about what a node can do.
+  return Math.max(nodes.currentNodes, Math.min(needNodes, nodes.ceilingNodes));
 }

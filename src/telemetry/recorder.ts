@@ -35,6 +35,8 @@ export class TelemetryRecorder implements Recorder {
     switch (event.type) {
       case 'tier-ticked':
         return this.#tierTicked(event);
+      case 'fixed-tier-seen':
+        return this.#fixedTierSeen(event);
       case 'cluster-ticked':
         return this.#metrics.tickSeconds.observe(event.durationMs / 1000);
       case 'action-started':
@@ -103,6 +105,30 @@ export class TelemetryRecorder implements Recorder {
     this.#sayConflicts(event);
   }
 
+  #fixedTierSeen({
+    tier,
+    nodes,
+  }: Extract<ControlEvent, { readonly type: 'fixed-tier-seen' }>): void {
+    const labels = { cluster: tier.cluster, tier: tier.name };
+    this.#countPhases(labels, nodes);
+    const missing = nodes.filter(({ phase }) => phase !== 'in-service');
+    this.#sayOnce(`fixed ${tierKey(tier)}`, JSON.stringify(missing), () => {
+      if (missing.length > 0) {
+        this.#log.error({ ...labels, missing }, 'nodes that are not ours to boot do not run');
+      }
+    });
+  }
+
+  #countPhases(
+    labels: { readonly cluster: string; readonly tier: string },
+    nodes: readonly { readonly phase: NodePhase }[],
+  ): void {
+    for (const phase of PHASES) {
+      const count = nodes.filter((node) => node.phase === phase).length;
+      this.#metrics.nodes.set({ ...labels, phase }, count);
+    }
+  }
+
   #sayConflicts({ tier, tick }: TierTicked): void {
     const nodes = tick.nodes.filter(({ phase }) => phase === 'conflict').map(({ name }) => name);
     this.#sayOnce(`conflict ${tierKey(tier)}`, nodes.join(' '), () => {
@@ -125,10 +151,7 @@ export class TelemetryRecorder implements Recorder {
     const { decision, nodes, plan } = tick;
     const metrics = this.#metrics;
     const { requestRate, queue, slots } = observation.signals;
-    for (const phase of PHASES) {
-      const count = nodes.filter((node) => node.phase === phase).length;
-      metrics.nodes.set({ ...labels, phase }, count);
-    }
+    this.#countPhases(labels, nodes);
     metrics.desiredNodes.set(labels, decision.desiredNodes);
     metrics.minNodes.set(labels, tier.policy.minNodes);
     metrics.maxNodes.set(labels, tier.policy.maxNodes);

@@ -394,6 +394,17 @@ describe('a fresh start', () => {
   });
 });
 
+test('what was seen before any signal was heard is not remembered: hosts and balancers may not have answered yet', () => {
+  const [first, second] = timeline(2, (tick) =>
+    tick === 0
+      ? { nodes: [], signals: UNKNOWN_SIGNALS, overrides: [pauseOf('all')] }
+      : { nodes: serving(6), signals: signalsOf(160), overrides: [pauseOf('all')] },
+  );
+
+  expect(first).toMatchObject({ currentNodes: 0, desiredNodes: 0 });
+  expect(second).toMatchObject({ currentNodes: 6, desiredNodes: 6 });
+});
+
 describe('the window', () => {
   test('starts anew after a gap in the signals', () => {
     const desired = timeline(80, (second) => ({

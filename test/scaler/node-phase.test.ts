@@ -234,6 +234,11 @@ describe('what counts against the maximum', () => {
       true,
       sightingOf(3, [domainOf({ fresh: false })], [SILENT_SERVER]),
     ],
+    [
+      'no paused node on a lost host, though the balancer is silent',
+      false,
+      sightingOf(3, [domainOf({ fresh: false, state: 'paused' })], [SILENT_SERVER]),
+    ],
     ['no server with nothing behind it', false, seen.ghost(3)],
   ])('%s', (_, present, sighting) => {
     expect(isPresent(derive(sighting))).toBe(present);
@@ -252,4 +257,10 @@ test('a node carries its name, host and birth; without a domain it has neither h
 
 test('a server that no balancer shows is parked: there is nothing to be taken out of rotation', () => {
   expect(derive(sightingOf(3, [], [SILENT_SERVER])).parked).toBe(true);
+});
+
+test('a node that no host shows may run on one that never answered, while the balancer is silent, too', () => {
+  const hidden = derive(sightingOf(3, [], [SILENT_SERVER]), NEVER_ANSWERED);
+
+  expect(hidden).toMatchObject({ phase: 'unknown', serving: true });
 });

@@ -291,6 +291,13 @@ describe('fewer are needed', () => {
       [...serving(2), sightingOf(3, [], [SILENT_SERVER])],
       [],
     ],
+    ['the last that serves stays, whatever is desired', 0, serving(2), ['drain 2 not-needed']],
+    [
+      'a drain under way on a silent host is no node that serves',
+      2,
+      [...serving(2), under('drain', seen.lostButUp(3))],
+      [],
+    ],
     ['a conflict is not touched', 2, [...serving(2), seen.conflict(3)], []],
     ['a node that stops by itself is not touched', 2, [...serving(2), seen.stopping(3)], []],
   ])('%s', (_, desiredNodes, nodes, said) => {

@@ -81,6 +81,10 @@ describe('queue', () => {
     expect(recommended(waiting(20, 100), 6, 2).needNodes).toBe(6);
   });
 
+  test('next to nothing served asks for no more nodes than there are addresses', () => {
+    expect(recommended(waiting(50, 5e-324)).needNodes).toBe(32);
+  });
+
   test('one that waits for nobody keeps what is ordered', () => {
     expect(recommended(waiting(500, 0), 2, 0).needNodes).toBe(2);
   });

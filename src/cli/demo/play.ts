@@ -3,6 +3,7 @@ import type { BackendReport } from '../../control/ports.ts';
 import { startLoad, type LoadRun } from '../../embedded/load-generator.ts';
 import type { RateCurve } from '../../embedded/rate-curve.ts';
 import type { DemoResult } from './summary.ts';
+import { parseNodeNumber } from '../../scaler/cluster.ts';
 import { measureStorm, type Moment } from './timeline.ts';
 import { buildWorld, type DemoWorld, removeFolder } from './world.ts';
 
@@ -41,14 +42,16 @@ export async function playDemo(script: DemoScript, signal: AbortSignal): Promise
     introduce(world);
     await watch.waitForNodes(Math.max(startNodes, MIN_NODES), signal);
     run = await playLoad(script, world, watch, signal);
-    leftovers = script.returnsToMinimum ? await watch.findLeftovers() : [];
+    // Only a storm that was played to its end says which nodes should be there.
+    const isOver = script.returnsToMinimum && !signal.aborted;
+    leftovers = isOver ? await watch.findLeftovers() : [];
   } finally {
     world.service.removeAllListeners('exit');
     say('tearing down');
     leftovers = [...leftovers, ...(await world.tearDown())];
   }
   const result = summarize(script, watch.timeline, run, leftovers);
-  if (result.ok) {
+  if (result.ok || signal.aborted) {
     await removeFolder(world);
     return result;
   }
@@ -191,7 +194,10 @@ class Watch {
     const servers = this.#outOfMaintenance() - this.#inRotation();
     let domains = -this.#inRotation();
     for (const hypervisor of this.#world.hypervisors) {
-      domains += (await hypervisor.inspect(AbortSignal.timeout(1_000))).domains.length;
+      const snapshot = await hypervisor.inspect(AbortSignal.timeout(1_000));
+      domains += snapshot.domains.filter(
+        ({ name }) => parseNodeNumber(this.#world.tier, name) !== undefined,
+      ).length;
     }
     return [
       ...Array.from({ length: Math.max(0, servers) }, () => 'a server that is out of maintenance'),

@@ -89,7 +89,7 @@ export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
     );
     processes.push(haproxy);
     await waitForBalancer(balancer, haproxy);
-    await bootFirstNodes(plan, config, tier, hypervisors);
+    await bootFirstNodes(plan, config, hypervisors);
     const main = process.argv[1] ?? '';
     const service = start(process.execPath, [main, 'run', '-c', configFile], folder);
     processes.push(service);
@@ -136,10 +136,11 @@ balancers:
     masterSocket: ${folder}/master.sock
     stateFile: ${folder}/server-state
 sizes: { small: { memory: 512MiB, vcpus: 1, disk: 4GiB } }
-images: { drupal-web: { version: "1" } }
+images: { drupal-web: { version: "1" }, mysql: { version: "8" } }
 clusters:
   - name: news
     tiers:
+      db: { scaling: none, nodes: 1, image: mysql, size: small, addresses: ${subnet}.5 }
       web:
         image: drupal-web
         size: small
@@ -193,35 +194,35 @@ async function waitForBalancer(balancer: LoadBalancer, haproxy: ChildProcess): P
   }
 }
 
-/** As an operator would before opening a site that is expected to be busy. */
+/** The database, which Rackfire only watches, and what an operator boots before a busy hour. */
 async function bootFirstNodes(
   plan: DemoPlan,
   config: Config,
-  tier: ScaledTier,
   hypervisors: readonly Hypervisor[],
 ): Promise<void> {
   const uuidOf = createUuidOf(config.installation);
-  for (let number = 1; number <= plan.startNodes; number += 1) {
-    const name = nodeName(tier, number);
-    const address = tier.addresses[number - 1] ?? '';
-    const order = {
-      name,
-      uuid: uuidOf(name),
-      bornMs: Date.now(),
-      address,
-      port: tier.health.port,
-      mac: macOf(address),
-      imageName: tier.image.name,
-      imageVersion: tier.image.version,
-      memoryMiB: tier.size.memoryMiB,
-      vcpus: tier.size.vcpus,
-      diskMiB: tier.size.diskMiB,
-      term: OPERATOR_TERM,
-    };
-    await hypervisors[number % hypervisors.length]?.create(
-      order,
-      AbortSignal.timeout(END_DEADLINE_MS),
-    );
+  for (const tier of config.clusters.flatMap(({ tiers }) => tiers)) {
+    const nodes = tier.scaling === 'none' ? tier.nodes : plan.startNodes;
+    for (let number = 1; number <= nodes; number += 1) {
+      const name = nodeName(tier, number);
+      const address = tier.addresses[number - 1] ?? '';
+      const order = {
+        name,
+        uuid: uuidOf(name),
+        bornMs: Date.now(),
+        address,
+        port: NODE.port,
+        mac: macOf(address),
+        imageName: tier.image.name,
+        imageVersion: tier.image.version,
+        memoryMiB: tier.size.memoryMiB,
+        vcpus: tier.size.vcpus,
+        diskMiB: tier.size.diskMiB,
+        term: OPERATOR_TERM,
+      };
+      const host = hypervisors[number % hypervisors.length];
+      await host?.create(order, AbortSignal.timeout(END_DEADLINE_MS));
+    }
   }
 }
 

@@ -1,0 +1,113 @@
+/** A controller in a simulated world, in virtual time. */
+
+import { Controller } from '../../src/control/controller.ts';
+import type { Recorder } from '../../src/control/events.ts';
+import type { Mode, ScaledTier } from '../../src/scaler/cluster.ts';
+import type { Node } from '../../src/scaler/node-phase.ts';
+import { EventLog } from './event-log.ts';
+import { SimulatedWorld } from './simulated-world.ts';
+import { makeCluster, makeTier, uuidOf } from './site.ts';
+import { TestClock } from './test-clock.ts';
+
+export interface LabOptions {
+  readonly tier?: ScaledTier;
+  readonly hosts?: readonly string[];
+  readonly balancers?: readonly string[];
+  readonly mode?: Mode;
+  /** Nodes in service from the beginning. */
+  readonly nodes?: number;
+  readonly rps?: number;
+  readonly recorder?: Recorder;
+}
+
+/** `await using lab = startLab(…)`; what still runs at the end is stopped. */
+export class Lab implements AsyncDisposable {
+  readonly clock = new TestClock();
+  readonly world: SimulatedWorld;
+  readonly tier: ScaledTier;
+  log = new EventLog();
+  controller: Controller;
+  #stop = new AbortController();
+  #run: Promise<void> | undefined;
+  readonly #options: LabOptions;
+
+  constructor(options: LabOptions = {}) {
+    this.#options = options;
+    this.tier = options.tier ?? makeTier();
+    this.world = new SimulatedWorld(this.clock, this.tier, options);
+    this.world.populate(options.nodes ?? this.tier.policy.minNodes);
+    this.world.rps = options.rps ?? 0;
+    this.controller = this.createController();
+  }
+
+  createController(): Controller {
+    const { world, clock, tier } = this;
+    this.log = new EventLog();
+    return new Controller({
+      clusters: [makeCluster(tier, this.#options.mode)],
+      limits: {
+        maxNodes: 100,
+        concurrentBootsPerHost: 4,
+        breaker: { failures: 3, windowMs: 600_000, openMs: 300_000 },
+      },
+      hypervisors: new Map(world.hosts.map((host) => [host.host, host])),
+      balancers: world.balancers,
+      leadership: world.lease,
+      uuidOf,
+      clock,
+      recorder: this.#options.recorder ?? this.log,
+    });
+  }
+
+  start(): void {
+    this.#run = this.controller.run(this.#stop.signal);
+    // Looked at when the lab is stopped; until then it is nobody's unhandled rejection.
+    this.#run.catch(() => undefined);
+  }
+
+  /** As SIGTERM does. Resolves when the controller has ended; time must be stepped meanwhile. */
+  stop(): Promise<void> {
+    this.#stop.abort(new Error('stopped by the test'));
+    return this.#run ?? Promise.resolve();
+  }
+
+  /** The process ends without any order: nothing that it began goes on. Another one starts. */
+  async restart(): Promise<void> {
+    await this.#end();
+    this.#stop = new AbortController();
+    this.controller = this.createController();
+    this.start();
+  }
+
+  get nodes(): readonly Node[] {
+    return this.log.of('tier-ticked').at(-1)?.tick.nodes ?? [];
+  }
+
+  phase(number: number): Node['phase'] | undefined {
+    return this.nodes.find((node) => node.number === number)?.phase;
+  }
+
+  inService(): number {
+    return this.nodes.filter((node) => node.phase === 'in-service').length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end().catch(() => undefined);
+  }
+
+  async #end(): Promise<void> {
+    let ended = false;
+    const run = this.stop().finally(() => {
+      ended = true;
+    });
+    run.catch(() => undefined);
+    await this.clock.stepUntil(() => ended, 120_000);
+    await run;
+  }
+}
+
+export function startLab(options: LabOptions = {}): Lab {
+  const lab = new Lab(options);
+  lab.start();
+  return lab;
+}

@@ -1,0 +1,437 @@
+/** Hosts, a balancer, traffic and a lease in memory, in a test's own time. No chance, no real time. */
+
+import type { Clock } from '../../src/control/clock.ts';
+import {
+  OutcomeUnknownError,
+  PreconditionError,
+  RefusedError,
+  UnreachableError,
+} from '../../src/control/errors.ts';
+import type {
+  BackendReport,
+  BalancerSnapshot,
+  BootOrder,
+  DomainRef,
+  DomainReport,
+  HostSnapshot,
+  Hypervisor,
+  Leadership,
+  LoadBalancer,
+  ServerChange,
+  ServerReport,
+} from '../../src/control/ports.ts';
+import { nodeName, type ScaledTier } from '../../src/scaler/cluster.ts';
+import type { AdminState, CheckState, Sample, Term } from '../../src/scaler/observation.ts';
+import { TERM, uuidOf } from './site.ts';
+
+/** A node serves so many requests per second; each takes 100 ms. */
+const NODE_RPS = 100;
+const REQUEST_SECONDS = 0.1;
+
+/** HAProxy needs so long to notice a change of health. */
+const CHECK_MS = 1_000;
+
+interface Domain {
+  readonly name: string;
+  readonly uuid: string;
+  readonly bornMs: number;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  readonly diskMiB: number;
+  readonly madeAtMs: number;
+  /** Answers its health path from … to. */
+  readonly healthyAtMs: number;
+  sickAtMs: number;
+  paused: boolean;
+  stopping: boolean;
+}
+
+/** `hang`: no answer, but the order was carried out; `hang-before`: nothing was. Both heed their signal. */
+type CreateFault = 'refuse' | 'unreachable' | 'hang' | 'hang-before' | 'lose-answer';
+
+export class SimulatedHost implements Hypervisor {
+  readonly host: string;
+  readonly domains = new Map<string, Domain>();
+  readonly room = { memoryMiB: 16 * 512, vcpus: 16, diskMiB: 16 * 4096 };
+  /** Does not answer: at once, or ever, or never and without heeding the signal. */
+  silent: 'no' | 'unreachable' | 'hang' | 'deaf' = 'no';
+  createFault: CreateFault | undefined;
+  destroyFault: 'unreachable' | 'hang' | undefined;
+  /** Boots here never pass their check. */
+  neverHealthy = false;
+  readonly #world: SimulatedWorld;
+
+  constructor(host: string, world: SimulatedWorld) {
+    this.host = host;
+    this.#world = world;
+  }
+
+  async inspect(signal: AbortSignal): Promise<HostSnapshot> {
+    await this.#reach(signal);
+    return { ...this.room, domains: [...this.domains.values()].map((one) => this.#report(one)) };
+  }
+
+  async create(order: BootOrder, signal: AbortSignal): Promise<void> {
+    const { clock, calls, timing } = this.#world;
+    calls.push(`${this.host} create ${order.name}`);
+    await this.#reach(signal);
+    switch (this.createFault) {
+      case 'refuse':
+        throw new RefusedError(`${this.host} has no room`);
+      case 'unreachable':
+        throw new UnreachableError(`${this.host} does not answer`);
+      case 'hang-before':
+        return await untilAborted(signal);
+      case 'hang':
+      case 'lose-answer':
+      case undefined:
+    }
+    const there = this.domains.get(order.name);
+    if (there !== undefined && (there.uuid !== order.uuid || there.bornMs !== order.bornMs)) {
+      throw new RefusedError(`${order.name} is taken on ${this.host}`);
+    }
+    this.addDomain(order);
+    if (this.createFault === 'hang') {
+      return await untilAborted(signal);
+    }
+    await clock.sleep(timing.createMs, signal);
+    if (this.createFault === 'lose-answer') {
+      throw new OutcomeUnknownError('the answer was lost');
+    }
+  }
+
+  async pause(ref: DomainRef, signal: AbortSignal): Promise<void> {
+    this.#world.calls.push(`${this.host} pause ${ref.name}`);
+    await this.#reach(signal);
+    this.#tenant(ref).paused = true;
+  }
+
+  async wake(ref: DomainRef, signal: AbortSignal): Promise<void> {
+    this.#world.calls.push(`${this.host} wake ${ref.name}`);
+    await this.#reach(signal);
+    this.#tenant(ref).paused = false;
+  }
+
+  async destroy(ref: DomainRef, signal: AbortSignal): Promise<void> {
+    const { clock, calls, timing } = this.#world;
+    calls.push(`${this.host} destroy ${ref.name}`);
+    await this.#reach(signal);
+    if (this.destroyFault === 'unreachable') {
+      throw new UnreachableError(`${this.host} does not answer`);
+    }
+    if (this.destroyFault === 'hang') {
+      return await untilAborted(signal);
+    }
+    const domain = this.domains.get(ref.name);
+    if (domain?.bornMs === ref.bornMs) {
+      domain.stopping = true;
+      await clock.sleep(timing.destroyMs, signal);
+      this.domains.delete(ref.name);
+    }
+  }
+
+  /** A domain that begins to boot now, or has been running when it is `grown`. */
+  addDomain(
+    order: Pick<BootOrder, 'name' | 'bornMs' | 'memoryMiB' | 'vcpus' | 'diskMiB'> & {
+      readonly uuid?: string;
+    },
+    grown = false,
+  ): void {
+    const { clock, timing } = this.#world;
+    const nowMs = clock.steadyMs();
+    this.domains.set(order.name, {
+      name: order.name,
+      uuid: order.uuid ?? uuidOf(order.name),
+      bornMs: order.bornMs,
+      memoryMiB: order.memoryMiB,
+      vcpus: order.vcpus,
+      diskMiB: order.diskMiB,
+      madeAtMs: grown ? nowMs : nowMs + timing.makeMs,
+      healthyAtMs: this.neverHealthy
+        ? Number.POSITIVE_INFINITY
+        : grown
+          ? nowMs - 2 * CHECK_MS
+          : nowMs + timing.bootMs,
+      sickAtMs: Number.POSITIVE_INFINITY,
+      paused: false,
+      stopping: false,
+    });
+  }
+
+  #report(domain: Domain): DomainReport {
+    const { name, uuid, bornMs, memoryMiB, vcpus, diskMiB } = domain;
+    const isMade = this.#world.clock.steadyMs() >= domain.madeAtMs;
+    const running = domain.paused ? 'paused' : 'running';
+    const state = domain.stopping ? 'stopping' : isMade ? running : 'being-made';
+    return { name, uuid, state, bornMs, imageVersion: '1', memoryMiB, vcpus, diskMiB };
+  }
+
+  #tenant(ref: DomainRef): Domain {
+    const domain = this.domains.get(ref.name);
+    if (domain?.bornMs !== ref.bornMs) {
+      throw new PreconditionError(`${ref.name} is not on ${this.host}`);
+    }
+    return domain;
+  }
+
+  async #reach(signal: AbortSignal): Promise<void> {
+    await reach(this.silent, this.host, this.#world, signal);
+  }
+}
+
+interface Server {
+  admin: AdminState;
+  changedAtMs: number;
+}
+
+export class SimulatedBalancer implements LoadBalancer {
+  readonly name: string;
+  silent: 'no' | 'unreachable' | 'hang' | 'deaf' = 'no';
+  /** Only changes are refused, as by a socket of level `user`. */
+  readOnly = false;
+  oldWorkers = false;
+  /** Requests that stay on a server, whatever its state. */
+  readonly held = new Map<string, number>();
+  readonly #world: SimulatedWorld;
+  readonly #servers = new Map<string, Server>();
+  #epoch = 1;
+  /** A rate needs two readings of one epoch. */
+  #readEpoch = 0;
+
+  constructor(name: string, world: SimulatedWorld) {
+    this.name = name;
+    this.#world = world;
+    this.#declare();
+  }
+
+  /** As HAProxy without its state file: states are those of the config again. */
+  restart(): void {
+    this.#epoch += 1;
+    this.#declare();
+  }
+
+  admin(number: number): AdminState {
+    return this.#server(nodeName(this.#world.tier, number)).admin;
+  }
+
+  /** What an operator, or a state file, sets. */
+  set(number: number, admin: AdminState): void {
+    const server = this.#server(nodeName(this.#world.tier, number));
+    if (server.admin !== admin) {
+      server.admin = admin;
+      server.changedAtMs = this.#world.clock.steadyMs();
+    }
+  }
+
+  get ready(): readonly string[] {
+    return [...this.#servers.keys()].filter(
+      (name) => this.#server(name).admin === 'ready' && this.#world.isHealthy(name),
+    );
+  }
+
+  async inspect(signal: AbortSignal): Promise<BalancerSnapshot> {
+    await reach(this.silent, this.name, this.#world, signal);
+    const { rps, tier } = this.#world;
+    const servedRps = Math.min(rps, this.ready.length * NODE_RPS);
+    const servers = [...this.#servers.keys()].map((name) => this.#report(name));
+    const isFirst = this.#readEpoch !== this.#epoch;
+    this.#readEpoch = this.#epoch;
+    const rate = (value: number): Sample<number> =>
+      isFirst ? { status: 'absent', why: 'first reading' } : { status: 'ok', value };
+    const backend: BackendReport = {
+      servers,
+      requestRate: rate(rps),
+      servedRate: rate(servedRps),
+      queued: Math.max(0, rps - servedRps),
+      usedSlots: Math.ceil(servedRps * REQUEST_SECONDS),
+      totalSlots: this.ready.length * tier.maxConnections,
+    };
+    return {
+      epoch: String(this.#epoch),
+      oldWorkers: this.oldWorkers,
+      backends: new Map([[tier.backend, backend]]),
+    };
+  }
+
+  async setServers(changes: readonly ServerChange[], signal: AbortSignal): Promise<void> {
+    for (const { server, to } of changes) {
+      this.#world.calls.push(`${this.name} ${to} ${server}`);
+    }
+    await reach(this.silent, this.name, this.#world, signal);
+    if (this.readOnly) {
+      throw new UnreachableError(`${this.name} did not set it: permission denied`);
+    }
+    for (const change of changes) {
+      const server = this.#server(change.server);
+      const { check, sessions } = this.#report(change.server);
+      if (change.requires === 'check-passed' && check !== 'passed') {
+        throw new PreconditionError(`${change.server} has not passed its check`);
+      }
+      if (change.requires === 'quiet' && (sessions > 0 || this.oldWorkers)) {
+        throw new PreconditionError(`${change.server} is not quiet`);
+      }
+      if (server.admin !== change.to) {
+        server.admin = change.to;
+        server.changedAtMs = this.#world.clock.steadyMs();
+      }
+    }
+  }
+
+  #declare(): void {
+    const { clock, tier } = this.#world;
+    for (const [index] of tier.addresses.entries()) {
+      const number = index + 1;
+      const admin = number <= tier.policy.minNodes ? 'ready' : 'maint';
+      const changedAtMs = clock.steadyMs();
+      this.#servers.set(nodeName(tier, number), { admin, changedAtMs });
+    }
+  }
+
+  #server(name: string): Server {
+    const server = this.#servers.get(name);
+    if (server === undefined) {
+      throw new Error(`HAProxy has no server ${name}`);
+    }
+    return server;
+  }
+
+  #report(name: string): ServerReport {
+    const server = this.#server(name);
+    const nowMs = this.#world.clock.steadyMs();
+    const check: CheckState =
+      server.admin === 'maint' ? 'pending' : this.#world.isHealthy(name) ? 'passed' : 'failed';
+    const ready = this.ready;
+    const share = ready.includes(name)
+      ? Math.ceil((this.#world.rps * REQUEST_SECONDS) / ready.length)
+      : 0;
+    const changedAtMs = Math.max(server.changedAtMs, this.#world.healthChangedAtMs(name));
+    return {
+      name,
+      admin: server.admin,
+      check,
+      sessions: this.held.get(name) ?? share,
+      sinceChangeMs: nowMs - changedAtMs,
+    };
+  }
+}
+
+export class SimulatedLease implements Leadership {
+  held: Term | undefined = TERM;
+
+  term(): Term | undefined {
+    return this.held;
+  }
+}
+
+export class SimulatedWorld {
+  readonly clock: Clock;
+  readonly tier: ScaledTier;
+  readonly hosts: readonly SimulatedHost[];
+  readonly balancers: readonly SimulatedBalancer[];
+  readonly lease = new SimulatedLease();
+  /** All that was asked of the world to change, in order: `host-a create news-web-3`, `lb ready news-web-3`. */
+  readonly calls: string[] = [];
+  readonly timing = { reachMs: 20, createMs: 500, makeMs: 300, bootMs: 5_000, destroyMs: 300 };
+  rps = 0;
+
+  constructor(
+    clock: Clock,
+    tier: ScaledTier,
+    names: { readonly hosts?: readonly string[]; readonly balancers?: readonly string[] } = {},
+  ) {
+    this.clock = clock;
+    this.tier = tier;
+    this.hosts = (names.hosts ?? ['host-a', 'host-b']).map((name) => new SimulatedHost(name, this));
+    this.balancers = (names.balancers ?? ['lb']).map((name) => new SimulatedBalancer(name, this));
+  }
+
+  host(index = 0): SimulatedHost {
+    return this.hosts[index]!;
+  }
+
+  get balancer(): SimulatedBalancer {
+    return this.balancers[0]!;
+  }
+
+  /** Nodes 1…count, in service for long, on the hosts in turn. */
+  populate(count: number): void {
+    for (let number = 1; number <= count; number += 1) {
+      const { size } = this.tier;
+      const name = nodeName(this.tier, number);
+      const host = this.hosts[(number - 1) % this.hosts.length]!;
+      host.addDomain({ ...size, name, bornMs: this.clock.wallMs() - 3_600_000 }, true);
+      for (const balancer of this.balancers) {
+        balancer.set(number, 'ready');
+      }
+    }
+  }
+
+  domain(number: number): Domain | undefined {
+    const name = nodeName(this.tier, number);
+    return this.hosts.map(({ domains }) => domains.get(name)).find((one) => one !== undefined);
+  }
+
+  /** Names of all domains, by number. */
+  get domains(): readonly string[] {
+    return this.hosts
+      .flatMap((host) => [...host.domains.keys()])
+      .toSorted((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+  }
+
+  isHealthy(name: string): boolean {
+    const nowMs = this.clock.steadyMs();
+    return this.hosts.some((host) => {
+      const domain = host.domains.get(name);
+      return (
+        domain !== undefined &&
+        !domain.paused &&
+        !domain.stopping &&
+        nowMs >= domain.healthyAtMs + CHECK_MS &&
+        nowMs < domain.sickAtMs + CHECK_MS
+      );
+    });
+  }
+
+  /** When the result of a node's check last changed; `-Infinity` when it never did. */
+  healthChangedAtMs(name: string): number {
+    const nowMs = this.clock.steadyMs();
+    const changes = this.hosts.flatMap((host) => {
+      const domain = host.domains.get(name);
+      return domain === undefined ? [] : [domain.healthyAtMs + CHECK_MS, domain.sickAtMs + CHECK_MS];
+    });
+    return Math.max(...changes.filter((atMs) => atMs <= nowMs));
+  }
+
+  /** What was asked to change, of one kind: `create`, `destroy`, `ready`, `drain`, `maint`. */
+  callsOf(verb: string): readonly string[] {
+    return this.calls.filter((call) => call.includes(` ${verb} `));
+  }
+}
+
+async function reach(
+  silent: SimulatedHost['silent'],
+  name: string,
+  world: SimulatedWorld,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (silent) {
+    case 'unreachable':
+      throw new UnreachableError(`${name} does not answer`);
+    case 'hang':
+      return await untilAborted(signal);
+    case 'deaf':
+      return await new Promise<never>(() => undefined);
+    case 'no':
+      return await world.clock.sleep(world.timing.reachMs, signal);
+  }
+}
+
+async function untilAborted(signal: AbortSignal): Promise<never> {
+  return await new Promise<never>((_, reject) => {
+    const fail = (): void => reject(signal.reason as Error);
+    if (signal.aborted) {
+      fail();
+    }
+    signal.addEventListener('abort', fail, { once: true });
+  });
+}
