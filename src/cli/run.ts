@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { composeController } from '../compose.ts';
@@ -13,7 +13,11 @@ export function addRun(program: Command): void {
     .command('run')
     .description('run the service until SIGTERM')
     .requiredOption('-c, --config <file>', 'the config file')
-    .option('--log-level <level>', 'error, warn, info or debug (each decision)', 'info')
+    .addOption(
+      new Option('--log-level <level>', 'debug: each decision, not only changes')
+        .choices(['error', 'warn', 'info', 'debug'])
+        .default('info'),
+    )
     .action(async (options: { readonly config: string; readonly logLevel: string }) => {
       await run(options.config, options.logLevel);
     });

@@ -1,6 +1,8 @@
 import type { ScaledTier } from '../scaler/cluster.ts';
 import type { Term } from '../scaler/observation.ts';
 import type { Action, BootAction } from '../scaler/plan.ts';
+import type { Clock } from './clock.ts';
+import { within } from './deadline.ts';
 import { PreconditionError, RefusedError, UnreachableError } from './errors.ts';
 import type {
   DomainRef,
@@ -17,7 +19,11 @@ export interface Actuators {
   readonly balancers: readonly LoadBalancer[];
   readonly leadership: Leadership;
   readonly uuidOf: (name: string) => string;
+  readonly clock: Clock;
 }
+
+/** A balancer that takes longer does not answer. */
+const BALANCER_DEADLINE_MS = 5_000;
 
 /**
  * Carries out one action. Repeating it after any interruption leads to the same end.
@@ -34,15 +40,17 @@ export async function carryOut(
   actuators: Actuators,
   signal: AbortSignal,
 ): Promise<void> {
+  // Before each step outwards: an action that was given up must not go on by itself.
+  const mayGoOn = (): void => {
+    signal.throwIfAborted();
+    requireTerm(actuators.leadership, action.term);
+  };
   const setServer = async (
     to: ServerChange['to'],
     requires: ServerPrecondition = 'none',
   ): Promise<void> => {
-    const changes = [{ backend: tier.backend, server: action.node, to, requires }];
-    for (const balancer of actuators.balancers) {
-      requireTerm(actuators.leadership, action.term);
-      await balancer.setServers(changes, signal);
-    }
+    const change = { backend: tier.backend, server: action.node, to, requires };
+    await setOnAll(change, actuators, mayGoOn, signal);
   };
 
   switch (action.kind) {
@@ -57,7 +65,7 @@ export async function carryOut(
       // Drained at once, so that the first passed check is seen at once. A balancer that does not answer
       // must not keep a node from booting: its server is drained when it answers again.
       await setServer('drain').catch(ignoreUnreachable);
-      requireTerm(actuators.leadership, action.term);
+      mayGoOn();
       return hypervisorOf(actuators, action.host).create(
         bootOrder(tier, action, bornMs, actuators),
         signal,
@@ -65,16 +73,17 @@ export async function carryOut(
     case 'wake':
       // The other way round: checks of a frozen node would fail, and a server that enters DRAIN forgets
       // the results of before.
+      mayGoOn();
       await hypervisorOf(actuators, action.host).wake(domainRef(action, actuators), signal);
       return setServer('drain');
     case 'pause':
       await setServer('maint', 'quiet');
-      requireTerm(actuators.leadership, action.term);
+      mayGoOn();
       return hypervisorOf(actuators, action.host).pause(domainRef(action, actuators), signal);
     case 'destroy':
       // Sessions are counted once more, right before: demand may have returned since the plan was made.
       await setServer('maint', action.force ? 'none' : 'quiet');
-      requireTerm(actuators.leadership, action.term);
+      mayGoOn();
       return hypervisorOf(actuators, action.host).destroy(domainRef(action, actuators), signal);
   }
 }
@@ -87,7 +96,33 @@ function requireTerm(leadership: Leadership, term: Term): void {
   }
 }
 
-function ignoreUnreachable(error: unknown): void {
+/** A balancer that does not answer must not keep the others from being told. @throws UnreachableError at the end. */
+async function setOnAll(
+  change: ServerChange,
+  { balancers, clock }: Actuators,
+  mayGoOn: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let unreachable: UnreachableError | undefined;
+  for (const balancer of balancers) {
+    mayGoOn();
+    const late = (): Error =>
+      new UnreachableError(`${balancer.name} did not answer within ${BALANCER_DEADLINE_MS} ms`);
+    try {
+      await within({ clock, ms: BALANCER_DEADLINE_MS, late }, signal, (until) =>
+        balancer.setServers([change], until),
+      );
+    } catch (error) {
+      ignoreUnreachable(error);
+      unreachable ??= error;
+    }
+  }
+  if (unreachable !== undefined) {
+    throw unreachable;
+  }
+}
+
+function ignoreUnreachable(error: unknown): asserts error is UnreachableError {
   if (!(error instanceof UnreachableError)) {
     throw error;
   }

@@ -29,6 +29,8 @@ interface TierBoots {
   readonly pending: Map<string, PendingBoot>;
   /** Numbers that rest after a failure, until when. */
   readonly resting: Map<number, number>;
+  /** Births that were found failed, by name: each counts once, however long its destruction takes. */
+  readonly failedBirths: Map<string, number>;
   /** Latest times from order to the first passed check. */
   readonly timesMs: number[];
 }
@@ -55,7 +57,7 @@ export class BootLedger {
     this.#tier(tier).pending.set(action.node, { action, bornMs, orderedAtMs: atMs });
   }
 
-  /** A boot that was refused, or whose node was found failed: counts once. */
+  /** A boot that was refused. */
   failed(tier: ScaledTier, node: string, number: number, host: string, atMs: number): BootResult {
     const boots = this.#tier(tier);
     const pending = boots.pending.get(node);
@@ -78,12 +80,18 @@ export class BootLedger {
   }
 
   /**
-   * Compares awaited boots with the nodes as they are. @returns Those that ended since the last call: served
-   * when their check passed, failed when they vanished before.
+   * Compares boots with the nodes as they are. @returns Those that ended since the last call: served when
+   * their check passed, failed when they vanished before, or when their node is failed.
    */
   review(tier: ScaledTier, nodes: readonly Node[], atMs: number): readonly BootResult[] {
     const boots = this.#tier(tier);
     const results: BootResult[] = [];
+    for (const node of nodes) {
+      if (node.phase === 'failed' && boots.failedBirths.get(node.name) !== node.bornMs) {
+        boots.failedBirths.set(node.name, node.bornMs);
+        results.push(this.failed(tier, node.name, node.number, node.host ?? '', atMs));
+      }
+    }
     if (boots.pending.size === 0) {
       return results;
     }
@@ -148,7 +156,7 @@ export class BootLedger {
     const key = tierKey(tier);
     let boots = this.#tiers.get(key);
     if (boots === undefined) {
-      boots = { pending: new Map(), resting: new Map(), timesMs: [] };
+      boots = { pending: new Map(), resting: new Map(), failedBirths: new Map(), timesMs: [] };
       this.#tiers.set(key, boots);
     }
     return boots;

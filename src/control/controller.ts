@@ -2,16 +2,23 @@ import { type Cluster, nodeName, type ScaledTier, tierKey } from '../scaler/clus
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { Term } from '../scaler/observation.ts';
-import type { Action } from '../scaler/plan.ts';
+import type { Action, BootAction } from '../scaler/plan.ts';
 import type { BreakerPolicy } from '../scaler/breaker.ts';
 import { type TierTick, tickTier } from '../scaler/tick.ts';
 import { type Actuators, carryOut } from './act.ts';
 import { BootLedger, type BootResult } from './boots.ts';
 import type { Clock } from './clock.ts';
-import { RefusedError } from './errors.ts';
+import { type Deadline, within } from './deadline.ts';
+import { OutcomeUnknownError, PreconditionError, RefusedError } from './errors.ts';
 import type { Recorder } from './events.ts';
 import { type Flight, InFlight } from './in-flight.ts';
-import type { BalancerSnapshot, HostSnapshot, Hypervisor, LoadBalancer } from './ports.ts';
+import type {
+  BalancerSnapshot,
+  HostSnapshot,
+  Hypervisor,
+  LoadBalancer,
+  ServerChange,
+} from './ports.ts';
 import { ServerIntent } from './server-intent.ts';
 import { type Snapshot, Source } from './source.ts';
 import { WallWatch } from './wall-watch.ts';
@@ -42,6 +49,9 @@ const BUSY_INTERVAL_MS = 250;
 /** An action that takes longer is given up here; what became of it, the next snapshots say. */
 const ACTION_DEADLINE_MS = 60_000;
 
+/** A failed action is repeated after this time, if the next tick still wants it. */
+const RETRY_PAUSE_MS = 1_000;
+
 /** On shutdown, actions that have begun may end. */
 const SHUTDOWN_GRACE_MS = 10_000;
 
@@ -67,6 +77,8 @@ export class Controller {
   readonly #ticks = new Map<string, TierTick>();
   readonly #fixed = new Map<string, readonly FixedNode[]>();
   readonly #running = new Set<Promise<void>>();
+  /** By balancer: the epoch whose beginning has been recorded. */
+  readonly #noticedEpochs = new Map<string, string>();
   #lastTickAtMs = Number.NEGATIVE_INFINITY;
   #busy = true;
 
@@ -96,21 +108,40 @@ export class Controller {
     }
   }
 
-  /** Runs until `signal` is aborted, then lets begun actions end. */
+  /**
+   * Runs until `signal` is aborted, then lets begun actions end. When one of its loops fails, which is a
+   * defect, all of them end and the promise rejects: half a loop is worse than none.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const actions = new AbortController();
-    await Promise.all([
+    const defect = new AbortController();
+    const ended = new AbortController();
+    const stop = AbortSignal.any([signal, defect.signal]);
+    const startGrace = (): void => {
+      this.#options.clock.sleep(SHUTDOWN_GRACE_MS, ended.signal).then(
+        () => actions.abort(new OutcomeUnknownError('the service was stopped meanwhile')),
+        () => undefined,
+      );
+    };
+    stop.addEventListener('abort', startGrace, { once: true });
+    const loops = [
       ...this.#hosts.map((source) =>
-        source.run((snapshot) => this.#seeHost(source.name, snapshot), signal),
+        source.run((snapshot) => this.#seeHost(source.name, snapshot), stop),
       ),
       ...this.#balancers.map((source) =>
-        source.run((snapshot) => this.#seeBalancer(source.name, snapshot, actions.signal), signal),
+        source.run((snapshot) => this.#seeBalancer(source.name, snapshot, actions.signal), stop),
       ),
-      this.#tickWithoutBalancers(signal, actions.signal),
-    ]);
-    const grace = AbortSignal.timeout(SHUTDOWN_GRACE_MS);
-    grace.addEventListener('abort', () => actions.abort(grace.reason), { once: true });
-    await Promise.all(this.#running);
+      this.#tickWithoutBalancers(stop, actions.signal),
+    ];
+    for (const loop of loops) {
+      loop.catch((error: unknown) => defect.abort(error));
+    }
+    try {
+      await Promise.all(loops);
+    } finally {
+      await Promise.all(this.#running);
+      ended.abort();
+    }
   }
 
   /**
@@ -183,9 +214,8 @@ export class Controller {
     snapshot: Snapshot<BalancerSnapshot>,
     actionSignal: AbortSignal,
   ): Promise<void> {
-    for (const warning of snapshot.value.warnings ?? []) {
-      this.#options.recorder.record({ type: 'balancer-warning', balancer: name, warning });
-    }
+    const warnings = snapshot.value.warnings ?? [];
+    this.#options.recorder.record({ type: 'balancer-warned', balancer: name, warnings });
     const restored = await this.#reassert(name, snapshot.value, actionSignal);
     if (restored) {
       this.#world.seeBalancer(name, snapshot);
@@ -203,32 +233,59 @@ export class Controller {
     snapshot: BalancerSnapshot,
     actionSignal: AbortSignal,
   ): Promise<boolean> {
-    const lost = this.#intents
-      .get(name)
-      ?.compare(snapshot, (server) => this.#inFlight.operationOf(server) !== undefined);
+    const intent = this.#intents.get(name);
+    const lost = intent?.compare(
+      snapshot,
+      (server) => this.#inFlight.operationOf(server) !== undefined,
+    );
     if (lost === undefined) {
       return true;
     }
-    const { balancers, leadership, recorder } = this.#options;
+    const { leadership, recorder } = this.#options;
     const mayAct = leadership.term() !== undefined;
-    if (lost.length > 0 && mayAct) {
-      const balancer = balancers.find((one) => one.name === name);
-      const deadline = AbortSignal.any([actionSignal, AbortSignal.timeout(ACTION_DEADLINE_MS)]);
-      try {
-        await balancer?.setServers(lost, deadline);
-      } catch (error) {
-        recorder.record({ type: 'source-failed', kind: 'balancer', name, error });
-      }
+    if (this.#noticedEpochs.get(name) !== snapshot.epoch) {
+      this.#noticedEpochs.set(name, snapshot.epoch);
+      const reasserted = mayAct ? lost.length : 0;
+      recorder.record({ type: 'balancer-restarted', balancer: name, reasserted });
     }
-    recorder.record({ type: 'balancer-restarted', balancer: name, reasserted: lost.length });
-    return lost.length === 0 || !mayAct;
+    if (lost.length === 0) {
+      return true;
+    }
+    if (!mayAct) {
+      intent?.adopt(snapshot);
+      return true;
+    }
+    await this.#setStates(name, lost, actionSignal);
+    return false;
+  }
+
+  async #setStates(
+    name: string,
+    changes: readonly ServerChange[],
+    actionSignal: AbortSignal,
+  ): Promise<void> {
+    const { balancers, recorder } = this.#options;
+    const balancer = balancers.find((one) => one.name === name);
+    try {
+      await within(this.#actionDeadline(), actionSignal, async (signal) =>
+        balancer?.setServers(changes, signal),
+      );
+    } catch (error) {
+      recorder.record({ type: 'reassertion-failed', balancer: name, error });
+    }
+  }
+
+  #actionDeadline(): Deadline {
+    const late = (): Error =>
+      new OutcomeUnknownError(`not done within ${ACTION_DEADLINE_MS} ms, given up`);
+    return { clock: this.#options.clock, ms: ACTION_DEADLINE_MS, late };
   }
 
   /** A tick at least each second, also while no balancer answers: what hosts say still counts. */
   async #tickWithoutBalancers(signal: AbortSignal, actionSignal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#options.clock.sleep(BALANCER_INTERVAL_MS, signal).catch(() => undefined);
-      if (!signal.aborted && this.tickAgeMs > 2 * BALANCER_INTERVAL_MS) {
+      if (!signal.aborted && this.tickAgeMs >= BALANCER_INTERVAL_MS) {
         this.#tickAll(actionSignal);
       }
     }
@@ -270,12 +327,20 @@ export class Controller {
     const { leadership, recorder } = this.#options;
     const key = tierKey(tier);
     const term = leadership.term();
-    const observation = this.#world.observe(tier, term ?? NO_TERM, atMs);
-    const tick = tickTier(tier, cluster.mode, observation, this.#memories.get(key) ?? EMPTY_MEMORY);
-    this.#ticks.set(key, tick);
-    for (const result of this.#boots.review(tier, tick.nodes, atMs)) {
+    const memory = this.#memories.get(key) ?? EMPTY_MEMORY;
+    let observation = this.#world.observe(tier, term ?? NO_TERM, atMs);
+    let tick = tickTier(tier, cluster.mode, observation, memory);
+    const results = this.#boots.review(tier, tick.nodes, atMs);
+    for (const result of results) {
       this.#recordBoot(tier, result);
     }
+    if (results.some(({ result }) => result === 'failed')) {
+      // Decided without knowing of them: one more boot than the breaker allows would follow.
+      this.#world.forgetRoom();
+      observation = this.#world.observe(tier, term ?? NO_TERM, atMs);
+      tick = tickTier(tier, cluster.mode, observation, memory);
+    }
+    this.#ticks.set(key, tick);
     recorder.record({ type: 'tier-ticked', tier, mode: cluster.mode, observation, tick });
     if (actionSignal === undefined) {
       return;
@@ -304,38 +369,37 @@ export class Controller {
     if (action.kind === 'boot') {
       this.#boots.ordered(tier, action, bornMs, startedAtMs);
     } else if (action.kind === 'destroy') {
-      this.#noteDestruction(tier, action, startedAtMs);
+      this.#boots.cancelled(tier, action.node);
     }
     recorder.record({ type: 'action-started', tier, action });
     let failure: unknown;
     try {
-      const deadline = AbortSignal.any([actionSignal, AbortSignal.timeout(ACTION_DEADLINE_MS)]);
-      await carryOut(tier, action, bornMs, this.#options, deadline);
+      await within(this.#actionDeadline(), actionSignal, (signal) =>
+        carryOut(tier, action, bornMs, this.#options, signal),
+      );
       this.#noteServerState(tier, action);
     } catch (error) {
       failure = error;
-      if (action.kind === 'boot' && error instanceof RefusedError) {
-        const { node, number, host } = action;
-        this.#recordBoot(tier, this.#boots.failed(tier, node, number, host, clock.steadyMs()));
+      if (action.kind === 'boot') {
+        this.#noteFailedBoot(tier, action, error);
       }
     }
     const endedAtMs = clock.steadyMs();
-    this.#inFlight.end(flight, endedAtMs);
+    const pauseMs = failure === undefined || action.kind === 'boot' ? 0 : RETRY_PAUSE_MS;
+    this.#inFlight.end(flight, endedAtMs + pauseMs);
     const durationMs = endedAtMs - startedAtMs;
     recorder.record({ type: 'action-ended', tier, action, durationMs, error: failure });
     this.#pokeSources(action);
   }
 
-  #noteDestruction(
-    tier: ScaledTier,
-    action: Action & { readonly kind: 'destroy' },
-    atMs: number,
-  ): void {
-    if (action.reason === 'boot-failed') {
-      const { node, number, host } = action;
+  /** Of a boot whose outcome is unknown, the next snapshots say what became of it. */
+  #noteFailedBoot(tier: ScaledTier, { node, number, host }: BootAction, error: unknown): void {
+    const atMs = this.#options.clock.steadyMs();
+    if (error instanceof RefusedError) {
       this.#recordBoot(tier, this.#boots.failed(tier, node, number, host, atMs));
-    } else {
-      this.#boots.cancelled(tier, action.node);
+    } else if (error instanceof PreconditionError) {
+      // Not sent, because this process does not lead any more: neither host nor number is to blame.
+      this.#boots.cancelled(tier, node);
     }
   }
 

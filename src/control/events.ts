@@ -45,14 +45,22 @@ export type ControlEvent =
       readonly name: string;
       readonly error: unknown;
     }
-  | { readonly type: 'source-recovered'; readonly kind: SourceKind; readonly name: string }
+  /** Its first answer, or the first after a failure. */
+  | { readonly type: 'source-answered'; readonly kind: SourceKind; readonly name: string }
   | {
       readonly type: 'balancer-restarted';
       readonly balancer: string;
       /** Servers whose state had to be set again. */
       readonly reasserted: number;
     }
-  | { readonly type: 'balancer-warning'; readonly balancer: string; readonly warning: string }
+  /** It lost states and could not be told them again; that is tried until it works. */
+  | { readonly type: 'reassertion-failed'; readonly balancer: string; readonly error: unknown }
+  /** All that it warns of now, with each answer; empty when there is nothing. */
+  | {
+      readonly type: 'balancer-warned';
+      readonly balancer: string;
+      readonly warnings: readonly string[];
+    }
   | { readonly type: 'clock-jumped'; readonly jumpMs: number };
 
 /** Takes events; never throws and never waits. */

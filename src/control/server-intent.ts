@@ -22,6 +22,13 @@ export class ServerIntent {
     this.#states.set(`${backend}/${server}`, to);
   }
 
+  /** Takes what a snapshot shows for what should be: somebody else leads, and has seen to it. */
+  adopt(snapshot: BalancerSnapshot): void {
+    this.#states.clear();
+    this.#epoch = snapshot.epoch;
+    this.compare(snapshot, () => false);
+  }
+
   /**
    * Compares a snapshot with what was there.
    *

@@ -1,4 +1,6 @@
 import type { Clock } from './clock.ts';
+import { within } from './deadline.ts';
+import { UnreachableError } from './errors.ts';
 import type { Recorder, SourceKind } from './events.ts';
 
 /** One answer of a source, stamped with when it was asked: what happened later is not in it. */
@@ -25,7 +27,8 @@ export class Source<T> {
   readonly name: string;
   readonly #options: SourceOptions<T>;
   #latest: Snapshot<T> | undefined;
-  #failing = false;
+  /** Undefined until the first answer or failure. */
+  #failing: boolean | undefined;
   #wake: AbortController | undefined;
 
   constructor(options: SourceOptions<T>) {
@@ -41,19 +44,21 @@ export class Source<T> {
   async ask(signal: AbortSignal): Promise<Snapshot<T> | undefined> {
     const { kind, name, clock, recorder } = this.#options;
     const askedAtMs = clock.steadyMs();
+    const late = (): Error =>
+      new UnreachableError(`${name} did not answer within ${ASK_DEADLINE_MS} ms`);
     try {
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(ASK_DEADLINE_MS)]);
-      this.#latest = { askedAtMs, value: await this.#options.ask(deadline) };
+      const deadline = { clock, ms: ASK_DEADLINE_MS, late };
+      this.#latest = { askedAtMs, value: await within(deadline, signal, this.#options.ask) };
     } catch (error) {
-      if (!this.#failing && !signal.aborted) {
+      if (this.#failing !== true && !signal.aborted) {
         this.#failing = true;
         recorder.record({ type: 'source-failed', kind, name, error });
       }
       return undefined;
     }
-    if (this.#failing) {
+    if (this.#failing !== false) {
       this.#failing = false;
-      recorder.record({ type: 'source-recovered', kind, name });
+      recorder.record({ type: 'source-answered', kind, name });
     }
     return this.#latest;
   }

@@ -29,13 +29,16 @@ export class WallWatch {
     return jumpMs;
   }
 
-  /** Time since a birth by the wall clock; never negative. */
+  /**
+   * Time since a birth by the wall clock; never negative. Of a birth that lies in the future, because the
+   * clock was set back, only the time since the jump is known.
+   */
   ageMs(bornMs: number): number {
-    const ageMs = Math.max(0, this.#clock.wallMs() - bornMs);
-    const sinceJumpMs =
-      this.#jumpedAtMs === undefined
-        ? Number.POSITIVE_INFINITY
-        : this.#clock.steadyMs() - this.#jumpedAtMs;
-    return Math.min(ageMs, sinceJumpMs);
+    const ageMs = this.#clock.wallMs() - bornMs;
+    if (this.#jumpedAtMs === undefined) {
+      return Math.max(0, ageMs);
+    }
+    const sinceJumpMs = this.#clock.steadyMs() - this.#jumpedAtMs;
+    return ageMs < 0 ? sinceJumpMs : Math.min(ageMs, sinceJumpMs);
   }
 }

@@ -18,6 +18,7 @@ import type {
   Signals,
   Term,
 } from '../scaler/observation.ts';
+import type { Action } from '../scaler/plan.ts';
 import type { BootLedger } from './boots.ts';
 import type { Clock } from './clock.ts';
 import type { InFlight } from './in-flight.ts';
@@ -187,13 +188,37 @@ export class World {
       }
     }
     for (const { action, tier: flying } of this.#options.inFlight.all()) {
-      if (flying === tier && !numbers.has(action.number)) {
-        numbers.set(action.number, []);
+      if (flying === tier && (numbers.get(action.number) ?? []).length === 0) {
+        numbers.set(action.number, this.#unseenBoot(action, atMs));
       }
     }
     return [...numbers]
       .toSorted(([one], [other]) => one - other)
       .map(([number, domains]) => this.#nodeSighting(tier, number, domains, atMs));
+  }
+
+  /**
+   * What a host that fell silent during a boot may have: it holds the number until the host answers again,
+   * and nobody waits for it.
+   */
+  #unseenBoot(action: Action, atMs: number): DomainSighting[] {
+    if (action.kind !== 'boot') {
+      return [];
+    }
+    const host = this.#hosts.find(({ name }) => name === action.host);
+    if (atMs - stampOf(host?.snapshot) <= HOST_STALE_AFTER_MS) {
+      return [];
+    }
+    return [
+      {
+        host: action.host,
+        state: 'being-made',
+        mark: 'ours',
+        bornMs: 0,
+        ageMs: 0,
+        fresh: false,
+      },
+    ];
   }
 
   /** A tier's domains by number, as far as its addresses go. */

@@ -27,7 +27,8 @@ export async function startHttp(
     const answer = (status: number, type: string, body: string): void => {
       response.writeHead(status, { 'content-type': type }).end(body);
     };
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    // Not by `new URL`: it throws at what any client may send (`//`), and that would end the service.
+    const [path] = (request.url ?? '').split('?');
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       answer(405, 'text/plain', 'only GET\n');
     } else if (path === '/healthz') {

@@ -51,19 +51,26 @@ export class TelemetryRecorder implements Recorder {
           { [event.kind]: event.name, err: event.error },
           'source does not answer',
         );
-      case 'source-recovered':
+      case 'source-answered':
         this.#metrics.sourceUp.set({ kind: event.kind, name: event.name }, 1);
-        return this.#log.info({ [event.kind]: event.name }, 'source answers again');
+        return this.#log.info({ [event.kind]: event.name }, 'source answers');
       case 'balancer-restarted':
         this.#metrics.balancerRestarts.inc({ balancer: event.balancer });
         return this.#log.warn(
           { balancer: event.balancer, reasserted: event.reasserted },
           'balancer was reloaded or restarted',
         );
-      case 'balancer-warning':
-        return this.#sayOnce(`balancer ${event.balancer}`, event.warning, () =>
-          this.#log.warn({ balancer: event.balancer, warning: event.warning }, 'balancer warns'),
+      case 'reassertion-failed':
+        return this.#log.warn(
+          { balancer: event.balancer, err: event.error },
+          'balancer could not be told the states that it lost, trying again',
         );
+      case 'balancer-warned':
+        return this.#sayOnce(`balancer ${event.balancer}`, event.warnings.join('; '), () => {
+          for (const warning of event.warnings) {
+            this.#log.warn({ balancer: event.balancer, warning }, 'balancer warns');
+          }
+        });
       case 'clock-jumped':
         return this.#log.warn({ jumpMs: event.jumpMs }, 'wall clock jumped, deadlines restart');
     }
@@ -83,9 +90,11 @@ export class TelemetryRecorder implements Recorder {
       ...signalFields(event),
     };
     this.#measureTier(event);
-    if (findings.length > 0) {
-      this.#log.error({ ...fields, findings }, 'plan refused, it contradicts itself');
-    }
+    this.#sayOnce(`findings ${key}`, findings.join('; '), () => {
+      if (findings.length > 0) {
+        this.#log.error({ ...fields, findings }, 'plan refused, it contradicts itself');
+      }
+    });
     if (decision.direction === 'none') {
       this.#log.debug(fields, 'decided');
     } else {

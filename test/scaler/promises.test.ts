@@ -615,6 +615,8 @@ describe('carried out tick after tick', () => {
 
         expect(world.violations).toEqual([]);
         expect(emptyTicks, 'ticks without an action at the end').toBeGreaterThan(60);
+        const leftOver = last.nodes.filter(({ phase }) => phase === 'failed' || phase === 'absent');
+        expect(leftOver, 'failed boots and servers without a domain').toEqual([]);
         const inService = last.nodes.filter((node) => node.phase === 'in-service' && node.serving);
         const elsewhere = last.nodes.filter((node) => node.phase === 'unknown' && node.serving);
         if (last.plan.shortfall === undefined && !last.plan.healingFrozen) {
