@@ -5,7 +5,7 @@ import { composeController } from '../compose.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { UnreachableError } from '../control/errors.ts';
-import type { Action } from '../scaler/plan.ts';
+import type { Action } from '../scaler/action.ts';
 import type { TierTick } from '../scaler/tick.ts';
 import { print, printJson } from './print.ts';
 import { readVersion } from './version.ts';

@@ -1,6 +1,6 @@
 import type { ScaledTier } from '../scaler/cluster.ts';
 import type { Term } from '../scaler/observation.ts';
-import type { Action, BootAction } from '../scaler/plan.ts';
+import type { Action, BootAction } from '../scaler/action.ts';
 import type { Clock } from './clock.ts';
 import { within } from './deadline.ts';
 import { PreconditionError, RefusedError, UnreachableError } from './errors.ts';
@@ -80,11 +80,16 @@ export async function carryOut(
       await setServer('maint', 'quiet');
       mayGoOn();
       return hypervisorOf(actuators, action.host).pause(domainRef(action, actuators), signal);
-    case 'destroy':
+    case 'destroy': {
       // Sessions are counted once more, right before: demand may have returned since the plan was made.
-      await setServer('maint', action.force ? 'none' : 'quiet');
+      // A failed boot stays in DRAIN until it is gone: in maintenance it would pass for a newborn node, and
+      // be waited for, if its destruction failed.
+      const hasFailed = action.reason === 'boot-failed';
+      await setServer(hasFailed ? 'drain' : 'maint', action.force ? 'none' : 'quiet');
       mayGoOn();
-      return hypervisorOf(actuators, action.host).destroy(domainRef(action, actuators), signal);
+      await hypervisorOf(actuators, action.host).destroy(domainRef(action, actuators), signal);
+      return hasFailed ? setServer('maint') : undefined;
+    }
   }
 }
 

@@ -9,7 +9,7 @@ import {
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Node } from '../scaler/node-phase.ts';
 import type { Circuit } from '../scaler/observation.ts';
-import type { BootAction } from '../scaler/plan.ts';
+import type { BootAction } from '../scaler/action.ts';
 
 /** How a boot ended, for the record. */
 export interface BootResult {

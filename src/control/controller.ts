@@ -2,7 +2,7 @@ import { type Cluster, nodeName, type ScaledTier, tierKey } from '../scaler/clus
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { Term } from '../scaler/observation.ts';
-import type { Action, BootAction } from '../scaler/plan.ts';
+import type { Action, BootAction } from '../scaler/action.ts';
 import type { BreakerPolicy } from '../scaler/breaker.ts';
 import { type TierTick, tickTier } from '../scaler/tick.ts';
 import { type Actuators, carryOut } from './act.ts';
@@ -164,6 +164,17 @@ export class Controller {
   /** True once every host and every balancer has answered. */
   get isReady(): boolean {
     return [...this.#hosts, ...this.#balancers].every((source) => source.latest !== undefined);
+  }
+
+  /**
+   * After a start, what a source has not shown yet may be anything: a number that looks free may be that of
+   * a standby node. So each is waited for until it has answered or failed, and one balancer has to answer.
+   */
+  get #mayBegin(): boolean {
+    return (
+      [...this.#hosts, ...this.#balancers].every((source) => source.isHeard) &&
+      this.#balancers.some((source) => source.latest !== undefined)
+    );
   }
 
   #hostSource(port: Hypervisor): Source<HostSnapshot> {
@@ -346,7 +357,7 @@ export class Controller {
       return;
     }
     this.#memories.set(key, tick.memory);
-    if (term !== undefined) {
+    if (term !== undefined && this.#mayBegin) {
       for (const action of tick.actions) {
         this.#start(tier, action, actionSignal);
       }

@@ -3,7 +3,7 @@
 import type { FixedTier, Mode, ScaledTier } from '../scaler/cluster.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { Observation } from '../scaler/observation.ts';
-import type { Action } from '../scaler/plan.ts';
+import type { Action } from '../scaler/action.ts';
 import type { TierTick } from '../scaler/tick.ts';
 
 export type SourceKind = 'host' | 'balancer';

@@ -1,6 +1,6 @@
 import { nodeName, type ScaledTier } from '../scaler/cluster.ts';
 import type { ActionKind } from '../scaler/observation.ts';
-import type { Action } from '../scaler/plan.ts';
+import type { Action } from '../scaler/action.ts';
 
 /** An action that has been started and not yet been seen in a later snapshot. */
 export interface Flight {

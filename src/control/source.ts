@@ -40,6 +40,11 @@ export class Source<T> {
     return this.#latest;
   }
 
+  /** True once it has answered or failed. */
+  get isHeard(): boolean {
+    return this.#failing !== undefined;
+  }
+
   /** Asks once. @returns The answer, or `undefined` when it failed, which has been recorded. */
   async ask(signal: AbortSignal): Promise<Snapshot<T> | undefined> {
     const { kind, name, clock, recorder } = this.#options;

@@ -18,7 +18,7 @@ import type {
   Signals,
   Term,
 } from '../scaler/observation.ts';
-import type { Action } from '../scaler/plan.ts';
+import type { Action } from '../scaler/action.ts';
 import type { BootLedger } from './boots.ts';
 import type { Clock } from './clock.ts';
 import type { InFlight } from './in-flight.ts';

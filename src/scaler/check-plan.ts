@@ -2,7 +2,7 @@
 
 import type { ScaledTier } from './cluster.ts';
 import { isPresent, type Node } from './node-phase.ts';
-import type { Action } from './plan.ts';
+import type { Action } from './action.ts';
 
 /**
  * @returns What is wrong, empty when nothing is. A plan with a finding is a defect in Rackfire: carry out
@@ -10,6 +10,7 @@ import type { Action } from './plan.ts';
  */
 export function checkPlan(
   tier: ScaledTier,
+  desiredNodes: number,
   nodes: readonly Node[],
   actions: readonly Action[],
 ): readonly string[] {
@@ -32,8 +33,9 @@ export function checkPlan(
     findings.push(...checkAction(tier, node, action));
   }
   const serving = nodes.filter((node) => node.serving).length;
-  if (drains > 0 && serving - drains < Math.min(1, tier.policy.minNodes)) {
-    findings.push(`${drains} drains would leave ${serving - drains} nodes in service`);
+  const kept = Math.max(desiredNodes, Math.min(1, tier.policy.minNodes));
+  if (drains > 0 && serving - drains < kept) {
+    findings.push(`${drains} drains would leave ${serving - drains} nodes in service, not ${kept}`);
   }
   const domains = nodes.filter(isPresent).length;
   if (boots > 0 && domains + boots > tier.policy.maxNodes) {

@@ -116,7 +116,7 @@ export function decide(
     memory,
   );
   obeyBounds(stages, tier, observation.overrides);
-  limitChange(stages, { tier, recommendation, windowFull }, memory, atMs);
+  limitChange(stages, tier, memory, observation);
   obeyOperator(stages, tier, observation.overrides);
   if (!recommendation.signalsKnown) {
     stages.raiseTo(currentNodes, 'signals-unknown');
@@ -224,14 +224,9 @@ function followRecommendation(stages: Stages, inputs: Inputs, memory: TierMemory
   const wanted = Math.min(current, wholeNodes(peakNodes));
   stages.lowerTo(wanted, 'recommended');
   const slots = inputs.observation.signals.slots;
-  const kept = flapGuard(
-    wanted,
-    current,
-    peakNodes,
-    policy.scaleOut.tolerance,
-    slots.status === 'ok' ? { ...slots.value, servingNodes: inputs.servingNodes } : undefined,
-  );
-  stages.raiseTo(kept, 'flap-guard');
+  if (slots.status === 'ok') {
+    stages.raiseTo(flapGuard(wanted, current, slots.value, inputs.servingNodes), 'flap-guard');
+  }
 }
 
 /** Minimum, maximum, and minimums that an operator asked for; those stay within the maximum. */
@@ -249,20 +244,18 @@ function obeyBounds(stages: Stages, tier: ScaledTier, overrides: readonly Overri
 /** Scaling policies bound the speed of both directions; a minimum is reached at once. */
 function limitChange(
   stages: Stages,
-  inputs: Pick<Inputs, 'tier' | 'recommendation' | 'windowFull'>,
+  tier: ScaledTier,
   memory: TierMemory,
-  atMs: number,
+  { atMs, overrides }: Observation,
 ): void {
-  const { policy } = inputs.tier;
+  const { minNodes, scaleOut, scaleIn } = tier.policy;
   const current = stages.startNodes;
   if (stages.nodes > current && memory.desiredNodes !== undefined) {
-    const ceiling = scaleOutCeiling(current, memory.changes, policy.scaleOut.policies, atMs);
-    stages.lowerTo(Math.max(ceiling, Math.min(policy.minNodes, stages.nodes)), 'scaling-policy');
+    const minimums = overrides.filter((one) => one.kind === 'min').map((one) => one.nodes);
+    const ceiling = scaleOutCeiling(current, memory.changes, scaleOut.policies, atMs);
+    stages.lowerTo(Math.max(ceiling, minNodes, ...minimums), 'scaling-policy');
   } else if (stages.nodes < current) {
-    stages.raiseTo(
-      scaleInFloor(current, memory.changes, policy.scaleIn.policies, atMs),
-      'scaling-policy',
-    );
+    stages.raiseTo(scaleInFloor(current, memory.changes, scaleIn.policies, atMs), 'scaling-policy');
   }
 }
 
@@ -282,7 +275,7 @@ function obeyOperator(stages: Stages, tier: ScaledTier, overrides: readonly Over
       continue;
     }
     if (override.direction !== 'in') {
-      stages.lowerTo(stages.startNodes, 'paused', { onlyIfRaised: true });
+      stages.lowerTo(stages.startNodes, 'paused');
     }
     if (override.direction !== 'out') {
       stages.raiseTo(stages.startNodes, 'paused');
@@ -314,12 +307,8 @@ class Stages {
     }
   }
 
-  lowerTo(
-    nodes: number,
-    reason: DecisionReason,
-    options?: { readonly onlyIfRaised: boolean },
-  ): void {
-    if (nodes < this.nodes && (options === undefined || this.nodes > this.startNodes)) {
+  lowerTo(nodes: number, reason: DecisionReason): void {
+    if (nodes < this.nodes) {
       this.#move(nodes, reason);
     }
   }

@@ -115,27 +115,22 @@ export function rememberChange(
 const SLOT_USE_CEILING = 0.9;
 
 /**
- * Simulates the remaining fleet before a scale-in: the smallest count that would not scale out again.
+ * Simulates the remaining fleet before a scale-in: the smallest count on which today's work would not crowd.
+ * (That the rate alone would not scale it out again holds already: what scale-in wants is rounded up from the
+ * highest need of the window.)
  *
  * @param wantedNodes - What scale-in would go to.
- * @param needNodes - The highest need of the window.
- * @param slots - Slots in use now, spread over `servingNodes`; undefined when unknown.
+ * @param slots - Slots in use now, spread over `servingNodes`.
  */
 export function flapGuard(
   wantedNodes: number,
   currentNodes: number,
-  needNodes: number,
-  tolerance: number,
-  slots: (SlotReading & { readonly servingNodes: number }) | undefined,
+  slots: SlotReading,
+  servingNodes: number,
 ): number {
-  for (let nodes = wantedNodes; nodes < currentNodes; nodes += 1) {
-    const crowded =
-      slots !== undefined &&
-      slots.servingNodes > 0 &&
-      slots.used > (slots.total / slots.servingNodes) * nodes * SLOT_USE_CEILING;
-    if (!crowded && !exceedsTolerance(needNodes, nodes, tolerance)) {
-      return nodes;
-    }
+  if (servingNodes === 0 || slots.total === 0) {
+    return wantedNodes;
   }
-  return currentNodes;
+  const usablePerNode = (slots.total / servingNodes) * SLOT_USE_CEILING;
+  return Math.min(currentNodes, Math.max(wantedNodes, wholeNodes(slots.used / usablePerNode)));
 }

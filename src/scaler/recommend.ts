@@ -53,7 +53,6 @@ export function recommend(
         needForQueue(reading, queue.maxWaitMs, {
           currentNodes,
           servingNodes,
-          ceilingNodes: tier.addresses.length,
         }),
       ),
     );
@@ -103,7 +102,6 @@ function needForQueue(
   nodes: {
     readonly currentNodes: number;
     readonly servingNodes: number;
-    readonly ceilingNodes: number;
   },
 ): number {
   if (reading.requests === 0) {
@@ -123,6 +121,6 @@ function needForQueue(
   const perNodeRps = reading.servedRps / nodes.servingNodes;
   const needNodes = nodes.servingNodes + reading.requests / BACKLOG_CLEAR_SECONDS / perNodeRps;
   // Never fewer than a shorter queue asks for: what is ordered and still coming will help to clear it. And
-  // never without end: next to nothing served says little about what a node can do.
-  return Math.max(nodes.currentNodes, Math.min(needNodes, nodes.ceilingNodes));
+  // at most twice as many: next to nothing served says little about what a node can do.
+  return Math.max(nodes.currentNodes, Math.min(needNodes, 2 * nodes.currentNodes));
 }

@@ -5,7 +5,8 @@ import type { Mode, ScaledTier } from './cluster.ts';
 import { type Decision, decide, type TierMemory } from './decide.ts';
 import { deriveNodes, type Node } from './node-phase.ts';
 import type { Observation } from './observation.ts';
-import { type Action, allowedIn, type Plan, plan } from './plan.ts';
+import type { Action } from './action.ts';
+import { allowedIn, type Plan, plan } from './plan.ts';
 
 export interface TierTick {
   readonly nodes: readonly Node[];
@@ -27,15 +28,18 @@ export function tickTier(
   memory: TierMemory,
 ): TierTick {
   const nodes = deriveNodes(tier, observation);
-  const decided = decide(tier, observation, nodes, memory);
-  const planned = plan(tier, decided.decision, observation, nodes);
-  const findings = planned.actions.length === 0 ? [] : checkPlan(tier, nodes, planned.actions);
+  const { decision, memory: remembered } = decide(tier, observation, nodes, memory);
+  const planned = plan(tier, decision, observation, nodes);
+  const findings =
+    planned.actions.length === 0
+      ? []
+      : checkPlan(tier, decision.desiredNodes, nodes, planned.actions);
   return {
     nodes,
-    decision: decided.decision,
+    decision,
     plan: planned,
     actions: findings.length === 0 ? allowedIn(mode, planned.actions) : [],
     findings,
-    memory: decided.memory,
+    memory: remembered,
   };
 }

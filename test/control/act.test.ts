@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Actuators, carryOut } from '../../src/control/act.ts';
 import { PreconditionError, RefusedError, UnreachableError } from '../../src/control/errors.ts';
-import type { Action } from '../../src/scaler/plan.ts';
+import type { Action } from '../../src/scaler/action.ts';
 import { SimulatedWorld } from './simulated-world.ts';
 import {
   bootAction,

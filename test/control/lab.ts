@@ -71,6 +71,11 @@ export class Lab implements AsyncDisposable {
     return this.#run ?? Promise.resolve();
   }
 
+  /** Settles as the run does. */
+  ended(): Promise<void> {
+    return this.#run ?? Promise.resolve();
+  }
+
   /** The process ends without any order: nothing that it began goes on. Another one starts. */
   async restart(): Promise<void> {
     await this.#end();

@@ -96,7 +96,11 @@ test('a server in flight is not remembered by a snapshot that may be older than 
 
 test('servers of others are never remembered: a foreign name, a second spelling, another backend', () => {
   const intent = new ServerIntent([makeTier()]);
-  const foreign = { 'legacy-1': 'ready', 'news-web-03': 'ready', 'news-webmail-1': 'ready' } as const;
+  const foreign = {
+    'legacy-1': 'ready',
+    'news-web-03': 'ready',
+    'news-webmail-1': 'ready',
+  } as const;
   intent.compare(snapshotOf('1', foreign), nothing);
   const after = { 'legacy-1': 'maint', 'news-web-03': 'maint', 'news-webmail-1': 'maint' } as const;
   expect(intent.compare(snapshotOf('2', after), nothing)).toEqual([]);

@@ -397,7 +397,9 @@ export class SimulatedWorld {
     const nowMs = this.clock.steadyMs();
     const changes = this.hosts.flatMap((host) => {
       const domain = host.domains.get(name);
-      return domain === undefined ? [] : [domain.healthyAtMs + CHECK_MS, domain.sickAtMs + CHECK_MS];
+      return domain === undefined
+        ? []
+        : [domain.healthyAtMs + CHECK_MS, domain.sickAtMs + CHECK_MS];
     });
     return Math.max(...changes.filter((atMs) => atMs <= nowMs));
   }

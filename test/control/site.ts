@@ -2,7 +2,7 @@
 
 import type { Cluster, FixedTier, ScaledTier } from '../../src/scaler/cluster.ts';
 import type { TierPolicy } from '../../src/scaler/policy.ts';
-import type { Action, BootAction } from '../../src/scaler/plan.ts';
+import type { Action, BootAction } from '../../src/scaler/action.ts';
 
 export const TERM = { createdAtSeconds: 1, transitions: 0 };
 
@@ -19,7 +19,10 @@ export function makeTier(
     name,
     image: { name: 'drupal-web', version: '1' },
     size: SMALL,
-    addresses: Array.from({ length: identity.addresses ?? 16 }, (_, index) => `10.0.1.${index + 1}`),
+    addresses: Array.from(
+      { length: identity.addresses ?? 16 },
+      (_, index) => `10.0.1.${index + 1}`,
+    ),
     backend: `news-${name}`,
     maxConnections: 10,
     health: { path: '/health', port: 80, intervalMs: 1_000 },

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { checkPlan } from '../../src/scaler/check-plan.ts';
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type { NodeSighting, Observation } from '../../src/scaler/observation.ts';
-import type { Action, BootAction } from '../../src/scaler/plan.ts';
+import type { Action, BootAction } from '../../src/scaler/action.ts';
 import { observationOf, planAt, seen, serving, under, webTier } from './world.ts';
 
 const TERM = observationOf().term;
@@ -35,9 +35,13 @@ const destroy = (number: number, changes: { host?: string; bornMs?: number } = {
   ...changes,
 });
 
-function findingsOf(nodes: readonly NodeSighting[], actions: readonly Action[]): readonly string[] {
+function findingsOf(
+  nodes: readonly NodeSighting[],
+  actions: readonly Action[],
+  desiredNodes = 1,
+): readonly string[] {
   const tier = webTier({ maxNodes: 4 });
-  return checkPlan(tier, deriveNodes(tier, observationOf({ nodes })), actions);
+  return checkPlan(tier, desiredNodes, deriveNodes(tier, observationOf({ nodes })), actions);
 }
 
 const many: readonly NodeSighting[] = [...serving(3), seen.outOfRotation(4)];
@@ -60,7 +64,7 @@ describe('a finding', () => {
       'a drain of the last that serve',
       serving(2),
       [server('drain', 1), server('drain', 2)],
-      '2 drains would leave 0 nodes in service',
+      '2 drains would leave 0 nodes in service, not 1',
     ],
     [
       'more boots than the maximum has room',
@@ -173,6 +177,13 @@ describe('no finding', () => {
     const { actions, nodes } = planAt(3, changes);
 
     expect(actions.length).toBe(4);
-    expect(checkPlan(webTier(), nodes, actions)).toEqual([]);
+    expect(checkPlan(webTier(), 3, nodes, actions)).toEqual([]);
   });
+});
+
+test('a plan that drains below what is desired is found wanting, though some would be left', () => {
+  expect(findingsOf(serving(3), [server('drain', 3)], 3)).toEqual([
+    '1 drains would leave 2 nodes in service, not 3',
+  ]);
+  expect(findingsOf(serving(3), [server('drain', 3)], 2)).toEqual([]);
 });

@@ -184,31 +184,13 @@ describe('rememberChange', () => {
 
 describe('flapGuard', () => {
   test.each<[string, Parameters<typeof flapGuard>, number]>([
-    ['lets go what is not needed', [2, 5, 1.5, 0.05, undefined], 2],
-    ['keeps what would be ordered again at once', [2, 5, 3, 0.05, undefined], 3],
-    ['tolerates exactly what scale-out tolerates', [2, 5, 2.1, 0.05, undefined], 2],
+    ['lets go what is not needed', [2, 5, { used: 6, total: 50 }, 5], 2],
     // 5 nodes of 10 slots, 27 in use: 3 nodes have 30, of which 27 are exactly nine tenths.
-    [
-      'lets slots be used up to nine tenths',
-      [2, 5, 1, 0.05, { used: 27, total: 50, servingNodes: 5 }],
-      3,
-    ],
-    [
-      'keeps one more when they would be more than that',
-      [2, 5, 1, 0.05, { used: 28, total: 50, servingNodes: 5 }],
-      4,
-    ],
-    [
-      'keeps all when all slots are in use',
-      [2, 5, 1, 0.05, { used: 50, total: 50, servingNodes: 5 }],
-      5,
-    ],
-    [
-      'asks no slots when nobody serves',
-      [2, 5, 1, 0.05, { used: 50, total: 50, servingNodes: 0 }],
-      2,
-    ],
-    ['never asks for more than there are', [5, 5, 9, 0.05, undefined], 5],
+    ['lets slots be used up to nine tenths', [2, 5, { used: 27, total: 50 }, 5], 3],
+    ['keeps one more when they would be more than that', [2, 5, { used: 28, total: 50 }, 5], 4],
+    ['keeps all when all slots are in use', [2, 5, { used: 50, total: 50 }, 5], 5],
+    ['asks no slots when nobody serves', [2, 5, { used: 50, total: 50 }, 0], 2],
+    ['never asks for more than there are', [5, 5, { used: 50, total: 50 }, 5], 5],
   ])('%s', (_, given, nodes) => {
     expect(flapGuard(...given)).toBe(nodes);
   });

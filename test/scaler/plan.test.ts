@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Mode } from '../../src/scaler/cluster.ts';
 import type { NodeSighting, Observation } from '../../src/scaler/observation.ts';
-import { allowedIn, type Shortfall } from '../../src/scaler/plan.ts';
+import { allowedIn } from '../../src/scaler/plan.ts';
+import type { Shortfall } from '../../src/scaler/boot-nodes.ts';
 import {
   domainOf,
   hostOf,
@@ -445,10 +446,16 @@ describe('a sick node', () => {
     expect(planAt(3, { nodes }).said).toEqual(['drain 3 sick']);
   });
 
-  test('leaves once its replacement comes', () => {
+  test('stays while its replacement only comes', () => {
     const nodes = [...serving(2), seen.sick(3), seen.warming(4)];
 
-    expect(planAt(3, { nodes }).said).toEqual(['drain 3 sick']);
+    expect(planAt(3, { nodes }).said).toEqual([]);
+  });
+
+  test('stays while another one is just leaving', () => {
+    const nodes = [...serving(8), seen.sick(9), seen.warming(10)];
+
+    expect(planAt(8, { nodes }).said).toEqual(['destroy 10 not-needed']);
   });
 
   test('leaves first where the maximum has no room for its replacement', () => {

@@ -17,7 +17,7 @@ import type {
   ServerSighting,
   Signals,
 } from '../../src/scaler/observation.ts';
-import type { Action, BootAction } from '../../src/scaler/plan.ts';
+import type { Action, BootAction } from '../../src/scaler/action.ts';
 import { type TierTick, tickTier } from '../../src/scaler/tick.ts';
 import { signalsOf } from './world.ts';
 

@@ -13,7 +13,8 @@ import type {
   Signals,
   SlotReading,
 } from '../../src/scaler/observation.ts';
-import { type Action, type Plan, plan } from '../../src/scaler/plan.ts';
+import type { Action } from '../../src/scaler/action.ts';
+import { type Plan, plan } from '../../src/scaler/plan.ts';
 import type { TierPolicy } from '../../src/scaler/policy.ts';
 
 /** The moment of most tables: late enough that every window lies behind it. */

@@ -1,0 +1,83 @@
+/** A tier's nodes, sorted by what they are good for now. */
+
+import type { Node } from './node-phase.ts';
+
+/** A node in service whose check has failed for so long is sick; before that, it is HAProxy's business alone. */
+const SICK_AFTER_MS = 15_000;
+
+/** More sick nodes than this share (and than one) are no sick nodes. */
+const SICK_SHARE_MAX = 0.2;
+
+export interface Fleet {
+  /** In rotation, or about to be; a sick node only while healing is frozen. */
+  readonly serving: Node[];
+  readonly sick: Node[];
+  readonly outOfRotation: Node[];
+  readonly coming: Node[];
+  readonly standby: Node[];
+  /** On their way to standby: counted as such, but not to be woken or destroyed yet. */
+  readonly pausing: Node[];
+  readonly failed: Node[];
+  /** A server out of maintenance with nothing behind it. */
+  readonly ghosts: Node[];
+  readonly healingFrozen: boolean;
+}
+
+/** Sorts nodes by what they are good for, lowest number first: the lowest numbers are the steady ones. */
+export function sortFleet(nodes: readonly Node[]): Fleet {
+  const fleet = {
+    serving: [] as Node[],
+    sick: [] as Node[],
+    outOfRotation: [] as Node[],
+    coming: [] as Node[],
+    standby: [] as Node[],
+    pausing: [] as Node[],
+    failed: [] as Node[],
+    ghosts: [] as Node[],
+  };
+  for (const node of nodes) {
+    shelfOf(node, fleet)?.push(node);
+  }
+  const inService = fleet.serving.length + fleet.sick.length;
+  // What runs already is nearer to serving than what boots.
+  fleet.coming.sort(
+    (one, other) => Number(one.phase === 'booting') - Number(other.phase === 'booting'),
+  );
+  const healingFrozen = fleet.sick.length > Math.max(1, SICK_SHARE_MAX * inService);
+  if (healingFrozen) {
+    fleet.serving.push(...fleet.sick.splice(0));
+    fleet.serving.sort((one, other) => one.number - other.number);
+  }
+  return { ...fleet, healingFrozen };
+}
+
+function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | undefined {
+  switch (node.phase) {
+    case 'in-service':
+      if (node.operation === 'drain') {
+        // Out of rotation in a moment, and back sooner than anything could be booted; unless it is sick.
+        return node.sickForMs > 0 ? undefined : fleet.coming;
+      }
+      return node.sickForMs >= SICK_AFTER_MS ? fleet.sick : fleet.serving;
+    case 'unknown':
+      return node.serving && node.operation !== 'drain' ? fleet.serving : undefined;
+    case 'out-of-rotation':
+      if (node.operation === 'admit') {
+        return fleet.serving;
+      }
+      // Its boot, wake or drain is over, and only its end has not been seen yet: nothing to be replaced.
+      return node.operation === undefined ? fleet.outOfRotation : fleet.coming;
+    case 'booting':
+    case 'warming':
+      return fleet.coming;
+    case 'standby':
+      return node.operation === undefined ? fleet.standby : fleet.pausing;
+    case 'failed':
+      return node.operation === undefined ? fleet.failed : undefined;
+    case 'absent':
+      return node.operation === undefined && !node.parked ? fleet.ghosts : undefined;
+    case 'stopping':
+    case 'conflict':
+      return undefined;
+  }
+}

@@ -1,0 +1,102 @@
+/** Everything that makes a tier smaller, in the order in which it is allowed to happen. */
+
+import { type Action, type ActionReason, domainAction, serverAction } from './action.ts';
+import type { ScaledTier } from './cluster.ts';
+import type { Fleet } from './fleet.ts';
+import type { Node } from './node-phase.ts';
+import type { Observation, Term } from './observation.ts';
+
+export interface Need {
+  /** Nodes that really serve, beyond those desired: only so many may be drained. */
+  readonly excess: number;
+  /** What is missing cannot be booted. */
+  readonly noRoom: boolean;
+  /** Nodes to be kept paused. */
+  readonly standbyNodes: number;
+}
+
+/** Everything that makes the fleet smaller. Only called while every signal is known. */
+export function letGo(
+  tier: ScaledTier,
+  observation: Observation,
+  fleet: Fleet,
+  need: Need,
+): readonly Action[] {
+  const { policy } = tier;
+  const { term } = observation;
+  const actions: Action[] = [];
+
+  // The highest numbers go first, so that 1…min are the steady ones. A node on an unknown host stays, and
+  // one whose check has just begun to fail is no reason to let one go that works.
+  const surplus = fleet.serving.filter((node) => node.phase === 'in-service' && !isBusy(node));
+  for (const node of surplus
+    .slice(Math.max(0, surplus.length - Math.max(0, need.excess)))
+    .toReversed()) {
+    actions.push(serverAction('drain', node, 'not-needed', term));
+  }
+  actions.push(...removeSick(observation, fleet, need, term));
+
+  // Nodes that run and are not needed: as many as are wanted become standby, the others go.
+  let standbyWanted = need.standbyNodes - fleet.standby.length - fleet.pausing.length;
+  for (const node of fleet.outOfRotation) {
+    if (standbyWanted > 0) {
+      standbyWanted -= 1;
+      if (node.quiet) {
+        actions.push({ kind: 'pause', ...domainAction(node, 'standby', term) });
+      }
+    } else {
+      actions.push(...destroyWhenQuiet(node, policy.drainDeadlineMs, term));
+    }
+  }
+  for (const node of fleet.coming) {
+    if (standbyWanted > 0) {
+      standbyWanted -= 1;
+      if (node.phase === 'warming' && node.parked && !isBusy(node)) {
+        actions.push(serverAction('warm', node, 'standby', term));
+      }
+    } else if (!isBusy(node)) {
+      actions.push(...destroyWhenQuiet(node, policy.drainDeadlineMs, term));
+    }
+  }
+  const standbyKept = Math.max(0, need.standbyNodes - fleet.pausing.length);
+  for (const node of fleet.standby.slice(standbyKept).toReversed()) {
+    actions.push(...destroyWhenQuiet(node, policy.drainDeadlineMs, term));
+  }
+  return actions;
+}
+
+/**
+ * One sick node at a time, replaced before it is removed, and never while a queue says that everybody is
+ * slow. Where there is no room for the replacement, the sick one has to go first.
+ */
+function removeSick(
+  observation: Observation,
+  fleet: Fleet,
+  need: Need,
+  term: Term,
+): readonly Action[] {
+  const queue = observation.signals.queue;
+  const calm = queue.status === 'ok' && queue.value.requests === 0;
+  const sickest = fleet.sick.at(-1);
+  const isReplaced = need.excess >= 0 && fleet.serving.length > 0;
+  const isAlone = fleet.coming.length === 0 && fleet.outOfRotation.length === 0;
+  const mayGo = need.noRoom || (isReplaced && isAlone);
+  if (sickest === undefined || isBusy(sickest) || !calm || !mayGo) {
+    return [];
+  }
+  return [serverAction('drain', sickest, 'sick', term)];
+}
+
+function destroyWhenQuiet(node: Node, drainDeadlineMs: number, term: Term): readonly Action[] {
+  // A deadline says how long sessions may keep a node, not that unknown ones may be cut.
+  const overdue = node.sessionsKnown && node.phaseAgeMs > drainDeadlineMs;
+  if (!node.quiet && !overdue) {
+    return [];
+  }
+  const reason: ActionReason = node.quiet ? 'not-needed' : 'drain-deadline';
+  return [{ kind: 'destroy', ...domainAction(node, reason, term), force: !node.quiet }];
+}
+
+function isBusy(node: Node): boolean {
+  return node.operation !== undefined;
+}
