@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { listEffective } from '../config/effective.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { InvalidConfigError } from '../config/problems.ts';
-import { EXIT } from './exit-codes.ts';
-import type { SetExitCode } from './cli.ts';
+import { EXIT, type SetExitCode } from './exit-codes.ts';
 import { print, printJson } from './print.ts';
 
 interface CheckOptions {

@@ -1,14 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
-import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { EXIT, exitCodeOf, type SetExitCode } from './exit-codes.ts';
 import { addHaproxyConfig } from './haproxy-config.ts';
 import { addPlan } from './plan.ts';
 import { addRun } from './run.ts';
 import { readVersion } from './version.ts';
-
-/** Carries a command's exit code out of commander, which knows only success and exception. */
-export type SetExitCode = (code: number) => void;
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 usage, 69 a host or balancer cannot be reached, 78 config.`;

@@ -5,8 +5,7 @@ import { ConfigError } from '../control/errors.ts';
 import { type RateCurve, stormCurve, traceCurve } from '../embedded/rate-curve.ts';
 import { playDemo } from './demo/play.ts';
 import { printSummary } from './demo/summary.ts';
-import { EXIT } from './exit-codes.ts';
-import type { SetExitCode } from './cli.ts';
+import { EXIT, type SetExitCode } from './exit-codes.ts';
 import { printJson } from './print.ts';
 
 interface DemoOptions {

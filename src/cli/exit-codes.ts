@@ -22,3 +22,6 @@ export function exitCodeOf(error: unknown): number {
   }
   return error instanceof UnreachableError ? EXIT.unreachable : EXIT.failed;
 }
+
+/** Carries a command's exit code out of commander, which knows only success and exception. */
+export type SetExitCode = (code: number) => void;

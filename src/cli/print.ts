@@ -7,3 +7,8 @@ export function print(line: string): void {
 export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
+
+/** Progress goes to standard error: what a command prints on standard output alone is its result. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

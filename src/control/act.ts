@@ -82,8 +82,8 @@ export async function carryOut(
       return hypervisorOf(actuators, action.host).pause(domainRef(action, actuators), signal);
     case 'destroy': {
       // Sessions are counted once more, right before: demand may have returned since the plan was made.
-      // A failed boot stays in DRAIN until it is gone: in maintenance it would pass for a newborn node, and
-      // be waited for, if its destruction failed.
+      // A failed boot, which never had any, stays in DRAIN until it is gone: in maintenance it would pass for
+      // a newborn node, and be waited for, if its destruction failed.
       const hasFailed = action.reason === 'boot-failed';
       await setServer(hasFailed ? 'drain' : 'maint', action.force ? 'none' : 'quiet');
       mayGoOn();

@@ -56,6 +56,10 @@ test.each<{ action: Action; calls: readonly string[] }>([
   { action: domainAction('wake', 3), calls: ['host-a wake news-web-3', 'lb drain news-web-3'] },
   { action: domainAction('pause', 3), calls: ['lb maint news-web-3', 'host-a pause news-web-3'] },
   { action: destroyAction(3), calls: ['lb maint news-web-3', 'host-a destroy news-web-3'] },
+  {
+    action: destroyAction(3, { reason: 'boot-failed' }),
+    calls: ['lb drain news-web-3', 'host-a destroy news-web-3', 'lb maint news-web-3'],
+  },
 ])('$action.kind: $calls', async ({ action, calls }) => {
   const { world, run } = setUp();
   expect(await run(action)).toBe('done');

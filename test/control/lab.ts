@@ -27,6 +27,8 @@ export class Lab implements AsyncDisposable {
   readonly tier: ScaledTier;
   log = new EventLog();
   controller: Controller;
+  /** The controller has not been started, or its run is over. */
+  hasEnded = true;
   #stop = new AbortController();
   #run: Promise<void> | undefined;
   readonly #options: LabOptions;
@@ -60,7 +62,10 @@ export class Lab implements AsyncDisposable {
   }
 
   start(): void {
-    this.#run = this.controller.run(this.#stop.signal);
+    this.hasEnded = false;
+    this.#run = this.controller.run(this.#stop.signal).finally(() => {
+      this.hasEnded = true;
+    });
     // Looked at when the lab is stopped; until then it is nobody's unhandled rejection.
     this.#run.catch(() => undefined);
   }
@@ -101,12 +106,8 @@ export class Lab implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
-    let ended = false;
-    const run = this.stop().finally(() => {
-      ended = true;
-    });
-    run.catch(() => undefined);
-    await this.clock.stepUntil(() => ended, 120_000);
+    const run = this.stop();
+    await this.clock.stepUntil(() => this.hasEnded, 120_000);
     await run;
   }
 }

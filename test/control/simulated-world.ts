@@ -55,6 +55,8 @@ export class SimulatedHost implements Hypervisor {
   readonly room = { memoryMiB: 16 * 512, vcpus: 16, diskMiB: 16 * 4096 };
   /** Does not answer: at once, or ever, or never and without heeding the signal. */
   silent: 'no' | 'unreachable' | 'hang' | 'deaf' = 'no';
+  /** Time that an answer takes. */
+  answerMs = 20;
   createFault: CreateFault | undefined;
   destroyFault: 'unreachable' | 'hang' | undefined;
   /** Boots here never pass their check. */
@@ -175,7 +177,7 @@ export class SimulatedHost implements Hypervisor {
   }
 
   async #reach(signal: AbortSignal): Promise<void> {
-    await reach(this.silent, this.host, this.#world, signal);
+    await reach(this, this.host, this.#world.clock, signal);
   }
 }
 
@@ -187,6 +189,8 @@ interface Server {
 export class SimulatedBalancer implements LoadBalancer {
   readonly name: string;
   silent: 'no' | 'unreachable' | 'hang' | 'deaf' = 'no';
+  /** Time that an answer takes. */
+  answerMs = 20;
   /** Only changes are refused, as by a socket of level `user`. */
   readOnly = false;
   oldWorkers = false;
@@ -230,7 +234,7 @@ export class SimulatedBalancer implements LoadBalancer {
   }
 
   async inspect(signal: AbortSignal): Promise<BalancerSnapshot> {
-    await reach(this.silent, this.name, this.#world, signal);
+    await reach(this, this.name, this.#world.clock, signal);
     const { rps, tier } = this.#world;
     const servedRps = Math.min(rps, this.ready.length * NODE_RPS);
     const servers = [...this.#servers.keys()].map((name) => this.#report(name));
@@ -257,12 +261,15 @@ export class SimulatedBalancer implements LoadBalancer {
     for (const { server, to } of changes) {
       this.#world.calls.push(`${this.name} ${to} ${server}`);
     }
-    await reach(this.silent, this.name, this.#world, signal);
+    await reach(this, this.name, this.#world.clock, signal);
     if (this.readOnly) {
       throw new UnreachableError(`${this.name} did not set it: permission denied`);
     }
     for (const change of changes) {
       const server = this.#server(change.server);
+      if (server.admin === change.to) {
+        continue;
+      }
       const { check, sessions } = this.#report(change.server);
       if (change.requires === 'check-passed' && check !== 'passed') {
         throw new PreconditionError(`${change.server} has not passed its check`);
@@ -270,10 +277,8 @@ export class SimulatedBalancer implements LoadBalancer {
       if (change.requires === 'quiet' && (sessions > 0 || this.oldWorkers)) {
         throw new PreconditionError(`${change.server} is not quiet`);
       }
-      if (server.admin !== change.to) {
-        server.admin = change.to;
-        server.changedAtMs = this.#world.clock.steadyMs();
-      }
+      server.admin = change.to;
+      server.changedAtMs = this.#world.clock.steadyMs();
     }
   }
 
@@ -315,7 +320,7 @@ export class SimulatedBalancer implements LoadBalancer {
   }
 }
 
-export class SimulatedLease implements Leadership {
+class SimulatedLease implements Leadership {
   held: Term | undefined = TERM;
 
   term(): Term | undefined {
@@ -331,7 +336,7 @@ export class SimulatedWorld {
   readonly lease = new SimulatedLease();
   /** All that was asked of the world to change, in order: `host-a create news-web-3`, `lb ready news-web-3`. */
   readonly calls: string[] = [];
-  readonly timing = { reachMs: 20, createMs: 500, makeMs: 300, bootMs: 5_000, destroyMs: 300 };
+  readonly timing = { createMs: 500, makeMs: 300, bootMs: 5_000, destroyMs: 300 };
   rps = 0;
 
   constructor(
@@ -411,12 +416,12 @@ export class SimulatedWorld {
 }
 
 async function reach(
-  silent: SimulatedHost['silent'],
+  port: { readonly silent: SimulatedHost['silent']; readonly answerMs: number },
   name: string,
-  world: SimulatedWorld,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  switch (silent) {
+  switch (port.silent) {
     case 'unreachable':
       throw new UnreachableError(`${name} does not answer`);
     case 'hang':
@@ -424,7 +429,7 @@ async function reach(
     case 'deaf':
       return await new Promise<never>(() => undefined);
     case 'no':
-      return await world.clock.sleep(world.timing.reachMs, signal);
+      return await clock.sleep(port.answerMs, signal);
   }
 }
 

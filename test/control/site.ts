@@ -6,7 +6,7 @@ import type { Action, BootAction } from '../../src/scaler/action.ts';
 
 export const TERM = { createdAtSeconds: 1, transitions: 0 };
 
-export const SMALL = { name: 'small', memoryMiB: 512, vcpus: 1, diskMiB: 4096 };
+const SMALL = { name: 'small', memoryMiB: 512, vcpus: 1, diskMiB: 4096 };
 
 export function makeTier(
   policy: Partial<TierPolicy> = {},

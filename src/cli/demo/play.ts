@@ -1,10 +1,10 @@
 import { createSystemClock } from '../../control/clock.ts';
-import type { BackendReport } from '../../control/ports.ts';
 import { startLoad, type LoadRun } from '../../embedded/load-generator.ts';
 import type { RateCurve } from '../../embedded/rate-curve.ts';
+import { say } from '../print.ts';
 import type { DemoResult } from './summary.ts';
-import { parseNodeNumber } from '../../scaler/cluster.ts';
 import { measureStorm, type Moment } from './timeline.ts';
+import { LOOK_INTERVAL_MS, Watch } from './watch.ts';
 import { buildWorld, type DemoWorld, removeFolder } from './world.ts';
 
 export interface DemoScript {
@@ -18,9 +18,7 @@ export interface DemoScript {
 
 const TARGET_PER_NODE_RPS = 80;
 const MIN_NODES = 2;
-const LOOK_INTERVAL_MS = 100;
 const PROGRESS_INTERVAL_MS = 2_000;
-const FIRST_NODES_DEADLINE_MS = 30_000;
 
 /** Runs the whole demo. @param signal - Ends it early; everything is torn down all the same. */
 export async function playDemo(script: DemoScript, signal: AbortSignal): Promise<DemoResult> {
@@ -135,90 +133,6 @@ function formatMs(ms: number | undefined): string {
   return ms === undefined ? '     –' : `${Math.round(ms)} ms`.padStart(8);
 }
 
-/** Looks at the balancer all the time, as a visitor's friend in the machine room would. */
-class Watch {
-  readonly timeline: Moment[] = [];
-  readonly #world: DemoWorld;
-  #run: LoadRun | undefined;
-  #report: BackendReport | undefined;
-
-  constructor(world: DemoWorld) {
-    this.#world = world;
-  }
-
-  begin(run: LoadRun): void {
-    this.#run = run;
-  }
-
-  /** Adds a moment. HAProxy does not answer for an instant while it reloads: then the last one is repeated. */
-  async look(): Promise<Moment> {
-    const { balancer, tier } = this.#world;
-    try {
-      const snapshot = await balancer.inspect(AbortSignal.timeout(1_000));
-      this.#report = snapshot.backends.get(tier.backend);
-    } catch {
-      // The figures are about visitors; what they see is counted by the load.
-    }
-    const run = this.#run;
-    const moment = {
-      atSeconds: run === undefined ? 0 : (createSystemClock().steadyMs() - run.startedAtMs) / 1000,
-      intendedRps: run?.intendedRps ?? 0,
-      nodesInService: this.#inService(),
-      queued: this.#report?.queued ?? 0,
-    };
-    if (run !== undefined) {
-      this.timeline.push(moment);
-    }
-    return moment;
-  }
-
-  async waitForNodes(nodes: number, signal: AbortSignal): Promise<void> {
-    const clock = createSystemClock();
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(FIRST_NODES_DEADLINE_MS)]);
-    say(`waiting for the first ${nodes} nodes`);
-    while ((await this.look()).nodesInService < nodes) {
-      if (deadline.aborted) {
-        throw new Error(`the first ${nodes} nodes did not come; logs are in ${this.#world.folder}`);
-      }
-      await clock.sleep(LOOK_INTERVAL_MS, deadline).catch(() => undefined);
-    }
-  }
-
-  isBackAt(nodes: number): boolean {
-    return this.#inRotation() === nodes && this.#outOfMaintenance() === nodes;
-  }
-
-  /** Servers and domains beside those in service, once the nodes are back at the minimum. */
-  async findLeftovers(): Promise<readonly string[]> {
-    await this.look();
-    const servers = this.#outOfMaintenance() - this.#inRotation();
-    let domains = -this.#inRotation();
-    for (const hypervisor of this.#world.hypervisors) {
-      const snapshot = await hypervisor.inspect(AbortSignal.timeout(1_000));
-      domains += snapshot.domains.filter(
-        ({ name }) => parseNodeNumber(this.#world.tier, name) !== undefined,
-      ).length;
-    }
-    return [
-      ...Array.from({ length: Math.max(0, servers) }, () => 'a server that is out of maintenance'),
-      ...Array.from({ length: Math.max(0, domains) }, () => 'a node that is not in service'),
-    ];
-  }
-
-  #inService(): number {
-    const servers = this.#report?.servers ?? [];
-    return servers.filter(({ admin, check }) => admin === 'ready' && check !== 'failed').length;
-  }
-
-  #inRotation(): number {
-    return (this.#report?.servers ?? []).filter(({ admin }) => admin === 'ready').length;
-  }
-
-  #outOfMaintenance(): number {
-    return (this.#report?.servers ?? []).filter(({ admin }) => admin !== 'maint').length;
-  }
-}
-
 function summarize(
   script: DemoScript,
   timeline: readonly Moment[],
@@ -258,9 +172,4 @@ function summarize(
 /** Seconds with three digits, as JSON has them; `null` for what never happened. */
 function toMilliseconds(seconds: number | undefined): number | null {
   return seconds === undefined ? null : Math.round(seconds * 1000) / 1000;
-}
-
-/** Progress goes to standard error: the summary alone is the result. */
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -1,10 +1,7 @@
 /** The demo's own little data center: a config, an HAProxy, a Rackfire, and the end of all of them. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -16,21 +13,20 @@ import {
 } from '../../compose.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load-config.ts';
-import { formatDuration } from '../../config/units.ts';
 import { createSystemClock } from '../../control/clock.ts';
 import { UnreachableError } from '../../control/errors.ts';
 import type { Hypervisor, LoadBalancer } from '../../control/ports.ts';
 import { macOf, nodeName, type ScaledTier } from '../../scaler/cluster.ts';
 import type { Term } from '../../scaler/observation.ts';
-
-export interface DemoPlan {
-  /** Nodes that run before the load begins. */
-  readonly startNodes: number;
-  readonly minNodes: number;
-  readonly maxNodes: number;
-  readonly targetPerNodeRps: number;
-  readonly bootDelayMs: number;
-}
+import {
+  END_DEADLINE_MS,
+  endProcess,
+  findFreePorts,
+  findProcesses,
+  start,
+  waitUntilGone,
+} from './processes.ts';
+import { type DemoPlan, NODE, renderConfig } from './render-config.ts';
 
 export interface DemoWorld {
   readonly folder: string;
@@ -45,14 +41,6 @@ export interface DemoWorld {
   /** Ends everything. @returns What was still there afterwards. */
   tearDown(): Promise<readonly string[]>;
 }
-
-/** Slots, service time and checks leave a node at 100 rps; it is rated for 80. */
-const NODE = { slots: 10, serviceTime: '100ms', port: 8080 };
-
-/** Numbers that rest after a failure must not leave the tier without addresses. */
-const SPARE_ADDRESSES = 8;
-
-const END_DEADLINE_MS = 15_000;
 
 /** The demo acts before any Rackfire runs, so its term is older than all. */
 const OPERATOR_TERM: Term = { createdAtSeconds: 0, transitions: 0 };
@@ -108,69 +96,6 @@ export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
     await tearDown();
     throw error;
   }
-}
-
-function renderConfig(
-  plan: DemoPlan,
-  folder: string,
-  ports: { readonly site: number; readonly http: number },
-): string {
-  // Another demo may run beside this one: hosts and addresses are this one's own.
-  const id = folder.slice(-6).toLowerCase();
-  const subnet = `127.${(process.pid % 200) + 20}.${(Math.floor(process.pid / 200) % 250) + 1}`;
-  const perHost = Math.ceil(plan.maxNodes / 2) + 2;
-  const host = (name: string): string =>
-    `  - name: ${name}
-    driver: embedded
-    capacity: { memory: ${perHost * 512}MiB, vcpus: ${perHost}, disk: ${perHost * 4}GiB }
-    embedded: { bootDelay: ${formatDuration(plan.bootDelayMs)}, serviceTime: ${NODE.serviceTime}, slots: ${NODE.slots} }`;
-  return `# Made by \`rackfire demo\`; gone when it ends.
-installation: demo-${id}
-hosts:
-${host(`host-a-${id}`)}
-${host(`host-b-${id}`)}
-balancers:
-  - name: lb
-    driver: runtime
-    socket: ${folder}/admin.sock
-    masterSocket: ${folder}/master.sock
-    stateFile: ${folder}/server-state
-sizes: { small: { memory: 512MiB, vcpus: 1, disk: 4GiB } }
-images: { drupal-web: { version: "1" }, mysql: { version: "8" } }
-clusters:
-  - name: news
-    tiers:
-      db: { scaling: none, nodes: 1, image: mysql, size: small, addresses: ${subnet}.5 }
-      web:
-        image: drupal-web
-        size: small
-        nodes: { min: ${plan.minNodes}, max: ${plan.maxNodes} }
-        addresses: ${subnet}.11-${subnet}.${10 + plan.maxNodes + SPARE_ADDRESSES}
-        frontend: { bind: "127.0.0.1:${ports.site}", queueTimeout: 60s }
-        backend: news-web
-        maxConnections: ${NODE.slots}
-        health: { path: /health, port: ${NODE.port}, interval: 1s }
-        signals: { requestRate: { targetPerNode: ${plan.targetPerNodeRps} } }
-        # A demo has no patience: half of the nodes may go every 15 s once the traffic has fallen.
-        scaleIn: { policies: [{ percent: 50, per: 15s }] }
-http: { listen: "127.0.0.1:${ports.http}" }
-`;
-}
-
-/** Starts a program in a session of its own, so that Ctrl-C reaches the demo alone, which then ends it in order. */
-function start(command: string, args: readonly string[], folder: string): ChildProcess {
-  const log = createWriteStream(
-    join(folder, `${command === 'haproxy' ? 'haproxy' : 'rackfire'}.log`),
-  );
-  const child = spawn(command, args, {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin` },
-  });
-  child.stdout?.pipe(log, { end: false });
-  child.stderr?.pipe(log, { end: false });
-  child.on('error', () => undefined);
-  return child;
 }
 
 async function waitForBalancer(balancer: LoadBalancer, haproxy: ChildProcess): Promise<void> {
@@ -271,56 +196,4 @@ async function tearDownWorld(remains: Remains): Promise<readonly string[]> {
 /** Removes the demo's folder; kept when something went wrong, for its logs. */
 export async function removeFolder(world: DemoWorld): Promise<void> {
   await rm(world.folder, { recursive: true, force: true });
-}
-
-type IsOurs = (args: readonly string[]) => boolean;
-
-/** Processes, other than this one, that are the demo's by their arguments. */
-async function findProcesses(isOurs: IsOurs): Promise<readonly number[]> {
-  const found: number[] = [];
-  for (const entry of await readdir('/proc')) {
-    const pid = Number(entry);
-    if (Number.isInteger(pid) && pid !== process.pid) {
-      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      if (isOurs(line.split('\0'))) {
-        found.push(pid);
-      }
-    }
-  }
-  return found;
-}
-
-async function waitUntilGone(isOurs: IsOurs): Promise<readonly number[]> {
-  const clock = createSystemClock();
-  const deadline = AbortSignal.timeout(END_DEADLINE_MS);
-  let left = await findProcesses(isOurs);
-  while (left.length > 0 && !deadline.aborted) {
-    await clock.sleep(100, deadline).catch(() => undefined);
-    left = await findProcesses(isOurs);
-  }
-  return left;
-}
-
-function endProcess(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-async function findFreePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    ports.push(typeof address === 'object' && address !== null ? address.port : 0);
-  }
-  for (const server of servers) {
-    server.close();
-    await once(server, 'close');
-  }
-  return ports;
 }

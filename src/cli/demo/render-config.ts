@@ -1,0 +1,65 @@
+/** The config of the demo's Rackfire, as an operator would write it. */
+
+import { formatDuration } from '../../config/units.ts';
+
+export interface DemoPlan {
+  /** Nodes that run before the load begins. */
+  readonly startNodes: number;
+  readonly minNodes: number;
+  readonly maxNodes: number;
+  readonly targetPerNodeRps: number;
+  readonly bootDelayMs: number;
+}
+
+/** Slots, service time and checks leave a node at 100 rps; it is rated for 80. */
+export const NODE = { slots: 10, serviceTime: '100ms', port: 8080 };
+
+/** Numbers that rest after a failure must not leave the tier without addresses. */
+const SPARE_ADDRESSES = 8;
+
+export function renderConfig(
+  plan: DemoPlan,
+  folder: string,
+  ports: { readonly site: number; readonly http: number },
+): string {
+  // Another demo may run beside this one: hosts and addresses are this one's own.
+  const id = folder.slice(-6).toLowerCase();
+  const subnet = `127.${(process.pid % 200) + 20}.${(Math.floor(process.pid / 200) % 250) + 1}`;
+  const perHost = Math.ceil(plan.maxNodes / 2) + 2;
+  const host = (name: string): string =>
+    `  - name: ${name}
+    driver: embedded
+    capacity: { memory: ${perHost * 512}MiB, vcpus: ${perHost}, disk: ${perHost * 4}GiB }
+    embedded: { bootDelay: ${formatDuration(plan.bootDelayMs)}, serviceTime: ${NODE.serviceTime}, slots: ${NODE.slots} }`;
+  return `# Made by \`rackfire demo\`; gone when it ends.
+installation: demo-${id}
+hosts:
+${host(`host-a-${id}`)}
+${host(`host-b-${id}`)}
+balancers:
+  - name: lb
+    driver: runtime
+    socket: ${folder}/admin.sock
+    masterSocket: ${folder}/master.sock
+    stateFile: ${folder}/server-state
+sizes: { small: { memory: 512MiB, vcpus: 1, disk: 4GiB } }
+images: { drupal-web: { version: "1" }, mysql: { version: "8" } }
+clusters:
+  - name: news
+    tiers:
+      db: { scaling: none, nodes: 1, image: mysql, size: small, addresses: ${subnet}.5 }
+      web:
+        image: drupal-web
+        size: small
+        nodes: { min: ${plan.minNodes}, max: ${plan.maxNodes} }
+        addresses: ${subnet}.11-${subnet}.${10 + plan.maxNodes + SPARE_ADDRESSES}
+        frontend: { bind: "127.0.0.1:${ports.site}", queueTimeout: 60s }
+        backend: news-web
+        maxConnections: ${NODE.slots}
+        health: { path: /health, port: ${NODE.port}, interval: 1s }
+        signals: { requestRate: { targetPerNode: ${plan.targetPerNodeRps} } }
+        # A demo has no patience: half of the nodes may go every 15 s once the traffic has fallen.
+        scaleIn: { policies: [{ percent: 50, per: 15s }] }
+http: { listen: "127.0.0.1:${ports.http}" }
+`;
+}

@@ -1,0 +1,158 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { edit, minimal } from '../config/minimal.ts';
+import { Folder, rackfire } from './rackfire.ts';
+
+const broken = edit(minimal, '        backend: news-web', '        backnd: news-web');
+const example = fileURLToPath(new URL('../../config/rackfire.example.yaml', import.meta.url));
+
+/** Sockets below a folder of the test's own, where nobody listens. */
+function withSockets(folder: Folder, text = minimal): string {
+  return edit(
+    edit(text, '/run/haproxy.sock', folder.file('admin.sock')),
+    '/var/lib/haproxy/state',
+    folder.file('state'),
+  );
+}
+
+test('check: a config that can be used is ok', async () => {
+  await using folder = await Folder.create({ 'site.yaml': minimal });
+  const file = folder.file('site.yaml');
+  expect(await rackfire('check', '-c', file)).toEqual({
+    code: 0,
+    stdout: `${file}: ok\n`,
+    stderr: '',
+  });
+  const json = await rackfire('check', '-c', file, '--json');
+  expect([json.code, JSON.parse(json.stdout)]).toEqual([0, { ok: true, problems: [] }]);
+});
+
+test('check: a problem is said with file, line, column and what may have been meant; exit 78', async () => {
+  await using folder = await Folder.create({ 'site.yaml': broken });
+  const file = folder.file('site.yaml');
+  const { code, stdout, stderr } = await rackfire('check', '-c', file);
+  expect([code, stdout]).toEqual([78, '']);
+  expect(stderr).toContain(`${file}:18:9`);
+  expect(stderr).toContain('did you mean `backend`?');
+  expect(stderr).not.toContain('    at ');
+});
+
+test('check --json: problems as one object for scripts; exit 78', async () => {
+  await using folder = await Folder.create({ 'site.yaml': broken });
+  const { code, stdout, stderr } = await rackfire(
+    'check',
+    '-c',
+    folder.file('site.yaml'),
+    '--json',
+  );
+  expect([code, stderr]).toEqual([78, '']);
+  const result = JSON.parse(stdout) as { ok: boolean; problems: readonly unknown[] };
+  expect(result).toMatchObject({ ok: false });
+  expect(result.problems).toContainEqual(expect.objectContaining({ line: 18, column: 9 }));
+});
+
+test('check --effective: every value in force with its origin', async () => {
+  await using folder = await Folder.create({ 'site.yaml': minimal });
+  const { code, stdout } = await rackfire('check', '-c', folder.file('site.yaml'), '--effective');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^installation = example {2}\(.*1.*\)$/m);
+  expect(stdout).toMatch(/^clusters.*drain.*= 5m {2}\(default\)$/m);
+  const json = await rackfire('check', '-c', folder.file('site.yaml'), '--effective', '--json');
+  const { values } = JSON.parse(json.stdout) as { values: readonly unknown[] };
+  expect(values).toContainEqual(
+    expect.objectContaining({ path: 'installation', value: 'example' }),
+  );
+});
+
+test.each(['check', 'plan', 'run', 'haproxy-config'])(
+  '%s: a file that is not there is a config error, not a stack trace',
+  async (command) => {
+    const { code, stdout, stderr } = await rackfire(command, '-c', '/nowhere/site.yaml');
+    expect([code, stdout]).toEqual([78, '']);
+    expect(stderr).toMatch(/^rackfire: .*\/nowhere\/site\.yaml/);
+    expect(stderr).not.toContain('    at ');
+  },
+);
+
+test.each([
+  { config: 'minimal', text: minimal },
+  { config: 'the example', text: readFileSync(example, 'utf8') },
+])('haproxy-config: what it prints for $config passes haproxy -c', async ({ text }) => {
+  await using folder = await Folder.create({ state: '' });
+  const site = text
+    .replace(/ \/run\/haproxy-master\.sock/, ` ${folder.file('master.sock')}`)
+    .replace(/ \/run\/haproxy[a-z/]*\.sock/, ` ${folder.file('admin.sock')}`)
+    .replaceAll(/\/var\/lib\/haproxy\/[a-z-]+/g, folder.file('state'))
+    .replace('"*:80"', '"127.0.0.1:18080"');
+  await writeFile(folder.file('site.yaml'), site);
+  const { code, stdout, stderr } = await rackfire('haproxy-config', '-c', folder.file('site.yaml'));
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('backend news-web');
+
+  await writeFile(folder.file('haproxy.cfg'), stdout);
+  const checked = spawnSync('haproxy', ['-c', '-f', folder.file('haproxy.cfg')], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin` },
+  });
+  expect(checked.stderr).not.toContain('ALERT');
+  expect(checked.status).toBe(0);
+});
+
+test('haproxy-config: with several balancers it must be said which', async () => {
+  const second =
+    '  - { name: lb-b, driver: runtime, socket: /run/b.sock, stateFile: /run/b.state }\n';
+  const text = edit(minimal, 'sizes:\n', `${second}sizes:\n`);
+  await using folder = await Folder.create({ 'site.yaml': text });
+  const file = folder.file('site.yaml');
+  const unsaid = await rackfire('haproxy-config', '-c', file);
+  expect([unsaid.code, unsaid.stdout]).toEqual([78, '']);
+  expect(unsaid.stderr).toContain('lb-a, lb-b');
+  const said = await rackfire('haproxy-config', '-c', file, '--balancer', 'lb-b');
+  expect(said.code).toBe(0);
+  expect(said.stdout).toContain('/run/b.sock');
+});
+
+test('plan: with a balancer that cannot be reached, what is known is printed; exit 69', async () => {
+  await using folder = await Folder.create();
+  await writeFile(folder.file('site.yaml'), withSockets(folder));
+  const file = folder.file('site.yaml');
+  const [plain, json] = await Promise.all([
+    rackfire('plan', '-c', file),
+    rackfire('plan', '-c', file, '--json'),
+  ]);
+  expect(plain.code).toBe(69);
+  expect(plain.stdout).toContain('news/web: ');
+  expect(plain.stdout).toContain('signal request-rate: absent, says nothing');
+  expect(plain.stderr).toContain('rackfire: not every host and balancer answered');
+  expect(json.code).toBe(69);
+  expect(JSON.parse(json.stdout)).toMatchObject({ tiers: [{ tier: 'news/web' }] });
+});
+
+test.each([
+  { args: [], says: 'Usage: rackfire' },
+  { args: ['scale'], says: "unknown command 'scale'" },
+  { args: ['check'], says: "required option '-c, --config <file>'" },
+  { args: ['check', '-c'], says: 'argument missing' },
+  { args: ['check', '-c', example, '--loud'], says: "unknown option '--loud'" },
+  { args: ['check', '-c', example, 'more'], says: 'too many arguments' },
+  { args: ['run', '-c', example, '--log-level', 'loud'], says: "argument 'loud' is invalid" },
+])('rackfire $args is a usage error: exit 2', async ({ args, says }) => {
+  const { code, stdout, stderr } = await rackfire(...args);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain(says);
+  expect(stderr).not.toContain('    at ');
+});
+
+test('--version is that of the package; --help names every command and exit code', async () => {
+  const file = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  expect(await rackfire('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  const { code, stdout } = await rackfire('--help');
+  expect(code).toBe(0);
+  for (const word of ['run', 'demo', 'check', 'plan', 'haproxy-config', '69', '78']) {
+    expect(stdout).toContain(word);
+  }
+});

@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { expect, test } from 'vitest';
+import { freePorts } from '../balancer/haproxy-rig.ts';
+import { until } from '../balancer/site.ts';
+import { edit, minimal } from '../config/minimal.ts';
+import { Folder, RunningCommand, rackfire } from './rackfire.ts';
+
+/** The service on an embedded host, with a balancer where nobody listens. */
+async function startService(folder: Folder) {
+  const [port = 0] = await freePorts(1);
+  await writeConfig(folder, port);
+  const command = new RunningCommand('run', '-c', folder.file('site.yaml'));
+  const get = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return { status: response.status, text: await response.text() };
+  };
+  return { command, get, port };
+}
+
+async function writeConfig(folder: Folder, port: number): Promise<void> {
+  const id = folder.path.slice(-6).toLowerCase();
+  const site = [
+    ['installation: example', `installation: test-${id}`],
+    ['local-a', `host-${id}`],
+    ['/run/haproxy.sock', folder.file('admin.sock')],
+    ['/var/lib/haproxy/state', folder.file('state')],
+    ['clusters:', `http: { listen: "127.0.0.1:${port}" }\nclusters:`],
+  ].reduce((text, [from, to]) => edit(text, from ?? '', to ?? ''), minimal);
+  await writeFile(folder.file('site.yaml'), site);
+}
+
+test('run: with a balancer that does not answer it is healthy, not ready, measured, and boots nothing', async () => {
+  await using folder = await Folder.create();
+  const { command, get, port } = await startService(folder);
+  await using running = command;
+  expect(await running.told('source does not answer')).toMatchObject({
+    balancer: 'lb-a',
+    err: { code: 'unreachable' },
+  });
+  const healthy = await until(
+    () => get('/healthz'),
+    ({ status }) => status === 200,
+  );
+  expect(healthy.text).toBe('ok\n');
+  expect((await get('/readyz')).status).toBe(503);
+
+  const { status, text } = await get('/metrics');
+  expect(status).toBe(200);
+  for (const line of text.split('\n').filter((one) => one !== '')) {
+    expect(line).toMatch(
+      /^(?:# (?:HELP|TYPE) rackfire_|rackfire_[a-z_]+(?:\{.*\})? (?:Nan|[-+0-9.e]+)$)/,
+    );
+  }
+  expect(text).toContain('rackfire_source_up{kind="balancer",name="lb-a"} 0');
+  expect(text).toContain('rackfire_nodes_min{cluster="news",tier="web"} 2');
+  expect(text).not.toContain('rackfire_actions_total{');
+
+  const second = await rackfire('run', '-c', folder.file('site.yaml'));
+  expect(second.code).toBe(1);
+  expect(second.stderr).toMatch(/^rackfire: .*EADDRINUSE/);
+  expect(second.stderr).toContain(String(port));
+  expect(second.stderr).not.toContain('    at ');
+
+  const sentAtMs = performance.now();
+  running.child.kill('SIGTERM');
+  const { code, stdout, stderr } = await running.outcome;
+  expect([code, stderr]).toEqual([0, '']);
+  expect(performance.now() - sentAtMs).toBeLessThan(3_000);
+  expect(stdout).toContain('"signal":"SIGTERM","msg":"stopped');
+});
+
+test('run: SIGINT ends it, too, also while the balancer hangs', async () => {
+  await using folder = await Folder.create();
+  const listener = createServer().listen(folder.file('admin.sock'));
+  await once(listener, 'listening');
+  const { command } = await startService(folder);
+  await using running = command;
+  const connected = once(listener, 'connection');
+  await running.told('started');
+  await connected;
+  running.child.kill('SIGINT');
+  expect((await running.outcome).code).toBe(0);
+  listener.close();
+});

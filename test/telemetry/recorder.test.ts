@@ -1,0 +1,260 @@
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { expect, test } from 'vitest';
+import { RefusedError, UnreachableError } from '../../src/control/errors.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { TelemetryRecorder } from '../../src/telemetry/recorder.ts';
+import { Lab } from '../control/lab.ts';
+import { bootAction, makeTier } from '../control/site.ts';
+
+type Line = Readonly<Record<string, unknown>> & { readonly level: number; readonly msg: string };
+
+const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 };
+
+class Desk {
+  readonly registry = new Registry();
+  readonly lines: Line[] = [];
+  readonly recorder: TelemetryRecorder;
+
+  constructor(level = 'info') {
+    const stream = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        this.lines.push(JSON.parse(chunk.toString()) as Line);
+        done();
+      },
+    });
+    this.recorder = new TelemetryRecorder(pino({ level }, stream), createMetrics(this.registry));
+  }
+
+  get messages(): readonly string[] {
+    return this.lines.map(({ msg }) => msg);
+  }
+
+  /** Values of one metric by their labels, as `a=1,b=2`. */
+  async values(name: string): Promise<Readonly<Record<string, number>>> {
+    const metric = await this.registry.getSingleMetric(name)?.get();
+    return Object.fromEntries(
+      (metric?.values ?? []).map(({ labels, value }) => [
+        Object.entries(labels)
+          .map(([label, text]) => `${label}=${text}`)
+          .join(','),
+        value,
+      ]),
+    );
+  }
+}
+
+function createLab(desk: Desk, options: ConstructorParameters<typeof Lab>[0] = {}): Lab {
+  return new Lab({ nodes: 2, rps: 100, recorder: desk.recorder, ...options });
+}
+
+test('a storm is told in one line per change, and a converged cluster is silent', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk);
+  lab.start();
+  await lab.clock.step(5_000);
+  desk.lines.length = 0;
+  lab.world.rps = 230;
+  await lab.clock.step(15_000);
+  expect(desk.messages).toEqual([
+    'decided to scale out',
+    'action started',
+    'action done',
+    'node passed its check',
+    'action started',
+    'action done',
+  ]);
+  expect(desk.lines[0]).toMatchObject({
+    level: LEVELS.info,
+    cluster: 'news',
+    tier: 'web',
+    currentNodes: 2,
+    desiredNodes: 3,
+    reason: 'recommended',
+    rps: 230,
+    mode: 'full',
+  });
+  expect(desk.lines[1]).toMatchObject({ action: 'boot', node: 'news-web-3', host: 'host-a' });
+
+  desk.lines.length = 0;
+  await lab.clock.step(300_000);
+  expect(desk.messages).toEqual([]);
+});
+
+test('every decision is a line at debug', async () => {
+  const desk = new Desk('debug');
+  await using lab = createLab(desk);
+  lab.start();
+  await lab.clock.step(3_000);
+  expect(desk.lines.filter(({ level }) => level === LEVELS.debug).length).toBeGreaterThan(2);
+});
+
+test('metrics say what is', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk, { nodes: 3, rps: 200 });
+  lab.start();
+  await lab.clock.step(10_000);
+  const tier = 'cluster=news,tier=web';
+  const nodes = await desk.values('rackfire_nodes');
+  expect(nodes[`${tier},phase=in-service`]).toBe(3);
+  expect(nodes[`${tier},phase=failed`]).toBe(0);
+  const gauges = {
+    rackfire_nodes_desired: 3,
+    rackfire_nodes_min: 2,
+    rackfire_nodes_max: 8,
+    rackfire_nodes_needed: 2.5,
+    rackfire_request_rate_rps: 200,
+    rackfire_queued_requests: 0,
+    rackfire_slots_used_ratio: 20 / 30,
+  };
+  for (const [name, value] of Object.entries(gauges)) {
+    expect(await desk.values(name), name).toEqual({ [tier]: value });
+  }
+  expect(await desk.values('rackfire_signal_ok')).toEqual({
+    [`${tier},signal=request-rate`]: 1,
+    [`${tier},signal=queue`]: 1,
+  });
+  const decisions = await desk.values('rackfire_decisions_total');
+  expect(Object.keys(decisions).every((key) => key.includes('direction=none'))).toBe(true);
+  expect(await desk.values('rackfire_source_up')).toEqual({
+    'kind=host,name=host-a': 1,
+    'kind=host,name=host-b': 1,
+    'kind=balancer,name=lb': 1,
+  });
+  const ticks = await desk.values('rackfire_tick_duration_seconds');
+  expect(ticks['']).toBeGreaterThan(5);
+});
+
+test('metrics of what was done: actions, boots, time to serve', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk);
+  lab.world.host().createFault = 'refuse';
+  lab.world.rps = 230;
+  lab.start();
+  await lab.clock.step(20_000);
+  const tier = 'cluster=news,tier=web';
+  expect(await desk.values('rackfire_actions_total')).toMatchObject({
+    [`${tier},kind=boot,result=failed`]: 1,
+    [`${tier},kind=boot,result=done`]: 1,
+    [`${tier},kind=admit,result=done`]: 1,
+  });
+  expect(await desk.values('rackfire_boots_total')).toEqual({
+    'host=host-a,result=failed': 1,
+    'host=host-b,result=served': 1,
+  });
+  const times = await desk.values('rackfire_time_to_serve_seconds');
+  expect(times['le=4']).toBe(0);
+  expect(times['le=8']).toBe(1);
+});
+
+test('signals that say nothing are NaN, and not zero', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk);
+  lab.world.balancer.silent = 'unreachable';
+  lab.start();
+  await lab.clock.step(3_000);
+  const tier = 'cluster=news,tier=web';
+  for (const name of ['request_rate_rps', 'queued_requests', 'slots_used_ratio', 'nodes_needed']) {
+    expect(await desk.values(`rackfire_${name}`), name).toEqual({ [tier]: Number.NaN });
+  }
+  expect((await desk.values('rackfire_signal_ok'))[`${tier},signal=queue`]).toBe(0);
+  expect((await desk.values('rackfire_source_up'))['kind=balancer,name=lb']).toBe(0);
+});
+
+test('what is missing is said once while it stays the same, and is a metric by reason', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk);
+  lab.world.rps = 900;
+  for (const host of lab.world.hosts) {
+    host.room.memoryMiB = 2 * 512;
+  }
+  lab.start();
+  await lab.clock.step(60_000);
+  const said = desk.lines.filter(({ msg }) => msg === 'needed nodes cannot be booted');
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatchObject({ level: LEVELS.warn, why: 'no-host' });
+  const missing = await desk.values('rackfire_nodes_missing');
+  expect(missing['cluster=news,tier=web,reason=no-host']).toBe(4);
+  expect(missing['cluster=news,tier=web,reason=breaker']).toBe(0);
+});
+
+test('a conflict is an error that names the nodes, once', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk);
+  const stranger = { ...makeTier().size, name: 'news-web-5', bornMs: 1, uuid: 'a stranger' };
+  lab.world.host().addDomain(stranger, true);
+  lab.start();
+  await lab.clock.step(10_000);
+  const errors = desk.lines.filter(({ level }) => level === LEVELS.error);
+  expect(errors).toMatchObject([{ cluster: 'news', tier: 'web', nodes: ['news-web-5'] }]);
+});
+
+test('sources: a failure is a warning, an answer is a line, and the metric follows', async () => {
+  const { recorder, lines, values } = bind(new Desk());
+  const source = { kind: 'host', name: 'host-a' } as const;
+  recorder.record({ type: 'source-failed', ...source, error: new UnreachableError('no route') });
+  expect(await values('rackfire_source_up')).toEqual({ 'kind=host,name=host-a': 0 });
+  recorder.record({ type: 'source-answered', ...source });
+  expect(await values('rackfire_source_up')).toEqual({ 'kind=host,name=host-a': 1 });
+  expect(lines).toMatchObject([
+    { level: LEVELS.warn, host: 'host-a', err: { code: 'unreachable', message: 'no route' } },
+    { level: LEVELS.info, host: 'host-a' },
+  ]);
+});
+
+test('an action that failed is a warning with its error', async () => {
+  const { recorder, lines, values } = bind(new Desk());
+  const event = { tier: makeTier(), action: bootAction(3), durationMs: 12.3 };
+  recorder.record({ type: 'action-ended', ...event, error: new RefusedError('no room') });
+  expect(lines).toMatchObject([
+    {
+      level: LEVELS.warn,
+      action: 'boot',
+      node: 'news-web-3',
+      host: 'host-a',
+      reason: 'needed',
+      durationMs: 12,
+      err: { code: 'refused' },
+    },
+  ]);
+  expect(await values('rackfire_actions_total')).toEqual({
+    'cluster=news,tier=web,kind=boot,result=failed': 1,
+  });
+});
+
+test('a restart of a balancer is a warning and is counted', async () => {
+  const { recorder, lines, values } = bind(new Desk());
+  recorder.record({ type: 'balancer-restarted', balancer: 'lb', reasserted: 3 });
+  expect(lines).toMatchObject([{ level: LEVELS.warn, balancer: 'lb', reasserted: 3 }]);
+  expect(await values('rackfire_balancer_restarts_total')).toEqual({ 'balancer=lb': 1 });
+});
+
+test('warnings of a balancer are said when they change, also when there are two of them', () => {
+  const { recorder, lines } = bind(new Desk());
+  const warn = (...warnings: readonly string[]): void => {
+    recorder.record({ type: 'balancer-warned', balancer: 'lb', warnings });
+  };
+  warn();
+  warn('file', 'check');
+  warn('file', 'check');
+  expect(lines.map(({ warning }) => warning)).toEqual(['file', 'check']);
+  warn();
+  warn('file');
+  expect(lines.map(({ warning }) => warning)).toEqual(['file', 'check', 'file']);
+});
+
+test('a jump of the clock, and states that could not be told, are warnings', () => {
+  const { recorder, lines } = bind(new Desk());
+  recorder.record({ type: 'clock-jumped', jumpMs: 3_600_000 });
+  recorder.record({ type: 'reassertion-failed', balancer: 'lb', error: new Error('no') });
+  expect(lines).toMatchObject([
+    { level: LEVELS.warn, jumpMs: 3_600_000 },
+    { level: LEVELS.warn, balancer: 'lb' },
+  ]);
+});
+
+function bind(desk: Desk) {
+  const { recorder, lines } = desk;
+  return { recorder, lines, values: (name: string) => desk.values(name) };
+}
