@@ -40,11 +40,7 @@ export async function carryOut(
   actuators: Actuators,
   signal: AbortSignal,
 ): Promise<void> {
-  // Before each step outwards: an action that was given up must not go on by itself.
-  const mayGoOn = (): void => {
-    signal.throwIfAborted();
-    requireTerm(actuators.leadership, action.term);
-  };
+  const mayGoOn = (): void => requireTerm(actuators.leadership, action.term);
   const setServer = async (
     to: ServerChange['to'],
     requires: ServerPrecondition = 'none',

@@ -1,25 +1,18 @@
-import { type Cluster, nodeName, type ScaledTier, tierKey } from '../scaler/cluster.ts';
+import type { Action } from '../scaler/action.ts';
+import type { BreakerPolicy } from '../scaler/breaker.ts';
+import { type Cluster, type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { Term } from '../scaler/observation.ts';
-import type { Action, BootAction } from '../scaler/action.ts';
-import type { BreakerPolicy } from '../scaler/breaker.ts';
 import { type TierTick, tickTier } from '../scaler/tick.ts';
-import { type Actuators, carryOut } from './act.ts';
-import { BootLedger, type BootResult } from './boots.ts';
-import type { Clock } from './clock.ts';
-import { type Deadline, within } from './deadline.ts';
-import { OutcomeUnknownError, PreconditionError, RefusedError } from './errors.ts';
+import type { Actuators } from './act.ts';
+import { ActionRunner } from './action-runner.ts';
+import { BootLedger } from './boots.ts';
+import { OutcomeUnknownError } from './errors.ts';
 import type { Recorder } from './events.ts';
-import { type Flight, InFlight } from './in-flight.ts';
-import type {
-  BalancerSnapshot,
-  HostSnapshot,
-  Hypervisor,
-  LoadBalancer,
-  ServerChange,
-} from './ports.ts';
-import { ServerIntent } from './server-intent.ts';
+import { InFlight } from './in-flight.ts';
+import type { BalancerSnapshot, HostSnapshot, Hypervisor, LoadBalancer } from './ports.ts';
+import { Reassertion } from './reassertion.ts';
 import { type Snapshot, Source } from './source.ts';
 import { WallWatch } from './wall-watch.ts';
 import { World } from './world.ts';
@@ -31,7 +24,6 @@ export interface ControllerOptions extends Actuators {
     readonly concurrentBootsPerHost: number;
     readonly breaker: BreakerPolicy;
   };
-  readonly clock: Clock;
   readonly recorder: Recorder;
 }
 
@@ -45,12 +37,6 @@ export interface DryRun {
 const BALANCER_INTERVAL_MS = 1_000;
 const HOST_INTERVAL_MS = 2_000;
 const BUSY_INTERVAL_MS = 250;
-
-/** An action that takes longer is given up here; what became of it, the next snapshots say. */
-const ACTION_DEADLINE_MS = 60_000;
-
-/** A failed action is repeated after this time, if the next tick still wants it. */
-const RETRY_PAUSE_MS = 1_000;
 
 /** On shutdown, actions that have begun may end. */
 const SHUTDOWN_GRACE_MS = 10_000;
@@ -72,13 +58,11 @@ export class Controller {
   readonly #wall: WallWatch;
   readonly #hosts: readonly Source<HostSnapshot>[];
   readonly #balancers: readonly Source<BalancerSnapshot>[];
-  readonly #intents = new Map<string, ServerIntent>();
+  readonly #reassertions: ReadonlyMap<string, Reassertion>;
+  readonly #runner: ActionRunner;
   readonly #memories = new Map<string, TierMemory>();
   readonly #ticks = new Map<string, TierTick>();
   readonly #fixed = new Map<string, readonly FixedNode[]>();
-  readonly #running = new Set<Promise<void>>();
-  /** By balancer: the epoch whose beginning has been recorded. */
-  readonly #noticedEpochs = new Map<string, string>();
   #lastTickAtMs = Number.NEGATIVE_INFINITY;
   #busy = true;
 
@@ -102,10 +86,25 @@ export class Controller {
       inFlight: this.#inFlight,
       boots: this.#boots,
     });
+    const inFlight = this.#inFlight;
     const tiers = clusters.flatMap(scaledTiers);
-    for (const balancer of options.balancers) {
-      this.#intents.set(balancer.name, new ServerIntent(tiers));
-    }
+    this.#reassertions = new Map(
+      options.balancers.map((balancer) => [
+        balancer.name,
+        new Reassertion({ ...options, balancer, tiers, inFlight }),
+      ]),
+    );
+    this.#runner = new ActionRunner({
+      ...options,
+      inFlight,
+      boots: this.#boots,
+      onServerSet: (backend, server, to) => {
+        for (const reassertion of this.#reassertions.values()) {
+          reassertion.note(backend, server, to);
+        }
+      },
+      onEnd: (action) => this.#pokeSources(action),
+    });
   }
 
   /**
@@ -139,7 +138,7 @@ export class Controller {
     try {
       await Promise.all(loops);
     } finally {
-      await Promise.all(this.#running);
+      await this.#runner.settled();
       ended.abort();
     }
   }
@@ -227,69 +226,11 @@ export class Controller {
   ): Promise<void> {
     const warnings = snapshot.value.warnings ?? [];
     this.#options.recorder.record({ type: 'balancer-warned', balancer: name, warnings });
-    const restored = await this.#reassert(name, snapshot.value, actionSignal);
-    if (restored) {
+    const restored = await this.#reassertions.get(name)?.restore(snapshot.value, actionSignal);
+    if (restored === true) {
       this.#world.seeBalancer(name, snapshot);
       this.#tickAll(actionSignal);
     }
-  }
-
-  /**
-   * After a reload or restart, brings back what it lost, before anything is concluded from the snapshot.
-   *
-   * @returns False when the snapshot no longer shows what is there: the next one will.
-   */
-  async #reassert(
-    name: string,
-    snapshot: BalancerSnapshot,
-    actionSignal: AbortSignal,
-  ): Promise<boolean> {
-    const intent = this.#intents.get(name);
-    const lost = intent?.compare(
-      snapshot,
-      (server) => this.#inFlight.operationOf(server) !== undefined,
-    );
-    if (lost === undefined) {
-      return true;
-    }
-    const { leadership, recorder } = this.#options;
-    const mayAct = leadership.term() !== undefined;
-    if (this.#noticedEpochs.get(name) !== snapshot.epoch) {
-      this.#noticedEpochs.set(name, snapshot.epoch);
-      const reasserted = mayAct ? lost.length : 0;
-      recorder.record({ type: 'balancer-restarted', balancer: name, reasserted });
-    }
-    if (lost.length === 0) {
-      return true;
-    }
-    if (!mayAct) {
-      intent?.adopt(snapshot);
-      return true;
-    }
-    await this.#setStates(name, lost, actionSignal);
-    return false;
-  }
-
-  async #setStates(
-    name: string,
-    changes: readonly ServerChange[],
-    actionSignal: AbortSignal,
-  ): Promise<void> {
-    const { balancers, recorder } = this.#options;
-    const balancer = balancers.find((one) => one.name === name);
-    try {
-      await within(this.#actionDeadline(), actionSignal, async (signal) =>
-        balancer?.setServers(changes, signal),
-      );
-    } catch (error) {
-      recorder.record({ type: 'reassertion-failed', balancer: name, error });
-    }
-  }
-
-  #actionDeadline(): Deadline {
-    const late = (): Error =>
-      new OutcomeUnknownError(`not done within ${ACTION_DEADLINE_MS} ms, given up`);
-    return { clock: this.#options.clock, ms: ACTION_DEADLINE_MS, late };
   }
 
   /** A tick at least each second, also while no balancer answers: what hosts say still counts. */
@@ -343,7 +284,7 @@ export class Controller {
     let tick = tickTier(tier, cluster.mode, observation, memory);
     const results = this.#boots.review(tier, tick.nodes, atMs);
     for (const result of results) {
-      this.#recordBoot(tier, result);
+      recorder.record({ type: 'boot-ended', tier, ...result });
     }
     if (results.some(({ result }) => result === 'failed')) {
       // Decided without knowing of them: one more boot than the breaker allows would follow.
@@ -359,70 +300,9 @@ export class Controller {
     this.#memories.set(key, tick.memory);
     if (term !== undefined && this.#mayBegin) {
       for (const action of tick.actions) {
-        this.#start(tier, action, actionSignal);
+        this.#runner.start(tier, action, actionSignal);
       }
     }
-  }
-
-  #start(tier: ScaledTier, action: Action, actionSignal: AbortSignal): void {
-    const flight = this.#inFlight.start(tier, action);
-    const running = this.#carryOut(flight, actionSignal).finally(() =>
-      this.#running.delete(running),
-    );
-    this.#running.add(running);
-  }
-
-  async #carryOut(flight: Flight, actionSignal: AbortSignal): Promise<void> {
-    const { tier, action } = flight;
-    const { clock, recorder } = this.#options;
-    const startedAtMs = clock.steadyMs();
-    const bornMs = clock.wallMs();
-    if (action.kind === 'boot') {
-      this.#boots.ordered(tier, action, bornMs, startedAtMs);
-    } else if (action.kind === 'destroy') {
-      this.#boots.cancelled(tier, action.node);
-    }
-    recorder.record({ type: 'action-started', tier, action });
-    let failure: unknown;
-    try {
-      await within(this.#actionDeadline(), actionSignal, (signal) =>
-        carryOut(tier, action, bornMs, this.#options, signal),
-      );
-      this.#noteServerState(tier, action);
-    } catch (error) {
-      failure = error;
-      if (action.kind === 'boot') {
-        this.#noteFailedBoot(tier, action, error);
-      }
-    }
-    const endedAtMs = clock.steadyMs();
-    const pauseMs = failure === undefined || action.kind === 'boot' ? 0 : RETRY_PAUSE_MS;
-    this.#inFlight.end(flight, endedAtMs + pauseMs);
-    const durationMs = endedAtMs - startedAtMs;
-    recorder.record({ type: 'action-ended', tier, action, durationMs, error: failure });
-    this.#pokeSources(action);
-  }
-
-  /** Of a boot whose outcome is unknown, the next snapshots say what became of it. */
-  #noteFailedBoot(tier: ScaledTier, { node, number, host }: BootAction, error: unknown): void {
-    const atMs = this.#options.clock.steadyMs();
-    if (error instanceof RefusedError) {
-      this.#recordBoot(tier, this.#boots.failed(tier, node, number, host, atMs));
-    } else if (error instanceof PreconditionError) {
-      // Not sent, because this process does not lead any more: neither host nor number is to blame.
-      this.#boots.cancelled(tier, node);
-    }
-  }
-
-  #noteServerState(tier: ScaledTier, action: Action): void {
-    const to = SERVER_STATE_AFTER[action.kind];
-    for (const intent of this.#intents.values()) {
-      intent.set(tier.backend, nodeName(tier, action.number), to);
-    }
-  }
-
-  #recordBoot(tier: ScaledTier, result: BootResult): void {
-    this.#options.recorder.record({ type: 'boot-ended', tier, ...result });
   }
 
   #pokeSources(action: Action): void {
@@ -433,17 +313,6 @@ export class Controller {
     }
   }
 }
-
-const SERVER_STATE_AFTER = {
-  admit: 'ready',
-  warm: 'drain',
-  wake: 'drain',
-  boot: 'drain',
-  drain: 'drain',
-  pause: 'maint',
-  park: 'maint',
-  destroy: 'maint',
-} as const;
 
 function hostOf(action: Action): string | undefined {
   return 'host' in action ? action.host : undefined;

@@ -360,12 +360,14 @@ test('leadership that is lost: nothing more is sent, also not the second step of
   await lab.clock.stepUntil(() => lab.world.calls.length === 1, 5 * SECOND);
   expect(lab.world.calls).toEqual(['lb drain news-web-3']);
   lab.world.lease.held = undefined;
+  const started = lab.log.of('action-started').length;
   lab.world.rps = 600;
   await lab.clock.step(MINUTE);
   lab.world.balancer.restart();
   await lab.clock.step(MINUTE);
   expect(lab.world.calls).toEqual(['lb drain news-web-3']);
   expect(lab.log.of('boot-ended')).toEqual([]);
+  expect(lab.log.of('action-started')).toHaveLength(started);
   expect(lab.log.of('tier-ticked').at(-1)?.tick.decision.desiredNodes).toBe(8);
 
   lab.world.lease.held = { createdAtSeconds: 1, transitions: 5 };
@@ -374,17 +376,18 @@ test('leadership that is lost: nothing more is sent, also not the second step of
 });
 
 test('whoever gains the lead brings back nothing that it saw before others led', async () => {
-  await using lab = startLab({ nodes: 3, rps: 230 });
+  await using lab = startLab({ nodes: 4, rps: 230 });
   await lab.clock.step(5 * SECOND);
   lab.world.lease.held = undefined;
   lab.world.balancer.restart();
-  lab.world.balancer.set(3, 'drain');
-  await lab.clock.step(5 * SECOND);
   lab.world.balancer.set(3, 'ready');
-  await lab.clock.step(5 * SECOND);
+  lab.world.host(1).domains.delete('news-web-4');
+  await lab.clock.step(MINUTE);
+  expect(lab.log.of('balancer-restarted')).toMatchObject([{ reasserted: 0 }]);
   lab.world.lease.held = { createdAtSeconds: 1, transitions: 5 };
   await lab.clock.step(MINUTE);
   expect(lab.world.calls).toEqual([]);
+  expect(lab.inService()).toBe(3);
 });
 
 test('on a stop, what has begun ends and nothing new begins', async () => {

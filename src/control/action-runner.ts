@@ -1,0 +1,112 @@
+import type { Action, BootAction } from '../scaler/action.ts';
+import { nodeName, type ScaledTier } from '../scaler/cluster.ts';
+import type { AdminState } from '../scaler/observation.ts';
+import { type Actuators, carryOut } from './act.ts';
+import type { BootLedger } from './boots.ts';
+import { within } from './deadline.ts';
+import { OutcomeUnknownError, PreconditionError, RefusedError } from './errors.ts';
+import type { Recorder } from './events.ts';
+import type { Flight, InFlight } from './in-flight.ts';
+
+export interface ActionRunnerOptions extends Actuators {
+  readonly recorder: Recorder;
+  readonly inFlight: InFlight;
+  readonly boots: BootLedger;
+  /** A server has been set on every balancer. */
+  readonly onServerSet: (backend: string, server: string, to: AdminState) => void;
+  /** An action has ended: what its sources said before is old. */
+  readonly onEnd: (action: Action) => void;
+}
+
+/** An action that takes longer is given up here; what became of it, the next snapshots say. */
+export const ACTION_DEADLINE_MS = 60_000;
+
+/** A failed action is repeated after this time, if the next tick still wants it. */
+const RETRY_PAUSE_MS = 1_000;
+
+/** Runs actions beside the ticks and notes what became of them. */
+export class ActionRunner {
+  readonly #options: ActionRunnerOptions;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: ActionRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Starts an action; it is in flight from now on. */
+  start(tier: ScaledTier, action: Action, actionSignal: AbortSignal): void {
+    const flight = this.#options.inFlight.start(tier, action);
+    const running = this.#carryOut(flight, actionSignal).finally(() =>
+      this.#running.delete(running),
+    );
+    this.#running.add(running);
+  }
+
+  async #carryOut(flight: Flight, actionSignal: AbortSignal): Promise<void> {
+    const { tier, action } = flight;
+    const { clock, recorder, boots, inFlight } = this.#options;
+    const startedAtMs = clock.steadyMs();
+    const bornMs = clock.wallMs();
+    if (action.kind === 'boot') {
+      boots.ordered(tier, action, bornMs, startedAtMs);
+    } else if (action.kind === 'destroy') {
+      boots.cancelled(tier, action.node);
+    }
+    recorder.record({ type: 'action-started', tier, action });
+    let failure: unknown;
+    try {
+      await within({ clock, ms: ACTION_DEADLINE_MS, late: givenUp }, actionSignal, (signal) =>
+        carryOut(tier, action, bornMs, this.#options, signal),
+      );
+      this.#noteServerState(tier, action);
+    } catch (error) {
+      failure = error;
+      if (action.kind === 'boot') {
+        this.#noteFailedBoot(tier, action, error);
+      }
+    }
+    const endedAtMs = clock.steadyMs();
+    const pauseMs = failure === undefined || action.kind === 'boot' ? 0 : RETRY_PAUSE_MS;
+    inFlight.end(flight, endedAtMs + pauseMs);
+    const durationMs = endedAtMs - startedAtMs;
+    recorder.record({ type: 'action-ended', tier, action, durationMs, error: failure });
+    this.#options.onEnd(action);
+  }
+
+  /** Of a boot whose outcome is unknown, the next snapshots say what became of it. */
+  #noteFailedBoot(tier: ScaledTier, { node, number, host }: BootAction, error: unknown): void {
+    const { boots, clock, recorder } = this.#options;
+    if (error instanceof RefusedError) {
+      const result = boots.failed(tier, node, number, host, clock.steadyMs());
+      recorder.record({ type: 'boot-ended', tier, ...result });
+    } else if (error instanceof PreconditionError) {
+      // Not sent, because this process does not lead any more: neither host nor number is to blame.
+      boots.cancelled(tier, node);
+    }
+  }
+
+  #noteServerState(tier: ScaledTier, action: Action): void {
+    const to = SERVER_STATE_AFTER[action.kind];
+    this.#options.onServerSet(tier.backend, nodeName(tier, action.number), to);
+  }
+
+  /** Resolves when everything that was started has ended. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+}
+
+function givenUp(): Error {
+  return new OutcomeUnknownError(`not done within ${ACTION_DEADLINE_MS} ms, given up`);
+}
+
+const SERVER_STATE_AFTER = {
+  admit: 'ready',
+  warm: 'drain',
+  wake: 'drain',
+  boot: 'drain',
+  drain: 'drain',
+  pause: 'maint',
+  park: 'maint',
+  destroy: 'maint',
+} as const;
