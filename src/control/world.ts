@@ -13,9 +13,7 @@ import type {
   HostSighting,
   NodeSighting,
   Observation,
-  Sample,
   ServerSighting,
-  Signals,
   Term,
 } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
@@ -29,7 +27,8 @@ import type {
   HostSnapshot,
   ServerReport,
 } from './ports.ts';
-import { aged, combine, pair, STALE_AFTER_MS } from './samples.ts';
+import { STALE_AFTER_MS } from './samples.ts';
+import { readSignals } from './signals.ts';
 import type { Snapshot } from './source.ts';
 import type { WallWatch } from './wall-watch.ts';
 
@@ -159,7 +158,12 @@ export class World {
     return {
       atMs,
       term,
-      signals: this.#signals(tier, atMs),
+      signals: readSignals(
+        this.#balancers.map((balancer) => ({
+          report: balancer.byTier.get(tierKey(tier))?.report,
+          ageMs: atMs - stampOf(balancer.snapshot),
+        })),
+      ),
       nodes: this.#nodes(tier, atMs),
       hosts: this.#hostSightings(atMs),
       oldWorkers: this.#balancers.some((balancer) => balancer.snapshot?.value.oldWorkers === true),
@@ -297,49 +301,6 @@ export class World {
     return uuid;
   }
 
-  #signals(tier: ScaledTier, atMs: number): Signals {
-    const key = tierKey(tier);
-    const rates: Sample<number>[] = [];
-    const queues: Sample<{ requests: number; servedRps: number }>[] = [];
-    const slots: Sample<{ used: number; total: number }>[] = [];
-    for (const balancer of this.#balancers) {
-      const report = balancer.byTier.get(key)?.report;
-      const ageMs = atMs - stampOf(balancer.snapshot);
-      const requestRate: Sample<number> = report?.requestRate ?? NEVER_ANSWERED;
-      const servedRate: Sample<number> = report?.servedRate ?? NEVER_ANSWERED;
-      rates.push(aged(requestRate, ageMs));
-      queues.push(
-        aged(
-          pair(requestRate, servedRate, (_, servedRps) => ({
-            requests: report?.queued ?? 0,
-            servedRps,
-          })),
-          ageMs,
-        ),
-      );
-      slots.push(
-        aged(
-          pair(requestRate, requestRate, () => ({
-            used: report?.usedSlots ?? 0,
-            total: report?.totalSlots ?? 0,
-          })),
-          ageMs,
-        ),
-      );
-    }
-    return {
-      requestRate: combine(rates, (one, other) => one + other),
-      queue: combine(queues, (one, other) => ({
-        requests: one.requests + other.requests,
-        servedRps: one.servedRps + other.servedRps,
-      })),
-      slots: combine(slots, (one, other) => ({
-        used: one.used + other.used,
-        total: one.total + other.total,
-      })),
-    };
-  }
-
   #hostSightings(atMs: number): readonly HostSighting[] {
     if (this.#hostMemo?.atMs === atMs) {
       return this.#hostMemo.sightings;
@@ -387,8 +348,6 @@ export class World {
     return maxNodes - nodes;
   }
 }
-
-const NEVER_ANSWERED = { status: 'absent', why: 'the balancer has not shown the backend' } as const;
 
 function stampOf(snapshot: Snapshot<unknown> | undefined): number {
   return snapshot?.askedAtMs ?? Number.NEGATIVE_INFINITY;
