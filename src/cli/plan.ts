@@ -35,7 +35,8 @@ async function plan(options: PlanOptions): Promise<void> {
   const { config } = await loadConfig(options.config);
   const controller = composeController(config, {
     clock: createSystemClock(),
-    log: pino({ level: 'warn' }, pino.destination({ dest: 2, sync: true })),
+    // What there is to say stands in the plan, or in the error below.
+    log: pino({ level: 'silent' }),
     registry: new Registry(),
     version: readVersion(),
   });
@@ -61,8 +62,9 @@ async function plan(options: PlanOptions): Promise<void> {
       }
     }
   }
-  if (!controller.isReady) {
-    throw new UnreachableError('not every host and balancer answered: the plan is incomplete');
+  const { unanswered } = controller;
+  if (unanswered.length > 0) {
+    throw new UnreachableError(`the plan is incomplete, no answer from ${unanswered.join('; ')}`);
   }
 }
 

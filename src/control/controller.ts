@@ -160,9 +160,11 @@ export class Controller {
     return this.#options.clock.steadyMs() - this.#lastTickAtMs;
   }
 
-  /** True once every host and every balancer has answered. */
-  get isReady(): boolean {
-    return [...this.#hosts, ...this.#balancers].every((source) => source.latest !== undefined);
+  /** The hosts and balancers that have not answered yet, and why; empty once all have. */
+  get unanswered(): readonly string[] {
+    return [...this.#hosts, ...this.#balancers]
+      .filter((source) => source.whyUnanswered !== undefined)
+      .map((source) => `${source.name}: ${source.whyUnanswered}`);
   }
 
   /**

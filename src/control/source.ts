@@ -29,6 +29,7 @@ export class Source<T> {
   #latest: Snapshot<T> | undefined;
   /** Undefined until the first answer or failure. */
   #failing: boolean | undefined;
+  #lastFailure = 'not asked yet';
   #wake: AbortController | undefined;
 
   constructor(options: SourceOptions<T>) {
@@ -38,6 +39,11 @@ export class Source<T> {
 
   get latest(): Snapshot<T> | undefined {
     return this.#latest;
+  }
+
+  /** Why it has not answered yet; `undefined` once it has. */
+  get whyUnanswered(): string | undefined {
+    return this.#latest === undefined ? this.#lastFailure : undefined;
   }
 
   /** True once it has answered or failed. */
@@ -55,6 +61,7 @@ export class Source<T> {
       const deadline = { clock, ms: ASK_DEADLINE_MS, late };
       this.#latest = { askedAtMs, value: await within(deadline, signal, this.#options.ask) };
     } catch (error) {
+      this.#lastFailure = error instanceof Error ? error.message : String(error);
       if (this.#failing !== true && !signal.aborted) {
         this.#failing = true;
         recorder.record({ type: 'source-failed', kind, name, error });

@@ -35,9 +35,10 @@ export async function startHttp(
       const isTurning = controller.tickAgeMs < STUCK_AFTER_MS;
       answer(isTurning ? 200 : 503, 'text/plain', isTurning ? 'ok\n' : 'the loop does not turn\n');
     } else if (path === '/readyz') {
-      const { isReady } = controller;
-      const wait = 'waiting for the first answer of every host and balancer\n';
-      answer(isReady ? 200 : 503, 'text/plain', isReady ? 'ok\n' : wait);
+      const { unanswered } = controller;
+      const isReady = unanswered.length === 0;
+      const waiting = `waiting for the first answer of\n${unanswered.join('\n')}\n`;
+      answer(isReady ? 200 : 503, 'text/plain', isReady ? 'ok\n' : waiting);
     } else if (path === '/metrics') {
       registry.metrics().then(
         (text) => answer(200, registry.contentType, text),
