@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { freePorts } from '../balancer/haproxy-rig.ts';
+import { findFreePorts } from '../../src/cli/demo/processes.ts';
 import { until } from '../balancer/site.ts';
 import { edit, minimal } from '../config/minimal.ts';
 import { Folder, RunningCommand, rackfire } from './rackfire.ts';
 
 /** The service on an embedded host, with a balancer where nobody listens. */
 async function startService(folder: Folder) {
-  const [port = 0] = await freePorts(1);
+  const [port = 0] = await findFreePorts(1);
   await writeConfig(folder, port);
   const command = new RunningCommand('run', '-c', folder.file('site.yaml'));
   const get = async (path: string) => {

@@ -63,9 +63,11 @@ export function endProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** Ports of loopback that nobody listens on now. */
 export async function findFreePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports: number[] = [];
+  // All are held open until the last one is found, so that none is found twice.
   for (const server of servers) {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

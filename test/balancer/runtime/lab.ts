@@ -9,7 +9,8 @@ import {
 import { createSystemClock } from '../../../src/control/clock.ts';
 import type { LoadBalancer, ServerChange, ServerReport } from '../../../src/control/ports.ts';
 import type { Sample } from '../../../src/scaler/observation.ts';
-import { freePorts, type HaproxyRig, type RigPaths } from '../haproxy-rig.ts';
+import type { HaproxyRig, RigPaths } from '../haproxy-rig.ts';
+import { findFreePorts } from '../../../src/cli/demo/processes.ts';
 import { get, makeTier } from '../site.ts';
 
 export const never = new AbortController().signal;
@@ -20,7 +21,7 @@ export interface Ports {
 }
 
 export async function pickPorts(): Promise<Ports> {
-  const [frontPort = 0, nodePort = 0] = await freePorts(2);
+  const [frontPort = 0, nodePort = 0] = await findFreePorts(2);
   return { frontPort, nodePort };
 }
 
