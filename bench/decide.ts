@@ -86,6 +86,7 @@ const world = new World({
   wall: new WallWatch(clock),
   inFlight,
   boots: new BootLedger({ failures: 3, windowMs: 600_000, openMs: 300_000 }),
+  sickBirths: new Map(),
 });
 
 const hostSnapshots = placeDomains();

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDurationMs } from '../config/units.ts';
 import { ConfigError } from '../control/errors.ts';
 import { type RateCurve, stormCurve, traceCurve } from '../embedded/rate-curve.ts';
 import { playDemo } from './demo/play.ts';
 import { printSummary } from './demo/summary.ts';
 import { EXIT, type SetExitCode } from './exit-codes.ts';
-import { printJson } from './print.ts';
+import { printJson, say } from './print.ts';
 
 interface DemoOptions {
   readonly trace?: string;
@@ -23,21 +23,35 @@ const STORM = { baseRps: 100, leadSeconds: 5, rampSeconds: 10, holdSeconds: 60, 
 /** After the storm the base rate goes on until the nodes are back at the minimum, at most so long. */
 const TAIL_SECONDS = 80;
 
+/** What one machine can act out: each node is a process, each visitor a socket. */
+const PEAK_RPS_MAX = 3_000;
+const COMPRESS_MAX = 1_000;
+const BOOT_DELAY_MAX_MS = 60_000;
+
 /** `rackfire demo`: a storm on one machine, with a real HAProxy. */
 export function addDemo(program: Command, setExitCode: SetExitCode): void {
   program
     .command('demo')
     .description('let a storm of requests hit a real HAProxy and watch Rackfire absorb it')
     .option('--trace <file>', 'replay the greatest rise of a CSV (second,rps or minute,requests)')
-    .option('--peak <rps>', 'requests per second at the peak', positive, 600)
-    .option('--compress <n>', 'trace seconds per second', positive, 1)
-    .option('--boot-delay <duration>', 'from the order of a node until it serves', duration, 5_000)
-    .option('--seed <n>', 'of the random arrivals', positive, 1)
+    .option('--peak <rps>', 'requests per second at the peak', numberUpTo(PEAK_RPS_MAX), 600)
+    .option('--compress <n>', 'trace seconds per second', numberUpTo(COMPRESS_MAX), 1)
+    .addOption(
+      new Option('--boot-delay <duration>', 'from the order of a node until it serves')
+        .argParser(bootDelay)
+        .default(5_000, '5s'),
+    )
+    .option('--seed <n>', 'of the random arrivals', numberUpTo(Number.MAX_SAFE_INTEGER), 1)
     .option('--json', 'print the summary as one JSON object, the last line')
     .action(async (options: DemoOptions) => {
       const stop = new AbortController();
-      const onSignal = (name: NodeJS.Signals): void => stop.abort(name);
-      process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+      const onSignal = (name: NodeJS.Signals): void => {
+        if (stop.signal.aborted) {
+          say('still tearing down, a few seconds at most');
+        }
+        stop.abort(name);
+      };
+      process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
       const result = await playDemo(
         {
           curve: await readCurve(options),
@@ -74,18 +88,27 @@ async function readCurve(options: DemoOptions): Promise<RateCurve> {
   }
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) {
-    throw new InvalidArgumentError('expected a number above 0');
-  }
-  return value;
+function numberUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!(value > 0 && value <= most)) {
+      throw new InvalidArgumentError(`Expected a number above 0, at most ${most}.`);
+    }
+    return value;
+  };
 }
 
-function duration(text: string): number {
+function bootDelay(text: string): number {
+  let delayMs: number;
   try {
-    return parseDurationMs(text);
+    delayMs = parseDurationMs(text);
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
+  if (delayMs > BOOT_DELAY_MAX_MS) {
+    throw new InvalidArgumentError(
+      'Expected at most 60s: the demo itself ends after three minutes.',
+    );
+  }
+  return delayMs;
 }

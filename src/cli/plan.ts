@@ -64,6 +64,7 @@ async function plan(options: PlanOptions): Promise<void> {
   }
   const { unanswered } = controller;
   if (unanswered.length > 0) {
+    // The service itself begins when every source has answered or failed, and one balancer has answered.
     throw new UnreachableError(`the plan is incomplete, no answer from ${unanswered.join('; ')}`);
   }
 }

@@ -14,8 +14,8 @@ export interface ActionRunnerOptions extends Actuators {
   readonly boots: BootLedger;
   /** A server has been set on every balancer. */
   readonly onServerSet: (backend: string, server: string, to: AdminState) => void;
-  /** An action has ended: what its sources said before is old. */
-  readonly onEnd: (action: Action) => void;
+  /** An action has been done: what its sources said before is old. */
+  readonly onSuccess: (action: Action) => void;
 }
 
 /** An action that takes longer is given up here; what became of it, the next snapshots say. */
@@ -66,22 +66,27 @@ export class ActionRunner {
       }
     }
     const endedAtMs = clock.steadyMs();
-    const pauseMs = failure === undefined || action.kind === 'boot' ? 0 : RETRY_PAUSE_MS;
+    const pauseMs = failure === undefined ? 0 : RETRY_PAUSE_MS;
     inFlight.end(flight, endedAtMs + pauseMs);
     const durationMs = endedAtMs - startedAtMs;
     recorder.record({ type: 'action-ended', tier, action, durationMs, error: failure });
-    this.#options.onEnd(action);
+    if (failure === undefined) {
+      this.#options.onSuccess(action);
+    }
   }
 
   /** Of a boot whose outcome is unknown, the next snapshots say what became of it. */
   #noteFailedBoot(tier: ScaledTier, { node, number, host }: BootAction, error: unknown): void {
-    const { boots, clock, recorder } = this.#options;
+    const { boots, clock, leadership, recorder } = this.#options;
     if (error instanceof RefusedError) {
       const result = boots.failed(tier, node, number, host, clock.steadyMs());
       recorder.record({ type: 'boot-ended', tier, ...result });
     } else if (error instanceof PreconditionError) {
-      // Not sent, because this process does not lead any more: neither host nor number is to blame.
       boots.cancelled(tier, node);
+      if (leadership.term() !== undefined) {
+        // HAProxy has no such server: another number may be declared, and this one is once it was reloaded.
+        boots.rest(tier, number, clock.steadyMs());
+      }
     }
   }
 

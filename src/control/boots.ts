@@ -62,7 +62,7 @@ export class BootLedger {
     const boots = this.#tier(tier);
     const pending = boots.pending.get(node);
     boots.pending.delete(node);
-    boots.resting.set(number, atMs + REST_MS);
+    this.rest(tier, number, atMs);
     for (const key of [breakerOfTier(tier), breakerOfHost(host)]) {
       this.#breakers.set(key, recordFailure(this.#breaker(key), this.#policy, atMs));
     }
@@ -72,6 +72,11 @@ export class BootLedger {
       result: 'failed',
       durationMs: pending === undefined ? 0 : atMs - pending.orderedAtMs,
     };
+  }
+
+  /** A number that cannot be used now, though no boot has failed on it. */
+  rest(tier: ScaledTier, number: number, atMs: number): void {
+    this.#tier(tier).resting.set(number, atMs + REST_MS);
   }
 
   /** A boot that nobody waits for any more. */
@@ -87,7 +92,11 @@ export class BootLedger {
     const boots = this.#tier(tier);
     const results: BootResult[] = [];
     for (const node of nodes) {
-      if (node.phase === 'failed' && boots.failedBirths.get(node.name) !== node.bornMs) {
+      if (
+        node.phase === 'failed' &&
+        !node.leaving &&
+        boots.failedBirths.get(node.name) !== node.bornMs
+      ) {
         boots.failedBirths.set(node.name, node.bornMs);
         results.push(this.failed(tier, node.name, node.number, node.host ?? '', atMs));
       }

@@ -60,6 +60,8 @@ export class Controller {
   readonly #balancers: readonly Source<BalancerSnapshot>[];
   readonly #reassertions: ReadonlyMap<string, Reassertion>;
   readonly #runner: ActionRunner;
+  /** Nodes drained because they were sick must not be taken for booting ones, though they look alike. */
+  readonly #sickBirths = new Map<string, number>();
   readonly #memories = new Map<string, TierMemory>();
   readonly #ticks = new Map<string, TierTick>();
   readonly #fixed = new Map<string, readonly FixedNode[]>();
@@ -85,6 +87,7 @@ export class Controller {
       wall: this.#wall,
       inFlight: this.#inFlight,
       boots: this.#boots,
+      sickBirths: this.#sickBirths,
     });
     const inFlight = this.#inFlight;
     const tiers = clusters.flatMap(scaledTiers);
@@ -103,7 +106,7 @@ export class Controller {
           reassertion.note(backend, server, to);
         }
       },
-      onEnd: (action) => this.#pokeSources(action),
+      onSuccess: (action) => this.#pokeSources(action),
     });
   }
 
@@ -253,7 +256,7 @@ export class Controller {
       recorder.record({ type: 'clock-jumped', jumpMs });
     }
     const atMs = clock.steadyMs();
-    this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action)));
+    this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
     for (const cluster of clusters) {
       const startMs = clock.steadyMs();
       for (const tier of cluster.tiers) {
@@ -302,8 +305,18 @@ export class Controller {
     this.#memories.set(key, tick.memory);
     if (term !== undefined && this.#mayBegin) {
       for (const action of tick.actions) {
+        this.#noteSick(action, tick);
         this.#runner.start(tier, action, actionSignal);
       }
+    }
+  }
+
+  #noteSick(action: Action, tick: TierTick): void {
+    const node = tick.nodes.find(({ name }) => name === action.node);
+    if (action.kind === 'drain' && action.reason === 'sick' && node !== undefined) {
+      this.#sickBirths.set(node.name, node.bornMs);
+    } else if (action.kind === 'admit') {
+      this.#sickBirths.delete(action.node);
     }
   }
 

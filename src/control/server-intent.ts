@@ -50,7 +50,8 @@ export class ServerIntent {
         const key = `${tier.backend}/${server.name}`;
         const before = this.#states.get(key);
         if (restarted && before !== undefined) {
-          if (before !== server.admin) {
+          // One that is just being changed gets its new state from that.
+          if (before !== server.admin && !inFlight(server.name)) {
             lost.push({ backend: tier.backend, server: server.name, to: before, requires: 'none' });
           }
         } else if (!inFlight(server.name)) {

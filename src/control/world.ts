@@ -73,6 +73,8 @@ export interface WorldOptions {
   readonly wall: WallWatch;
   readonly inFlight: InFlight;
   readonly boots: BootLedger;
+  /** Births of nodes that were drained because they were sick, by name. */
+  readonly sickBirths: ReadonlyMap<string, number>;
 }
 
 /** The latest answers of all sources, indexed by tier, and what they mean for one tier now. */
@@ -143,9 +145,17 @@ export class World {
     view.byTier = byTier;
   }
 
-  /** When every source that shows a tier's nodes was last asked; `-Infinity` before that. */
-  seenAtMs(host: string | undefined): number {
-    const stamps = this.#balancers.map((balancer) => stampOf(balancer.snapshot));
+  /**
+   * When every source that shows what was done there was last asked; `-Infinity` before that. A balancer that
+   * has gone silent shows nothing and is not waited for, as long as another one answers.
+   */
+  seenAtMs(host: string | undefined, atMs: number): number {
+    const stamps = this.#balancers
+      .map((balancer) => stampOf(balancer.snapshot))
+      .filter((stampMs) => atMs - stampMs <= STALE_AFTER_MS);
+    if (stamps.length === 0) {
+      return Number.NEGATIVE_INFINITY;
+    }
     if (host !== undefined) {
       stamps.push(stampOf(this.#hosts.find((view) => view.name === host)?.snapshot));
     }
@@ -275,10 +285,12 @@ export class World {
       const { admin, check, sessions, sinceChangeMs } = server;
       return { balancer: balancer.name, answered: true, admin, check, sessions, sinceChangeMs };
     });
-    const operation = this.#options.inFlight.operationOf(nodeName(tier, number));
-    return operation === undefined
-      ? { number, domains, servers }
-      : { number, domains, servers, operation };
+    const name = nodeName(tier, number);
+    const operation = this.#options.inFlight.operationOf(name);
+    const leaving =
+      domains[0] !== undefined && this.#options.sickBirths.get(name) === domains[0].bornMs;
+    const sighting = { number, domains, servers, leaving };
+    return operation === undefined ? sighting : { ...sighting, operation };
   }
 
   #domainSighting(host: string, report: DomainReport, fresh: boolean): DomainSighting {

@@ -18,6 +18,8 @@ export interface Fleet {
   /** On their way to standby: counted as such, but not to be woken or destroyed yet. */
   readonly pausing: Node[];
   readonly failed: Node[];
+  /** Drained because they were sick, and still failing. */
+  readonly leaving: Node[];
   /** A server out of maintenance with nothing behind it. */
   readonly ghosts: Node[];
   readonly healingFrozen: boolean;
@@ -33,6 +35,7 @@ export function sortFleet(nodes: readonly Node[]): Fleet {
     standby: [] as Node[],
     pausing: [] as Node[],
     failed: [] as Node[],
+    leaving: [] as Node[],
     ghosts: [] as Node[],
   };
   for (const node of nodes) {
@@ -69,10 +72,13 @@ function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | unde
       return node.operation === undefined ? fleet.outOfRotation : fleet.coming;
     case 'booting':
     case 'warming':
-      return fleet.coming;
+      return node.leaving ? fleet.leaving : fleet.coming;
     case 'standby':
       return node.operation === undefined ? fleet.standby : fleet.pausing;
     case 'failed':
+      if (node.leaving) {
+        return fleet.leaving;
+      }
       return node.operation === undefined ? fleet.failed : undefined;
     case 'absent':
       return node.operation === undefined && !node.parked ? fleet.ghosts : undefined;

@@ -45,7 +45,7 @@ export function letGo(
         actions.push({ kind: 'pause', ...domainAction(node, 'standby', term) });
       }
     } else {
-      actions.push(...destroyWhenQuiet(node, policy.drainDeadlineMs, term));
+      actions.push(...destroyWhenQuiet(node, 'not-needed', policy.drainDeadlineMs, term));
     }
   }
   for (const node of fleet.coming) {
@@ -55,12 +55,23 @@ export function letGo(
         actions.push(serverAction('warm', node, 'standby', term));
       }
     } else if (!isBusy(node)) {
-      actions.push(...destroyWhenQuiet(node, policy.drainDeadlineMs, term));
+      actions.push(...destroyWhenQuiet(node, 'not-needed', policy.drainDeadlineMs, term));
+    }
+  }
+  for (const node of fleet.leaving) {
+    if (!isBusy(node)) {
+      actions.push(...destroyWhenQuiet(node, 'sick', policy.drainDeadlineMs, term));
     }
   }
   const standbyKept = Math.max(0, need.standbyNodes - fleet.pausing.length);
   for (const node of fleet.standby.slice(standbyKept).toReversed()) {
-    actions.push(...destroyWhenQuiet(node, policy.drainDeadlineMs, term));
+    // Somebody paused a node in rotation by hand: its visitors get the time that every drain gives.
+    const inRotation = node.serving || node.sickForMs > 0;
+    if (!inRotation) {
+      actions.push(...destroyWhenQuiet(node, 'not-needed', policy.drainDeadlineMs, term));
+    } else if (need.excess >= 0) {
+      actions.push(serverAction('drain', node, 'not-needed', term));
+    }
   }
   return actions;
 }
@@ -79,7 +90,7 @@ function removeSick(
   const calm = queue.status === 'ok' && queue.value.requests === 0;
   const sickest = fleet.sick.at(-1);
   const isReplaced = need.excess >= 0 && fleet.serving.length > 0;
-  const isAlone = fleet.coming.length === 0 && fleet.outOfRotation.length === 0;
+  const isAlone = fleet.coming.length + fleet.outOfRotation.length + fleet.leaving.length === 0;
   const mayGo = need.noRoom || (isReplaced && isAlone);
   if (sickest === undefined || isBusy(sickest) || !calm || !mayGo) {
     return [];
@@ -87,13 +98,18 @@ function removeSick(
   return [serverAction('drain', sickest, 'sick', term)];
 }
 
-function destroyWhenQuiet(node: Node, drainDeadlineMs: number, term: Term): readonly Action[] {
+function destroyWhenQuiet(
+  node: Node,
+  why: ActionReason,
+  drainDeadlineMs: number,
+  term: Term,
+): readonly Action[] {
   // A deadline says how long sessions may keep a node, not that unknown ones may be cut.
   const overdue = node.sessionsKnown && node.phaseAgeMs > drainDeadlineMs;
   if (!node.quiet && !overdue) {
     return [];
   }
-  const reason: ActionReason = node.quiet ? 'not-needed' : 'drain-deadline';
+  const reason = node.quiet ? why : 'drain-deadline';
   return [{ kind: 'destroy', ...domainAction(node, reason, term), force: !node.quiet }];
 }
 

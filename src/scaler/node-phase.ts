@@ -50,6 +50,8 @@ export interface Node {
   readonly parked: boolean;
   /** Since the later of its birth and HAProxy's last change of its server. */
   readonly phaseAgeMs: number;
+  /** It was drained because it was sick: nobody waits for it, unless its check passes again. */
+  readonly leaving: boolean;
   readonly operation: ActionKind | undefined;
 }
 
@@ -100,6 +102,7 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
     quiet: sessionsKnown && servers.sessions === 0,
     parked: unheard || servers.admin === 'maint',
     phaseAgeMs,
+    leaving: sighting.leaving ?? false,
     operation: sighting.operation,
   };
 }

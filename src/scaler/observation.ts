@@ -81,6 +81,8 @@ export interface NodeSighting {
   readonly number: number;
   readonly domains: readonly DomainSighting[];
   readonly servers: readonly ServerSighting[];
+  /** This tenant was drained because it was sick. */
+  readonly leaving?: boolean;
   /** An action of ours that has not yet been seen in a later snapshot. */
   readonly operation?: ActionKind;
 }

@@ -122,7 +122,7 @@ function countExcess(tier: ScaledTier, decision: Decision, fleet: Fleet): number
   return fleet.serving.filter((node) => node.serving).length - keptNodes;
 }
 
-/** What the mode lets through. In `scale-out-only`, of all destruction only that of nodes that never served. */
+/** What the mode lets through: `scale-out-only` takes nothing away, not even a boot that failed. */
 export function allowedIn(mode: Mode, actions: readonly Action[]): readonly Action[] {
   switch (mode) {
     case 'observe':
@@ -131,8 +131,7 @@ export function allowedIn(mode: Mode, actions: readonly Action[]): readonly Acti
       return actions;
     case 'scale-out-only':
       return actions.filter(
-        ({ kind, reason }) =>
-          (kind !== 'drain' && kind !== 'pause' && kind !== 'destroy') || reason === 'boot-failed',
+        ({ kind }) => kind !== 'drain' && kind !== 'pause' && kind !== 'destroy',
       );
   }
 }

@@ -116,11 +116,11 @@ function needForQueue(
   }
   if (reading.servedRps === 0) {
     // Everything hangs: one more node may help, and doubling on no evidence would not.
-    return nodes.currentNodes + 1;
+    return Math.max(nodes.currentNodes, nodes.servingNodes + 1);
   }
   const perNodeRps = reading.servedRps / nodes.servingNodes;
   const needNodes = nodes.servingNodes + reading.requests / BACKLOG_CLEAR_SECONDS / perNodeRps;
   // Never fewer than a shorter queue asks for: what is ordered and still coming will help to clear it. And
-  // at most twice as many: next to nothing served says little about what a node can do.
-  return Math.max(nodes.currentNodes, Math.min(needNodes, 2 * nodes.currentNodes));
+  // at most twice what serves: next to nothing served says little about what a node can do.
+  return Math.max(nodes.currentNodes, Math.min(needNodes, 2 * nodes.servingNodes));
 }

@@ -25,6 +25,8 @@ export class TelemetryRecorder implements Recorder {
   readonly #metrics: Metrics;
   /** What was said last of each tier, so that only changes are said. */
   readonly #said = new Map<string, string>();
+  /** Nodes in service at the last tick, by tier. */
+  readonly #inService = new Map<string, ReadonlySet<string>>();
 
   constructor(log: Logger, metrics: Metrics) {
     this.#log = log;
@@ -95,12 +97,15 @@ export class TelemetryRecorder implements Recorder {
         this.#log.error({ ...fields, findings }, 'plan refused, it contradicts itself');
       }
     });
-    if (decision.direction === 'none') {
-      this.#log.debug(fields, 'decided');
-    } else {
-      const { stages } = decision;
-      this.#log.info({ ...fields, mode, stages }, `decided to scale ${decision.direction}`);
-    }
+    this.#log.debug(fields, 'decided');
+    const change = `${decision.currentNodes} ${decision.desiredNodes} ${decision.reason}`;
+    this.#sayOnce(`decision ${key}`, decision.direction === 'none' ? '' : change, () => {
+      if (decision.direction !== 'none') {
+        const { stages } = decision;
+        this.#log.info({ ...fields, mode, stages }, `decided to scale ${decision.direction}`);
+      }
+    });
+    this.#sayLostNodes(event);
     this.#sayOnce(`shortfall ${key}`, shortfallText(event), () => {
       if (plan.shortfall !== undefined) {
         this.#log.warn({ ...fields, ...plan.shortfall }, 'needed nodes cannot be booted');
@@ -135,6 +140,26 @@ export class TelemetryRecorder implements Recorder {
     for (const phase of PHASES) {
       const count = nodes.filter((node) => node.phase === phase).length;
       this.#metrics.nodes.set({ ...labels, phase }, count);
+    }
+  }
+
+  /** Nodes that were in service a tick ago and of which there is nothing left, though nobody destroyed them. */
+  #sayLostNodes({ tier, tick }: TierTicked): void {
+    const key = tierKey(tier);
+    const gone = new Set(this.#inService.get(key));
+    const inService = new Set<string>();
+    for (const { name, phase } of tick.nodes) {
+      if (phase !== 'absent') {
+        gone.delete(name);
+      }
+      if (phase === 'in-service') {
+        inService.add(name);
+      }
+    }
+    this.#inService.set(key, inService);
+    if (gone.size > 0) {
+      const fields = { cluster: tier.cluster, tier: tier.name, nodes: [...gone] };
+      this.#log.warn(fields, 'nodes in service are gone');
     }
   }
 

@@ -20,6 +20,7 @@ function nodeOf(number: number, phase: Node['phase'], rest: Partial<Node> = {}):
     quiet: true,
     parked: false,
     phaseAgeMs: 0,
+    leaving: false,
     operation: undefined,
     ...rest,
   };

@@ -18,6 +18,7 @@ class Stage {
   readonly tier: ScaledTier = makeTier();
   readonly inFlight = new InFlight(() => this.world.forgetRoom());
   readonly boots = new BootLedger({ failures: 3, windowMs: 600_000, openMs: 300_000 });
+  readonly sickBirths = new Map<string, number>();
   readonly wall = new WallWatch(this.clock);
   readonly fixed = makeFixedTier();
   readonly clusters: readonly Cluster[] = [
@@ -37,7 +38,12 @@ class Stage {
       wall: this.wall,
       inFlight: this.inFlight,
       boots: this.boots,
+      sickBirths: this.sickBirths,
     });
+  }
+
+  seenAtMs(host?: string): number {
+    return this.world.seenAtMs(host, this.clock.steadyMs());
   }
 
   seeHost(host: string, ...domains: readonly DomainReport[]): void {
@@ -271,17 +277,38 @@ test('old workers of any balancer count', () => {
 
 test('a flight has been seen when the slowest source that shows it was asked', async () => {
   const stage = new Stage(['lb', 'lb-2']);
-  expect(stage.world.seenAtMs(undefined)).toBe(Number.NEGATIVE_INFINITY);
+  expect(stage.seenAtMs()).toBe(Number.NEGATIVE_INFINITY);
   const startMs = stage.clock.steadyMs();
   stage.seeBalancer({}, 'lb');
   await stage.clock.step(10);
   stage.seeBalancer({}, 'lb-2');
-  expect(stage.world.seenAtMs(undefined)).toBe(startMs);
-  expect(stage.world.seenAtMs('host-a')).toBe(Number.NEGATIVE_INFINITY);
+  expect(stage.seenAtMs()).toBe(startMs);
+  expect(stage.seenAtMs('host-a')).toBe(Number.NEGATIVE_INFINITY);
   await stage.clock.step(10);
   stage.seeBalancer({}, 'lb');
   stage.seeHost('host-a');
-  expect(stage.world.seenAtMs('host-a')).toBe(startMs + 10);
+  expect(stage.seenAtMs('host-a')).toBe(startMs + 10);
+});
+
+test('a balancer that has gone silent is not waited for while another one answers', async () => {
+  const stage = new Stage(['lb', 'lb-2']);
+  stage.seeBalancer({}, 'lb');
+  stage.seeBalancer({}, 'lb-2');
+  await stage.clock.step(4_000);
+  stage.seeBalancer({}, 'lb-2');
+  expect(stage.seenAtMs()).toBe(stage.clock.steadyMs());
+  await stage.clock.step(4_000);
+  expect(stage.seenAtMs()).toBe(Number.NEGATIVE_INFINITY);
+});
+
+test('a node that was drained because it was sick leaves; the next tenant of its name does not', () => {
+  const stage = new Stage();
+  stage.seeHost('host-a', domainOf('news-web-1', { bornMs: 5 }));
+  stage.seeBalancer();
+  stage.sickBirths.set('news-web-1', 5);
+  expect(stage.observe().nodes[0]?.leaving).toBe(true);
+  stage.sickBirths.set('news-web-1', 4);
+  expect(stage.observe().nodes[0]?.leaving).toBe(false);
 });
 
 test('after a jump of the wall clock, no node is as old as its birth says', () => {

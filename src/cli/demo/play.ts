@@ -47,13 +47,17 @@ export async function playDemo(script: DemoScript, signal: AbortSignal): Promise
     world.service.removeAllListeners('exit');
     say('tearing down');
     leftovers = [...leftovers, ...(await world.tearDown())];
+    if (run === undefined && signal.aborted) {
+      await removeFolder(world);
+    }
   }
   const result = summarize(script, watch.timeline, run, leftovers);
-  if (result.ok || signal.aborted) {
+  const ok = result.ok && !signal.aborted;
+  if (ok || signal.aborted) {
     await removeFolder(world);
-    return result;
+    return { ...result, ok };
   }
-  return { ...result, keptFolder: world.folder };
+  return { ...result, ok, keptFolder: world.folder };
 }
 
 function introduce(world: DemoWorld): void {

@@ -76,7 +76,7 @@ export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
       folder,
     );
     processes.push(haproxy);
-    await waitForBalancer(balancer, haproxy);
+    await waitForBalancer(balancer, haproxy, folder);
     await bootFirstNodes(plan, config, hypervisors);
     const main = process.argv[1] ?? '';
     const service = start(process.execPath, [main, 'run', '-c', configFile], folder);
@@ -98,13 +98,17 @@ export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
   }
 }
 
-async function waitForBalancer(balancer: LoadBalancer, haproxy: ChildProcess): Promise<void> {
+async function waitForBalancer(
+  balancer: LoadBalancer,
+  haproxy: ChildProcess,
+  folder: string,
+): Promise<void> {
   const clock = createSystemClock();
   const deadline = AbortSignal.timeout(END_DEADLINE_MS);
   for (;;) {
     if (haproxy.pid === undefined || haproxy.exitCode !== null) {
       throw new UnreachableError(
-        'haproxy does not start; is it installed? scripts/setup installs it',
+        `haproxy does not start; is it installed (scripts/setup)? Its log is in ${folder}`,
       );
     }
     try {
