@@ -227,6 +227,22 @@ test('every boot never passes its check: three attempts, each destroyed, then a 
   expect(lab.world.callsOf('create')).toHaveLength(4);
 });
 
+test('HAProxy knows fewer servers than there are addresses: each of the others is tried once a minute', async () => {
+  await using lab = startLab({ nodes: 2, rps: 100 });
+  await lab.clock.step(5 * SECOND);
+  lab.world.balancer.declaredServers = 3;
+  lab.world.rps = 400;
+  await lab.clock.step(50 * SECOND);
+  expect(lab.world.callsOf('create')).toEqual(['host-a create news-web-3']);
+  expect(lab.world.callsOf('drain').length).toBeLessThanOrEqual(lab.tier.addresses.length - 2);
+  const failed = lab.log.of('boot-ended').filter(({ result }) => result === 'failed');
+  expect(failed).toEqual([]);
+
+  lab.world.balancer.declaredServers = Number.POSITIVE_INFINITY;
+  await lab.clock.step(2 * MINUTE);
+  expect(lab.inService()).toBe(5);
+});
+
 test('a number that failed rests: the next attempts take others', async () => {
   await using lab = await startWithOneMissing();
   lab.world.host().neverHealthy = true;

@@ -193,6 +193,8 @@ export class SimulatedBalancer implements LoadBalancer {
   answerMs = 20;
   /** Only changes are refused, as by a socket of level `user`. */
   readOnly = false;
+  /** Its config is older than the tier's: it knows only so many servers. */
+  declaredServers = Number.POSITIVE_INFINITY;
   oldWorkers = false;
   /** Requests that stay on a server, whatever its state. */
   readonly held = new Map<string, number>();
@@ -266,6 +268,10 @@ export class SimulatedBalancer implements LoadBalancer {
       throw new UnreachableError(`${this.name} did not set it: permission denied`);
     }
     for (const change of changes) {
+      const number = Number(change.server.slice(change.server.lastIndexOf('-') + 1));
+      if (number > this.declaredServers) {
+        throw new PreconditionError(`HAProxy has no server ${change.server}`);
+      }
       const server = this.#server(change.server);
       if (server.admin === change.to) {
         continue;

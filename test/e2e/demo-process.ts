@@ -44,9 +44,9 @@ export class DemoProcess {
     this.#collect(this.#child.stdout, this.#stdout);
   }
 
-  /** Waits until a line of progress is what was asked for. */
-  async until(isReached: (progress: Progress) => boolean): Promise<void> {
-    while (!this.#stderr.some((line) => isReached(parseProgress(line)))) {
+  /** Waits until a line, of progress for the most part, is what was asked for. */
+  async until(isReached: (progress: Progress, line: string) => boolean): Promise<void> {
+    while (!this.#stderr.some((line) => isReached(parseProgress(line), line))) {
       await this.#nextLine();
     }
   }
@@ -78,8 +78,10 @@ export class DemoProcess {
     return this.#stderr.join('\n');
   }
 
-  /** Ctrl-C; the demo tears its world down. */
-  async interrupt(): Promise<void> {
+  /** Ctrl-C, and once more by who cannot wait; the demo tears its world down. */
+  async interruptTwice(): Promise<void> {
+    this.#child.kill('SIGINT');
+    await this.until((_, line) => line === 'tearing down');
     this.#child.kill('SIGINT');
     await this.#exited;
   }

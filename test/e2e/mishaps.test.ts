@@ -1,7 +1,8 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { DemoProcess, startService } from './demo-process.ts';
 
@@ -52,11 +53,16 @@ test('a trace is replayed from its need on, without a failed request', {
   }
 });
 
-test('Ctrl-C in the middle leaves nothing behind', { timeout: 60_000 }, async () => {
+test('Ctrl-C in the middle, pressed twice, leaves nothing behind', {
+  timeout: 60_000,
+}, async () => {
   const demo = new DemoProcess();
   await demo.until(({ atSeconds }) => atSeconds >= 8);
-  await demo.interrupt();
+  const folder = dirname(demo.printed(/config {4}(.+)/));
+  await demo.interruptTwice();
   const summary = await demo.summary();
   expect(summary.failedRequests).toBe(0);
-  expect(summary.leftovers).toBe(0);
+  expect(summary.leftovers, demo.log()).toBe(0);
+  expect(demo.exitCode).toBe(1);
+  expect(existsSync(folder)).toBe(false);
 });
