@@ -9,6 +9,11 @@ export interface Snapshot<T> {
   readonly value: T;
 }
 
+/** When a snapshot was asked for; `-Infinity` when there is none. */
+export function stampOf(snapshot: Snapshot<unknown> | undefined): number {
+  return snapshot?.askedAtMs ?? Number.NEGATIVE_INFINITY;
+}
+
 interface SourceOptions<T> {
   readonly kind: SourceKind;
   readonly name: string;

@@ -19,6 +19,13 @@ import type {
 import type { Action } from '../scaler/action.ts';
 import type { BootLedger } from './boots.ts';
 import type { Clock } from './clock.ts';
+import {
+  createHostView,
+  HOST_STALE_AFTER_MS,
+  type HostView,
+  sightHost,
+  updateHostView,
+} from './host-view.ts';
 import type { InFlight } from './in-flight.ts';
 import type {
   BackendReport,
@@ -29,20 +36,8 @@ import type {
 } from './ports.ts';
 import { STALE_AFTER_MS } from './samples.ts';
 import { readSignals } from './signals.ts';
-import type { Snapshot } from './source.ts';
+import { type Snapshot, stampOf } from './source.ts';
 import type { WallWatch } from './wall-watch.ts';
-
-/** A host that has not answered for so long is not known any more. */
-const HOST_STALE_AFTER_MS = 10_000;
-
-interface HostView {
-  readonly name: string;
-  snapshot: Snapshot<HostSnapshot> | undefined;
-  names: ReadonlySet<string>;
-  bookedMemoryMiB: number;
-  bookedVcpus: number;
-  bookedDiskMiB: number;
-}
 
 interface PlacedDomain {
   readonly host: HostView;
@@ -94,14 +89,7 @@ export class World {
     this.#tiers = options.clusters.flatMap(({ tiers }) =>
       tiers.filter((tier) => tier.scaling === 'automatic'),
     );
-    this.#hosts = options.hosts.map((name) => ({
-      name,
-      snapshot: undefined,
-      names: new Set(),
-      bookedMemoryMiB: 0,
-      bookedVcpus: 0,
-      bookedDiskMiB: 0,
-    }));
+    this.#hosts = options.hosts.map(createHostView);
     this.#balancers = options.balancers.map((name) => ({
       name,
       snapshot: undefined,
@@ -119,13 +107,8 @@ export class World {
     if (view === undefined) {
       return;
     }
-    const { domains } = snapshot.value;
-    view.snapshot = snapshot;
+    updateHostView(view, snapshot);
     this.#domainMemo = undefined;
-    view.names = new Set(domains.map((report) => report.name));
-    view.bookedMemoryMiB = sum(domains, (report) => report.memoryMiB);
-    view.bookedVcpus = sum(domains, (report) => report.vcpus);
-    view.bookedDiskMiB = sum(domains, (report) => report.diskMiB);
     this.forgetRoom();
   }
 
@@ -317,52 +300,20 @@ export class World {
     if (this.#hostMemo?.atMs === atMs) {
       return this.#hostMemo.sightings;
     }
-    const sightings = this.#hosts.map((host) => this.#hostSighting(host, atMs));
+    const sightings = this.#hosts.map((host) => sightHost(host, this.#options, atMs));
     this.#hostMemo = { atMs, sightings };
     return sightings;
   }
 
-  /** Room = what the host has − what its domains hold − boots ordered there that it does not show yet. */
-  #hostSighting(host: HostView, atMs: number): HostSighting {
-    const { boots, inFlight } = this.#options;
-    const value = host.snapshot?.value;
-    const sighting = {
-      name: host.name,
-      reachable: atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS,
-      everAnswered: value !== undefined,
-      freeMemoryMiB: (value?.memoryMiB ?? 0) - host.bookedMemoryMiB,
-      freeVcpus: (value?.vcpus ?? 0) - host.bookedVcpus,
-      freeDiskMiB: (value?.diskMiB ?? 0) - host.bookedDiskMiB,
-      bootsInFlight: 0,
-      circuit: boots.circuitOfHost(host.name, atMs),
-      recentFailures: boots.recentFailuresOfHost(host.name, atMs),
-    };
-    for (const { action, tier } of inFlight.all()) {
-      if (action.kind === 'boot' && action.host === host.name) {
-        sighting.bootsInFlight += 1;
-        if (!host.names.has(action.node)) {
-          sighting.freeMemoryMiB -= tier.size.memoryMiB;
-          sighting.freeVcpus -= tier.size.vcpus;
-          sighting.freeDiskMiB -= tier.size.diskMiB;
-        }
-      }
-    }
-    return sighting;
-  }
-
   #fleetRoom(): number {
     const { inFlight, maxNodes } = this.#options;
-    let nodes = sum(this.#hosts, (host) => host.names.size);
+    let nodes = this.#hosts.reduce((total, host) => total + host.names.size, 0);
     for (const { action } of inFlight.all()) {
       const shown = this.#hosts.some((host) => host.names.has(action.node));
       nodes += action.kind === 'boot' && !shown ? 1 : 0;
     }
     return maxNodes - nodes;
   }
-}
-
-function stampOf(snapshot: Snapshot<unknown> | undefined): number {
-  return snapshot?.askedAtMs ?? Number.NEGATIVE_INFINITY;
 }
 
 function nodePrefix(tier: Tier): string {
@@ -381,8 +332,4 @@ function numberServers(
     }
   }
   return numbered;
-}
-
-function sum<T>(items: readonly T[], valueOf: (item: T) => number): number {
-  return items.reduce((total, item) => total + valueOf(item), 0);
 }

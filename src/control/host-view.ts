@@ -1,0 +1,77 @@
+/** A host's latest answer, and the room that it leaves. */
+
+import type { HostSighting } from '../scaler/observation.ts';
+import type { BootLedger } from './boots.ts';
+import type { InFlight } from './in-flight.ts';
+import type { HostSnapshot } from './ports.ts';
+import { type Snapshot, stampOf } from './source.ts';
+
+/** A host that has not answered for so long is not known any more. */
+export const HOST_STALE_AFTER_MS = 10_000;
+
+export interface HostView {
+  readonly name: string;
+  snapshot: Snapshot<HostSnapshot> | undefined;
+  /** Of its domains. */
+  names: ReadonlySet<string>;
+  bookedMemoryMiB: number;
+  bookedVcpus: number;
+  bookedDiskMiB: number;
+}
+
+/** A host that has not answered yet. */
+export function createHostView(name: string): HostView {
+  return {
+    name,
+    snapshot: undefined,
+    names: new Set(),
+    bookedMemoryMiB: 0,
+    bookedVcpus: 0,
+    bookedDiskMiB: 0,
+  };
+}
+
+/** Takes a new answer in. */
+export function updateHostView(view: HostView, snapshot: Snapshot<HostSnapshot>): void {
+  const { domains } = snapshot.value;
+  view.snapshot = snapshot;
+  view.names = new Set(domains.map((report) => report.name));
+  view.bookedMemoryMiB = sum(domains, (report) => report.memoryMiB);
+  view.bookedVcpus = sum(domains, (report) => report.vcpus);
+  view.bookedDiskMiB = sum(domains, (report) => report.diskMiB);
+}
+
+/** Room = what the host has − what its domains hold − boots ordered there that it does not show yet. */
+export function sightHost(
+  host: HostView,
+  { boots, inFlight }: { readonly boots: BootLedger; readonly inFlight: InFlight },
+  atMs: number,
+): HostSighting {
+  const value = host.snapshot?.value;
+  const sighting = {
+    name: host.name,
+    reachable: atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS,
+    everAnswered: value !== undefined,
+    freeMemoryMiB: (value?.memoryMiB ?? 0) - host.bookedMemoryMiB,
+    freeVcpus: (value?.vcpus ?? 0) - host.bookedVcpus,
+    freeDiskMiB: (value?.diskMiB ?? 0) - host.bookedDiskMiB,
+    bootsInFlight: 0,
+    circuit: boots.circuitOfHost(host.name, atMs),
+    recentFailures: boots.recentFailuresOfHost(host.name, atMs),
+  };
+  for (const { action, tier } of inFlight.all()) {
+    if (action.kind === 'boot' && action.host === host.name) {
+      sighting.bootsInFlight += 1;
+      if (!host.names.has(action.node)) {
+        sighting.freeMemoryMiB -= tier.size.memoryMiB;
+        sighting.freeVcpus -= tier.size.vcpus;
+        sighting.freeDiskMiB -= tier.size.diskMiB;
+      }
+    }
+  }
+  return sighting;
+}
+
+function sum<T>(items: readonly T[], valueOf: (item: T) => number): number {
+  return items.reduce((total, item) => total + valueOf(item), 0);
+}
