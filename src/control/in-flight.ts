@@ -1,4 +1,4 @@
-import { nodeName, type ScaledTier } from '../scaler/cluster.ts';
+import type { ScaledTier } from '../scaler/cluster.ts';
 import type { ActionKind } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 
@@ -46,10 +46,6 @@ export class InFlight {
 
   operationOf(node: string): ActionKind | undefined {
     return this.#flights.get(node)?.action.kind;
-  }
-
-  has(tier: ScaledTier, number: number): boolean {
-    return this.#flights.has(nodeName(tier, number));
   }
 
   all(): Iterable<Flight> {

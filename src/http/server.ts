@@ -5,7 +5,7 @@ import type { Controller } from '../control/controller.ts';
 
 export interface HttpOptions {
   readonly host: string;
-  /** 0: any free one. */
+  /** 0 takes one that is free. */
   readonly port: number;
   readonly controller: Controller;
   readonly registry: Registry;

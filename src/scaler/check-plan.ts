@@ -1,10 +1,11 @@
 /** The whole plan is checked before its first step: a mistake in planning must not become a destroyed node. */
 
+import type { Action } from './action.ts';
 import type { ScaledTier } from './cluster.ts';
 import { isPresent, type Node } from './node-phase.ts';
-import type { Action } from './action.ts';
 
 /**
+ * @param desiredNodes - What the decision wants in service: no drain may leave fewer that serve.
  * @returns What is wrong, empty when nothing is. A plan with a finding is a defect in Rackfire: carry out
  * none of it.
  */

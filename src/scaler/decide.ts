@@ -144,6 +144,7 @@ export function decide(
       stages: stages.trace,
     },
     memory: {
+      // Nothing heard yet: what is there will be counted again, rather than this guess be held against it.
       desiredNodes:
         recommendation.needNodes === undefined && memory.desiredNodes === undefined
           ? undefined
