@@ -7,7 +7,7 @@ import { suggestedMaxConnections, renderHaproxyConfig } from './balancer/haproxy
 import { createRuntimeBalancer } from './balancer/runtime/runtime-balancer.ts';
 import type { BalancerConfig, Config } from './config/config.ts';
 import type { Clock } from './control/clock.ts';
-import { Controller } from './control/controller.ts';
+import { Controller, type Setup } from './control/controller.ts';
 import type { Hypervisor, LoadBalancer } from './control/ports.ts';
 import { createEmbeddedHypervisor } from './embedded/hypervisor.ts';
 import { createSoloLeadership } from './leader/solo.ts';
@@ -38,15 +38,22 @@ export function composeController(
   const metrics = createMetrics(registry);
   metrics.buildInfo.set({ version }, 1);
   return new Controller({
-    clusters: config.clusters,
-    limits: config.limits,
-    hypervisors: new Map(composeHypervisors(config, clock).map((port) => [port.host, port])),
-    balancers: config.balancers.map((balancer) => composeBalancer(config, balancer, clock)),
+    ...composeSetup(config, clock),
     leadership: createSoloLeadership(clock),
     uuidOf: createUuidOf(config.installation),
     clock,
     recorder: new TelemetryRecorder(log, metrics),
   });
+}
+
+/** All that a config says of the world. */
+export function composeSetup(config: Config, clock: Clock): Setup {
+  return {
+    clusters: config.clusters,
+    limits: config.limits,
+    hypervisors: new Map(composeHypervisors(config, clock).map((port) => [port.host, port])),
+    balancers: config.balancers.map((balancer) => composeBalancer(config, balancer, clock)),
+  };
 }
 
 export function composeHypervisors(config: Config, clock: Clock): readonly Hypervisor[] {

@@ -17,13 +17,17 @@ import { type Snapshot, Source } from './source.ts';
 import { WallWatch } from './wall-watch.ts';
 import { World } from './world.ts';
 
-export interface ControllerOptions extends Actuators {
+/** What a config says of the world. */
+export interface Setup extends Pick<Actuators, 'hypervisors' | 'balancers'> {
   readonly clusters: readonly Cluster[];
   readonly limits: {
     readonly maxNodes: number;
     readonly concurrentBootsPerHost: number;
     readonly breaker: BreakerPolicy;
   };
+}
+
+export interface ControllerOptions extends Setup, Actuators {
   readonly recorder: Recorder;
 }
 
