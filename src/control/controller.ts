@@ -259,7 +259,8 @@ export class Controller {
     if (jumpMs !== 0) {
       recorder.record({ type: 'clock-jumped', jumpMs });
     }
-    const atMs = clock.steadyMs();
+    // Whole milliseconds: what a tick saw is kept, and fractions would be noise there.
+    const atMs = Math.round(clock.steadyMs());
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
     for (const cluster of clusters) {
       const startMs = clock.steadyMs();
@@ -302,7 +303,7 @@ export class Controller {
       tick = tickTier(tier, cluster.mode, observation, memory);
     }
     this.#ticks.set(key, tick);
-    recorder.record({ type: 'tier-ticked', tier, mode: cluster.mode, observation, tick });
+    recorder.record({ type: 'tier-ticked', tier, mode: cluster.mode, observation, memory, tick });
     if (actionSignal === undefined) {
       return;
     }

@@ -2,6 +2,7 @@
 
 import type { FixedTier, Mode, ScaledTier } from '../scaler/cluster.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
+import type { TierMemory } from '../scaler/decide.ts';
 import type { Observation } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 import type { TierTick } from '../scaler/tick.ts';
@@ -14,6 +15,8 @@ export type ControlEvent =
       readonly tier: ScaledTier;
       readonly mode: Mode;
       readonly observation: Observation;
+      /** What the tick started from; with the observation, all that its result depends on. */
+      readonly memory: TierMemory;
       readonly tick: TierTick;
     }
   | {
@@ -66,4 +69,15 @@ export type ControlEvent =
 /** Takes events; never throws and never waits. */
 export interface Recorder {
   record(event: ControlEvent): void;
+}
+
+/** One line of what happened: what is logged, kept in the journal and shown by `rackfire events`. */
+export interface EventRecord {
+  /** Wall clock. */
+  readonly atMs: number;
+  readonly level: 'info' | 'warn' | 'error';
+  /** A static lower-case phrase. */
+  readonly msg: string;
+  /** Plain JSON: cluster, tier, node, host, … */
+  readonly fields: Readonly<Record<string, unknown>>;
 }

@@ -9,6 +9,7 @@ export type ActionReason =
   | 'not-needed'
   | 'standby'
   | 'sick'
+  | 'asked'
   | 'boot-failed'
   | 'drain-deadline'
   | 'no-domain';
@@ -40,6 +41,11 @@ export type Action =
   | (DomainAction & { readonly kind: 'wake' | 'pause' })
   /** `force`: sessions that are left are cut, because the drain's deadline has passed. */
   | (DomainAction & { readonly kind: 'destroy'; readonly force: boolean });
+
+/** It makes the tier smaller. */
+export function takesAway({ kind }: Action): boolean {
+  return kind === 'drain' || kind === 'pause' || kind === 'destroy';
+}
 
 /** An action on a node's servers alone. */
 export function serverAction<K extends 'admit' | 'warm' | 'drain' | 'park'>(

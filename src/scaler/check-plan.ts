@@ -1,6 +1,6 @@
 /** The whole plan is checked before its first step: a mistake in planning must not become a destroyed node. */
 
-import type { Action } from './action.ts';
+import { type Action, takesAway } from './action.ts';
 import type { ScaledTier } from './cluster.ts';
 import { isPresent, type Node } from './node-phase.ts';
 
@@ -28,6 +28,9 @@ export function checkPlan(
     const node = byNumber.get(action.number);
     if (node?.operation !== undefined) {
       findings.push(`${action.kind} ${action.node}: ${node.operation} is still under way`);
+    }
+    if (node?.protectedBy !== undefined && takesAway(action)) {
+      findings.push(`${action.kind} ${action.node}: it is protected`);
     }
     drains += action.kind === 'drain' && node?.serving === true ? 1 : 0;
     boots += action.kind === 'boot' ? 1 : 0;

@@ -18,7 +18,7 @@ import {
 } from './limit.ts';
 import type { Node } from './node-phase.ts';
 import type { Observation } from './observation.ts';
-import type { Override } from './policy.ts';
+import type { Override } from './override.ts';
 import { type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { type Peak, pushPeak, windowOf } from './stabilize.ts';
 
@@ -63,6 +63,8 @@ export interface StageTrace {
   readonly reason: DecisionReason;
   readonly fromNodes: number;
   readonly toNodes: number;
+  /** The operator's word that it obeyed. */
+  readonly override?: string;
 }
 
 export interface Decision {
@@ -236,7 +238,7 @@ function obeyBounds(stages: Stages, tier: ScaledTier, overrides: readonly Overri
   stages.raiseTo(minNodes, 'minimum');
   for (const override of overrides) {
     if (override.kind === 'min') {
-      stages.raiseTo(override.nodes, 'override-minimum');
+      stages.raiseTo(override.nodes, 'override-minimum', override.id);
     }
   }
   stages.lowerTo(maxNodes, 'maximum');
@@ -267,8 +269,8 @@ function obeyOperator(stages: Stages, tier: ScaledTier, overrides: readonly Over
       // Never the last one: who wants the site off takes it off at HAProxy.
       const atLeast = Math.min(1, tier.policy.minNodes);
       const held = Math.min(Math.max(override.nodes, atLeast), tier.policy.maxNodes);
-      stages.raiseTo(held, 'held');
-      stages.lowerTo(held, 'held');
+      stages.raiseTo(held, 'held', override.id);
+      stages.lowerTo(held, 'held', override.id);
     }
   }
   for (const override of overrides) {
@@ -276,10 +278,10 @@ function obeyOperator(stages: Stages, tier: ScaledTier, overrides: readonly Over
       continue;
     }
     if (override.direction !== 'in') {
-      stages.lowerTo(stages.startNodes, 'paused');
+      stages.lowerTo(stages.startNodes, 'paused', override.id);
     }
     if (override.direction !== 'out') {
-      stages.raiseTo(stages.startNodes, 'paused');
+      stages.raiseTo(stages.startNodes, 'paused', override.id);
     }
   }
 }
@@ -302,20 +304,21 @@ class Stages {
     this.trace.push({ reason, fromNodes: this.nodes, toNodes: this.nodes });
   }
 
-  raiseTo(nodes: number, reason: DecisionReason): void {
+  raiseTo(nodes: number, reason: DecisionReason, override?: string): void {
     if (nodes > this.nodes) {
-      this.#move(nodes, reason);
+      this.#move(nodes, reason, override);
     }
   }
 
-  lowerTo(nodes: number, reason: DecisionReason): void {
+  lowerTo(nodes: number, reason: DecisionReason, override?: string): void {
     if (nodes < this.nodes) {
-      this.#move(nodes, reason);
+      this.#move(nodes, reason, override);
     }
   }
 
-  #move(nodes: number, reason: DecisionReason): void {
-    this.trace.push({ reason, fromNodes: this.nodes, toNodes: nodes });
+  #move(nodes: number, reason: DecisionReason, override: string | undefined): void {
+    const moved = { reason, fromNodes: this.nodes, toNodes: nodes };
+    this.trace.push(override === undefined ? moved : { ...moved, override });
     this.nodes = nodes;
     this.reason = reason;
   }

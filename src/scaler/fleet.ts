@@ -1,6 +1,6 @@
 /** A tier's nodes, sorted by what they are good for now. */
 
-import type { Node } from './node-phase.ts';
+import type { Node, NodePhase } from './node-phase.ts';
 
 /** A node in service whose check has failed for so long is sick; before that, it is HAProxy's business alone. */
 const SICK_AFTER_MS = 15_000;
@@ -12,13 +12,15 @@ export interface Fleet {
   /** In rotation, or about to be; a sick node only while healing is frozen. */
   readonly serving: Node[];
   readonly sick: Node[];
+  /** In rotation, and an operator asked to drain them. */
+  readonly asked: Node[];
   readonly outOfRotation: Node[];
   readonly coming: Node[];
   readonly standby: Node[];
   /** On their way to standby: counted as such, but not to be woken or destroyed yet. */
   readonly pausing: Node[];
   readonly failed: Node[];
-  /** Drained because they were sick, and still failing. */
+  /** Drained because they were sick and still failing, or not in rotation and asked to go. */
   readonly leaving: Node[];
   /** A server out of maintenance with nothing behind it. */
   readonly ghosts: Node[];
@@ -30,6 +32,7 @@ export function sortFleet(nodes: readonly Node[]): Fleet {
   const fleet = {
     serving: [] as Node[],
     sick: [] as Node[],
+    asked: [] as Node[],
     outOfRotation: [] as Node[],
     coming: [] as Node[],
     standby: [] as Node[],
@@ -54,7 +57,26 @@ export function sortFleet(nodes: readonly Node[]): Fleet {
   return { ...fleet, healingFrozen };
 }
 
+/** Phases in which a node can be let go because somebody asked; in the others it is as any other. */
+const ASKABLE: ReadonlySet<NodePhase> = new Set([
+  'in-service',
+  'out-of-rotation',
+  'booting',
+  'warming',
+  'standby',
+]);
+
+function shelfOfAsked(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | undefined {
+  if (node.phase !== 'in-service') {
+    return fleet.leaving;
+  }
+  return node.operation === 'drain' ? undefined : fleet.asked;
+}
+
 function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | undefined {
+  if (node.drainAskedBy !== undefined && ASKABLE.has(node.phase)) {
+    return shelfOfAsked(node, fleet);
+  }
   switch (node.phase) {
     case 'in-service':
       if (node.operation === 'drain') {

@@ -28,13 +28,16 @@ export function letGo(
 
   // The highest numbers go first, so that 1…min are the steady ones. A node on an unknown host stays, and
   // one whose check has just begun to fail is no reason to let one go that works.
-  const surplus = fleet.serving.filter((node) => node.phase === 'in-service' && !isBusy(node));
-  for (const node of surplus
-    .slice(Math.max(0, surplus.length - Math.max(0, need.excess)))
-    .toReversed()) {
+  const surplus = fleet.serving.filter((node) => node.phase === 'in-service' && isFree(node));
+  for (const node of chooseSurplus(surplus, need.excess)) {
     actions.push(serverAction('drain', node, 'not-needed', term));
   }
   actions.push(...removeSick(observation, fleet, need, term));
+  if (isReplaced(fleet, need)) {
+    for (const node of fleet.asked.filter(isFree)) {
+      actions.push(serverAction('drain', node, 'asked', term));
+    }
+  }
 
   // Nodes that run and are not needed: as many as are wanted become standby, the others go.
   let standbyWanted = need.standbyNodes - fleet.standby.length - fleet.pausing.length;
@@ -51,17 +54,16 @@ export function letGo(
   for (const node of fleet.coming) {
     if (standbyWanted > 0) {
       standbyWanted -= 1;
-      if (node.phase === 'warming' && node.parked && !isBusy(node)) {
+      if (node.phase === 'warming' && node.parked && isFree(node)) {
         actions.push(serverAction('warm', node, 'standby', term));
       }
-    } else if (!isBusy(node)) {
+    } else if (isFree(node)) {
       actions.push(...destroyWhenQuiet(node, 'not-needed', policy.drainDeadlineMs, term));
     }
   }
-  for (const node of fleet.leaving) {
-    if (!isBusy(node)) {
-      actions.push(...destroyWhenQuiet(node, 'sick', policy.drainDeadlineMs, term));
-    }
+  for (const node of fleet.leaving.filter(isFree)) {
+    const why = node.drainAskedBy === undefined ? 'sick' : 'asked';
+    actions.push(...destroyWhenQuiet(node, why, policy.drainDeadlineMs, term));
   }
   const standbyKept = Math.max(0, need.standbyNodes - fleet.pausing.length);
   for (const node of fleet.standby.slice(standbyKept).toReversed()) {
@@ -77,6 +79,27 @@ export function letGo(
 }
 
 /**
+ * The last ones, and in the place of each protected one the next that is not. The protected ones are chosen,
+ * too, so that the plan can say whom it kept.
+ */
+function chooseSurplus(surplus: readonly Node[], excess: number): readonly Node[] {
+  const last = (nodes: readonly Node[]): readonly Node[] =>
+    nodes.slice(Math.max(0, nodes.length - Math.max(0, excess)));
+  const chosen = new Set(last(surplus.filter((node) => node.protectedBy === undefined)));
+  for (const node of last(surplus)) {
+    if (node.protectedBy !== undefined) {
+      chosen.add(node);
+    }
+  }
+  return [...chosen].toSorted((one, other) => other.number - one.number);
+}
+
+/** As many as are desired serve without those that are to go. */
+function isReplaced(fleet: Fleet, need: Need): boolean {
+  return need.excess >= 0 && fleet.serving.length > 0;
+}
+
+/**
  * One sick node at a time, replaced before it is removed, and never while a queue says that everybody is
  * slow. Where there is no room for the replacement, the sick one has to go first.
  */
@@ -89,10 +112,9 @@ function removeSick(
   const queue = observation.signals.queue;
   const calm = queue.status === 'ok' && queue.value.requests === 0;
   const sickest = fleet.sick.at(-1);
-  const isReplaced = need.excess >= 0 && fleet.serving.length > 0;
   const isAlone = fleet.coming.length + fleet.outOfRotation.length + fleet.leaving.length === 0;
-  const mayGo = need.noRoom || (isReplaced && isAlone);
-  if (sickest === undefined || isBusy(sickest) || !calm || !mayGo) {
+  const mayGo = need.noRoom || (isReplaced(fleet, need) && isAlone);
+  if (sickest === undefined || !isFree(sickest) || !calm || !mayGo) {
     return [];
   }
   return [serverAction('drain', sickest, 'sick', term)];
@@ -113,6 +135,6 @@ function destroyWhenQuiet(
   return [{ kind: 'destroy', ...domainAction(node, reason, term), force: !node.quiet }];
 }
 
-function isBusy(node: Node): boolean {
-  return node.operation !== undefined;
+function isFree(node: Node): boolean {
+  return node.operation === undefined;
 }

@@ -13,6 +13,7 @@
  */
 
 import { nodeName, type ScaledTier } from './cluster.ts';
+import { findNodeOverride, type Override } from './override.ts';
 import type { ActionKind, NodeSighting, Observation, ServerSighting } from './observation.ts';
 
 export type NodePhase =
@@ -52,6 +53,10 @@ export interface Node {
   readonly phaseAgeMs: number;
   /** It was drained because it was sick: nobody waits for it, unless its check passes again. */
   readonly leaving: boolean;
+  /** The override that forbids to drain, pause or destroy it. */
+  readonly protectedBy: string | undefined;
+  /** The override that asks to drain it. */
+  readonly drainAskedBy: string | undefined;
   readonly operation: ActionKind | undefined;
 }
 
@@ -59,7 +64,7 @@ export interface Node {
 export function deriveNodes(tier: ScaledTier, observation: Observation): readonly Node[] {
   const hostsComplete = observation.hosts.every((host) => host.everAnswered);
   return observation.nodes.map((sighting) =>
-    deriveNode(tier, sighting, { hostsComplete, oldWorkers: observation.oldWorkers }),
+    deriveNode(tier, sighting, { ...observation, hostsComplete }),
   );
 }
 
@@ -75,6 +80,7 @@ interface Surroundings {
   /** Every host has answered at least once: a domain that none of them shows does not exist. */
   readonly hostsComplete: boolean;
   readonly oldWorkers: boolean;
+  readonly overrides: readonly Override[];
 }
 
 function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundings): Node {
@@ -90,12 +96,15 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
   });
   const unheard = servers.admin === 'unknown';
   const mayRun = domain === undefined || domain.state === 'running';
+  const tenant = { number: sighting.number, bornMs: domain?.bornMs ?? 0 };
+  const protectedBy = findNodeOverride(around.overrides, 'protect', tenant)?.id;
+  const drainAskedBy = findNodeOverride(around.overrides, 'drain', tenant)?.id;
   return {
     name: nodeName(tier, sighting.number),
     number: sighting.number,
     phase,
     host: domain?.host,
-    bornMs: domain?.bornMs ?? 0,
+    bornMs: tenant.bornMs,
     serving: servers.serving || (unheard && phase === 'unknown' && mayRun),
     sickForMs: servers.admin === 'ready' && !servers.serving ? servers.sinceChangeMs : 0,
     sessionsKnown,
@@ -103,6 +112,9 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
     parked: unheard || servers.admin === 'maint',
     phaseAgeMs,
     leaving: sighting.leaving ?? false,
+    protectedBy,
+    // What is protected stays, whoever else asks.
+    drainAskedBy: protectedBy === undefined ? drainAskedBy : undefined,
     operation: sighting.operation,
   };
 }

@@ -1,6 +1,6 @@
 /** All that one tick knows of one tier. Ages are computed at the edge, so no wall clock is read here. */
 
-import type { Override } from './policy.ts';
+import type { Override } from './override.ts';
 
 /**
  * One reading of a signal. Only `ok` may let nodes go; `partial` and `stale` may ask for more; `absent`
@@ -130,5 +130,6 @@ export interface Observation {
   readonly concurrentBootsPerHost: number;
   /** Measured time from order to service; undefined before the first boot. */
   readonly bootTimeMs: number | undefined;
+  /** Those in force, the oldest first. */
   readonly overrides: readonly Override[];
 }

@@ -5,7 +5,7 @@
  * flight gets no other. A converged tier has an empty plan.
  */
 
-import { type Action, domainAction, serverAction } from './action.ts';
+import { type Action, domainAction, serverAction, takesAway } from './action.ts';
 import { bootNodes, type Shortfall } from './boot-nodes.ts';
 import type { Mode, ScaledTier } from './cluster.ts';
 import type { Decision } from './decide.ts';
@@ -23,6 +23,8 @@ export interface Plan {
    * none that works is let go.
    */
   readonly healingFrozen: boolean;
+  /** Nodes that would be let go now, were they not protected. */
+  readonly kept: readonly { readonly node: string; readonly override: string }[];
 }
 
 /**
@@ -63,7 +65,8 @@ export function plan(
     .filter((node) => !booked.has(node.number))
     .map((node) => serverAction('park', node, 'no-domain', term));
 
-  const actions = [...incoming.actions, ...boots.actions, ...outgoing, ...failed, ...parked];
+  const { free, kept } = spareProtected([...outgoing, ...failed], nodes);
+  const actions = [...incoming.actions, ...boots.actions, ...free, ...parked];
   return {
     actions: [
       ...actions.filter((action) => action.kind !== 'destroy'),
@@ -71,7 +74,27 @@ export function plan(
     ],
     shortfall: boots.shortfall,
     healingFrozen: fleet.healingFrozen,
+    kept,
   };
+}
+
+/** Takes out what would drain, pause or destroy a protected node. */
+function spareProtected(
+  actions: readonly Action[],
+  nodes: readonly Node[],
+): { readonly free: readonly Action[]; readonly kept: Plan['kept'] } {
+  const protections = new Map(nodes.map((node) => [node.number, node.protectedBy]));
+  const free: Action[] = [];
+  const kept: Plan['kept'][number][] = [];
+  for (const action of actions) {
+    const override = takesAway(action) ? protections.get(action.number) : undefined;
+    if (override === undefined) {
+      free.push(action);
+    } else {
+      kept.push({ node: action.node, override });
+    }
+  }
+  return { free, kept };
 }
 
 /**
@@ -130,8 +153,6 @@ export function allowedIn(mode: Mode, actions: readonly Action[]): readonly Acti
     case 'full':
       return actions;
     case 'scale-out-only':
-      return actions.filter(
-        ({ kind }) => kind !== 'drain' && kind !== 'pause' && kind !== 'destroy',
-      );
+      return actions.filter((action) => !takesAway(action));
   }
 }

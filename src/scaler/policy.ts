@@ -30,9 +30,3 @@ export interface TierPolicy {
   /** From the order to the first passed check; later, the boot has failed. */
   readonly bootDeadlineMs: number;
 }
-
-/** What an operator says about one tier for a while; it wins over the recommendation. */
-export type Override =
-  | { readonly kind: 'pause'; readonly direction: 'in' | 'out' | 'all'; readonly reason: string }
-  | { readonly kind: 'hold'; readonly nodes: number; readonly reason: string }
-  | { readonly kind: 'min'; readonly nodes: number; readonly reason: string };

@@ -21,6 +21,8 @@ function nodeOf(number: number, phase: Node['phase'], rest: Partial<Node> = {}):
     parked: false,
     phaseAgeMs: 0,
     leaving: false,
+    protectedBy: undefined,
+    drainAskedBy: undefined,
     operation: undefined,
     ...rest,
   };

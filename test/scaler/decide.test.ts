@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Decision, decide, EMPTY_MEMORY, type TierMemory } from '../../src/scaler/decide.ts';
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type { NodeSighting, Observation, Signals } from '../../src/scaler/observation.ts';
-import type { Override } from '../../src/scaler/policy.ts';
+import type { Override } from '../../src/scaler/override.ts';
 import {
   domainOf,
   NOW_MS,
@@ -25,12 +25,13 @@ interface Situation {
   readonly overrides?: readonly Override[];
 }
 
-const holdAt = (nodes: number): Override => ({ kind: 'hold', nodes, reason: 'test' });
-const minimumOf = (nodes: number): Override => ({ kind: 'min', nodes, reason: 'test' });
+const said = { id: 'o1', reason: 'test', untilMs: Number.MAX_SAFE_INTEGER };
+const holdAt = (nodes: number): Override => ({ ...said, kind: 'hold', nodes });
+const minimumOf = (nodes: number): Override => ({ ...said, kind: 'min', nodes });
 const pauseOf = (direction: 'in' | 'out' | 'all'): Override => ({
+  ...said,
   kind: 'pause',
   direction,
-  reason: 'test',
 });
 
 function decided(

@@ -17,7 +17,8 @@ import type {
   SlotReading,
 } from '../../src/scaler/observation.ts';
 import { type Plan, plan } from '../../src/scaler/plan.ts';
-import type { Override, ScalingPolicy } from '../../src/scaler/policy.ts';
+import type { Override } from '../../src/scaler/override.ts';
+import type { ScalingPolicy } from '../../src/scaler/policy.ts';
 import { type BootOutcome, SmallWorld } from './small-world.ts';
 import { hostOf, NOW_MS, ok, policyOf, settledAt, signalsOf, webTier } from './world.ts';
 
@@ -118,23 +119,31 @@ const hosts: fc.Arbitrary<readonly HostSighting[]> = fc.tuple(
   ),
 );
 
+const said = {
+  id: fc.constant('o1'),
+  reason: fc.constant(''),
+  untilMs: fc.constant(Number.MAX_SAFE_INTEGER),
+};
+
 const overrides: fc.Arbitrary<readonly Override[]> = fc.oneof(
   { arbitrary: fc.constant([]), weight: 2 },
   {
     arbitrary: fc.array(
       fc.oneof(
         fc.record({
+          ...said,
           kind: fc.constant('pause' as const),
           direction: fc.constantFrom('in', 'out', 'all'),
-          reason: fc.constant(''),
         }),
+        fc.record({ ...said, kind: fc.constantFrom('hold', 'min'), nodes: fc.nat(15) }),
         fc.record({
-          kind: fc.constantFrom('hold', 'min'),
-          nodes: fc.nat(15),
-          reason: fc.constant(''),
+          ...said,
+          kind: fc.constantFrom('protect', 'drain'),
+          number: fc.integer({ min: 1, max: 12 }),
+          bornMs: fc.constantFrom(1, 2),
         }),
       ),
-      { maxLength: 2 },
+      { maxLength: 4 },
     ),
     weight: 1,
   },
@@ -652,7 +661,15 @@ describe('carried out tick after tick', () => {
           world.overrides =
             segment.minimum === undefined
               ? []
-              : [{ kind: 'min', nodes: segment.minimum, reason: '' }];
+              : [
+                  {
+                    id: 'o1',
+                    kind: 'min',
+                    nodes: segment.minimum,
+                    reason: '',
+                    untilMs: Number.MAX_SAFE_INTEGER,
+                  },
+                ];
           world.memory = segment.restart ? EMPTY_MEMORY : world.memory;
           for (const host of world.hosts.slice(0, 2)) {
             host.reachable = host.name !== segment.lostHost;
