@@ -14,6 +14,7 @@ import type {
   DomainReport,
   HostSnapshot,
 } from '../src/control/ports.ts';
+import { OverrideBook } from '../src/control/override-book.ts';
 import { WallWatch } from '../src/control/wall-watch.ts';
 import { World } from '../src/control/world.ts';
 import { createRandom } from '../src/embedded/random.ts';
@@ -87,6 +88,8 @@ const world = new World({
   inFlight,
   boots: new BootLedger({ failures: 3, windowMs: 600_000, openMs: 300_000 }),
   sickBirths: new Map(),
+  strangers: new Map(),
+  overrides: new OverrideBook(clock, { record: () => undefined }),
 });
 
 const hostSnapshots = placeDomains();

@@ -1,19 +1,16 @@
 /** The only file that knows every concrete class. */
 
-import type { Logger } from 'pino';
-import type { Registry } from 'prom-client';
 import { v5 as uuidV5 } from 'uuid';
 import { suggestedMaxConnections, renderHaproxyConfig } from './balancer/haproxy/config-section.ts';
 import { createRuntimeBalancer } from './balancer/runtime/runtime-balancer.ts';
 import type { BalancerConfig, Config } from './config/config.ts';
 import type { Clock } from './control/clock.ts';
-import { Controller, type Setup } from './control/controller.ts';
+import { Controller, type ControllerOptions, type Setup } from './control/controller.ts';
+import { OverrideBook } from './control/override-book.ts';
 import type { Hypervisor, LoadBalancer } from './control/ports.ts';
 import { createEmbeddedHypervisor } from './embedded/hypervisor.ts';
 import { createSoloLeadership } from './leader/solo.ts';
 import type { ScaledTier } from './scaler/cluster.ts';
-import { createMetrics } from './telemetry/metrics.ts';
-import { TelemetryRecorder } from './telemetry/recorder.ts';
 
 /** The root of the namespaces of installations; drawn once, never to be changed. */
 const RACKFIRE_NAMESPACE = '7d9a1c0e-5b62-4f0b-9c41-2f6f0f0d5a11';
@@ -24,25 +21,23 @@ export function createUuidOf(installation: string): (name: string) => string {
   return (name) => uuidV5(name, namespace);
 }
 
+/** A controller for a dry run: nobody hears of what it does, and no override is known to it. */
+export function composeDryController(config: Config, clock: Clock): Controller {
+  const recorder = { record: () => undefined };
+  const leadership = createSoloLeadership(clock);
+  const overrides = new OverrideBook(clock, recorder);
+  return composeController(config, { clock, recorder, leadership, overrides });
+}
+
 /** Everything that scales, as the config says. */
 export function composeController(
   config: Config,
-  around: {
-    readonly clock: Clock;
-    readonly log: Logger;
-    readonly registry: Registry;
-    readonly version: string;
-  },
+  around: Pick<ControllerOptions, 'clock' | 'recorder' | 'leadership' | 'overrides'>,
 ): Controller {
-  const { clock, log, registry, version } = around;
-  const metrics = createMetrics(registry);
-  metrics.buildInfo.set({ version }, 1);
   return new Controller({
-    ...composeSetup(config, clock),
-    leadership: createSoloLeadership(clock),
+    ...around,
+    setup: composeSetup(config, around.clock),
     uuidOf: createUuidOf(config.installation),
-    clock,
-    recorder: new TelemetryRecorder(log, metrics),
   });
 }
 

@@ -1,14 +1,11 @@
 import type { Command } from 'commander';
-import { pino } from 'pino';
-import { Registry } from 'prom-client';
-import { composeController } from '../compose.ts';
+import { composeDryController } from '../compose.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { UnreachableError } from '../control/errors.ts';
 import type { Action } from '../scaler/action.ts';
 import type { TierTick } from '../scaler/tick.ts';
 import { print, printJson } from './print.ts';
-import { readVersion } from './version.ts';
 
 interface PlanOptions {
   readonly config: string;
@@ -33,26 +30,21 @@ export function addPlan(program: Command): void {
 /** @throws UnreachableError when a host or balancer does not answer. */
 async function plan(options: PlanOptions): Promise<void> {
   const { config } = await loadConfig(options.config);
-  const controller = composeController(config, {
-    clock: createSystemClock(),
-    // What there is to say stands in the plan, or in the error below.
-    log: pino({ level: 'silent' }),
-    registry: new Registry(),
-    version: readVersion(),
-  });
-  const { ticks, fixed } = await controller.dryRun(AbortSignal.timeout(DEADLINE_MS));
+  const controller = composeDryController(config, createSystemClock());
+  await controller.dryRun(AbortSignal.timeout(DEADLINE_MS));
+  const { ticks, fixed } = controller;
   if (options.json === true) {
     printJson({
-      tiers: [...ticks.values()].map(({ decision, nodes, plan: { shortfall }, actions }) => ({
+      tiers: [...ticks.values()].map(({ tick: { decision, nodes, plan: planned, actions } }) => ({
         ...decision,
         nodes,
         actions,
-        shortfall: shortfall ?? null,
+        shortfall: planned.shortfall ?? null,
       })),
       fixedTiers: [...fixed].map(([tier, nodes]) => ({ tier, nodes })),
     });
   } else {
-    for (const tick of ticks.values()) {
+    for (const { tick } of ticks.values()) {
       printTick(tick);
     }
     for (const [tier, nodes] of fixed) {

@@ -4,7 +4,11 @@ import { Registry } from 'prom-client';
 import { composeController } from '../compose.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
+import { OverrideBook } from '../control/override-book.ts';
 import { startHttp } from '../http/server.ts';
+import { createSoloLeadership } from '../leader/solo.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { TelemetryRecorder } from '../telemetry/recorder.ts';
 import { readVersion } from './version.ts';
 
 /** `rackfire run`: the service. */
@@ -29,8 +33,13 @@ async function run(configFile: string, logLevel: string): Promise<void> {
   const log = pino({ level: logLevel, base: { pid: process.pid } });
   const registry = new Registry();
   const version = readVersion();
+  const metrics = createMetrics(registry);
+  metrics.buildInfo.set({ version }, 1);
   const clock = createSystemClock();
-  const controller = composeController(config, { clock, log, registry, version });
+  const recorder = new TelemetryRecorder(log, metrics);
+  const overrides = new OverrideBook(clock, recorder);
+  const leadership = createSoloLeadership(clock);
+  const controller = composeController(config, { clock, recorder, overrides, leadership });
   const stop = stopOnSignals();
   const { server, port } = await startHttp({ ...config.http, controller, registry });
   log.info({ version, config: configFile, http: `${config.http.host}:${port}` }, 'started');

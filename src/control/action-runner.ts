@@ -8,7 +8,9 @@ import { OutcomeUnknownError, PreconditionError, RefusedError } from './errors.t
 import type { Recorder } from './events.ts';
 import type { Flight, InFlight } from './in-flight.ts';
 
-export interface ActionRunnerOptions extends Actuators {
+export interface ActionRunnerOptions extends Omit<Actuators, 'hypervisors' | 'balancers'> {
+  /** Those of the config in force when an action starts. */
+  readonly ports: () => Pick<Actuators, 'hypervisors' | 'balancers'>;
   readonly recorder: Recorder;
   readonly inFlight: InFlight;
   readonly boots: BootLedger;
@@ -56,7 +58,7 @@ export class ActionRunner {
     let failure: unknown;
     try {
       await within({ clock, ms: ACTION_DEADLINE_MS, late: givenUp }, actionSignal, (signal) =>
-        carryOut(tier, action, bornMs, this.#options, signal),
+        carryOut(tier, action, bornMs, { ...this.#options, ...this.#options.ports() }, signal),
       );
       this.#noteServerState(tier, action);
     } catch (error) {

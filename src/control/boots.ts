@@ -45,11 +45,16 @@ const REMEMBERED_TIMES = 20;
  * restart is harmless: a node that never becomes healthy is failed by its own age.
  */
 export class BootLedger {
-  readonly #policy: BreakerPolicy;
+  #policy: BreakerPolicy;
   readonly #breakers = new Map<string, BreakerState>();
   readonly #tiers = new Map<string, TierBoots>();
 
   constructor(policy: BreakerPolicy) {
+    this.#policy = policy;
+  }
+
+  /** From now on this policy holds; what has failed so far still counts. */
+  set policy(policy: BreakerPolicy) {
     this.#policy = policy;
   }
 

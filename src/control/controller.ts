@@ -9,11 +9,13 @@ import type { Actuators } from './act.ts';
 import { ActionRunner } from './action-runner.ts';
 import { BootLedger } from './boots.ts';
 import { OutcomeUnknownError } from './errors.ts';
-import type { Recorder } from './events.ts';
+import type { ControlEvent, Recorder, SourceKind } from './events.ts';
 import { InFlight } from './in-flight.ts';
-import type { BalancerSnapshot, HostSnapshot, Hypervisor, LoadBalancer } from './ports.ts';
+import type { OverrideBook } from './override-book.ts';
+import type { BalancerSnapshot, LoadBalancer } from './ports.ts';
 import { Reassertion } from './reassertion.ts';
-import { type Snapshot, Source } from './source.ts';
+import type { Snapshot } from './source.ts';
+import { type SourceFailure, Sources } from './sources.ts';
 import { WallWatch } from './wall-watch.ts';
 import { World } from './world.ts';
 
@@ -27,15 +29,14 @@ export interface Setup extends Pick<Actuators, 'hypervisors' | 'balancers'> {
   };
 }
 
-export interface ControllerOptions extends Setup, Actuators {
+export interface ControllerOptions extends Omit<Actuators, 'hypervisors' | 'balancers'> {
+  readonly setup: Setup;
+  readonly overrides: OverrideBook;
   readonly recorder: Recorder;
 }
 
-/** What one tick would do, and what the tiers that are only watched look like; by `cluster/tier`. */
-export interface DryRun {
-  readonly ticks: ReadonlyMap<string, TierTick>;
-  readonly fixed: ReadonlyMap<string, readonly FixedNode[]>;
-}
+/** All that is known of a tier's latest tick; replaying it gives the same result. */
+export type TierTicked = Extract<ControlEvent, { readonly type: 'tier-ticked' }>;
 
 /** A balancer is asked each second, a host every few, and both at this pace while something changes there. */
 const BALANCER_INTERVAL_MS = 1_000;
@@ -56,62 +57,116 @@ const NO_TERM: Term = { createdAtSeconds: 0, transitions: 0 };
  */
 export class Controller {
   readonly #options: ControllerOptions;
-  readonly #world: World;
-  readonly #inFlight: InFlight;
+  readonly #inFlight = new InFlight(() => this.#world.forgetRoom());
   readonly #boots: BootLedger;
   readonly #wall: WallWatch;
-  readonly #hosts: readonly Source<HostSnapshot>[];
-  readonly #balancers: readonly Source<BalancerSnapshot>[];
-  readonly #reassertions: ReadonlyMap<string, Reassertion>;
   readonly #runner: ActionRunner;
   /** Nodes drained because they were sick must not be taken for booting ones, though they look alike. */
   readonly #sickBirths = new Map<string, number>();
+  readonly #strangers = new Map<string, number>();
   readonly #memories = new Map<string, TierMemory>();
-  readonly #ticks = new Map<string, TierTick>();
+  readonly #ticks = new Map<string, TierTicked>();
   readonly #fixed = new Map<string, readonly FixedNode[]>();
+  #setup: Setup;
+  #world: World;
+  readonly #sources: Sources;
+  readonly #reassertions = new Map<LoadBalancer, Reassertion>();
+  /** Aborts what ticks start; `undefined`: they start nothing. */
+  #actionSignal: AbortSignal | undefined;
   #lastTickAtMs = Number.NEGATIVE_INFINITY;
   #busy = true;
 
   constructor(options: ControllerOptions) {
-    const { clock, clusters, limits } = options;
     this.#options = options;
-    this.#wall = new WallWatch(clock);
-    this.#boots = new BootLedger(limits.breaker);
-    this.#inFlight = new InFlight(() => this.#world.forgetRoom());
-    this.#hosts = [...options.hypervisors.values()].map((port) => this.#hostSource(port));
-    this.#balancers = options.balancers.map((port) => this.#balancerSource(port));
-    this.#world = new World({
-      clusters,
-      hosts: [...options.hypervisors.keys()],
-      balancers: options.balancers.map((balancer) => balancer.name),
-      maxNodes: limits.maxNodes,
-      concurrentBootsPerHost: limits.concurrentBootsPerHost,
-      uuidOf: options.uuidOf,
-      clock,
-      wall: this.#wall,
-      inFlight: this.#inFlight,
-      boots: this.#boots,
-      sickBirths: this.#sickBirths,
-    });
-    const inFlight = this.#inFlight;
-    const tiers = clusters.flatMap(scaledTiers);
-    this.#reassertions = new Map(
-      options.balancers.map((balancer) => [
-        balancer.name,
-        new Reassertion({ ...options, balancer, tiers, inFlight }),
-      ]),
-    );
+    this.#setup = options.setup;
+    this.#wall = new WallWatch(options.clock);
+    this.#boots = new BootLedger(options.setup.limits.breaker);
     this.#runner = new ActionRunner({
       ...options,
-      inFlight,
+      ports: () => this.#setup,
+      inFlight: this.#inFlight,
       boots: this.#boots,
       onServerSet: (backend, server, to) => {
         for (const reassertion of this.#reassertions.values()) {
           reassertion.note(backend, server, to);
         }
       },
-      onSuccess: (action) => this.#pokeSources(action),
+      onSuccess: (action) => this.#sources.poke(hostOf(action)),
     });
+    this.#sources = new Sources({
+      ...options,
+      intervalMs: (kind) => this.#intervalMs(kind),
+      onHost: (port, snapshot) => this.#world.seeHost(port.host, snapshot),
+      onBalancer: (port, snapshot) => this.#seeBalancer(port, snapshot),
+    });
+    this.#world = this.#install();
+  }
+
+  /**
+   * Takes over another config while running. What did not change – a port that is the same object, a tier of
+   * the same name – goes on without a gap; what is under way ends as it was begun.
+   */
+  reconfigure(setup: Setup): void {
+    this.#setup = setup;
+    this.#boots.policy = setup.limits.breaker;
+    this.#world = this.#install();
+    const keys = new Set(setup.clusters.flatMap(({ tiers }) => tiers.map(tierKey)));
+    for (const known of [this.#ticks, this.#fixed, this.#memories]) {
+      for (const key of known.keys()) {
+        if (!keys.has(key)) {
+          known.delete(key);
+        }
+      }
+    }
+  }
+
+  /** What was remembered before a restart. */
+  restoreMemory(tier: string, memory: TierMemory): void {
+    this.#memories.set(tier, memory);
+  }
+
+  /** Sources for the ports of the setup, and a world that has seen their latest answers. */
+  #install(): World {
+    const { clock, uuidOf, overrides } = this.#options;
+    const { clusters, hypervisors, balancers, limits } = this.#setup;
+    this.#sources.replace([...hypervisors.values()], balancers);
+    const tiers = clusters.flatMap(scaledTiers);
+    for (const balancer of this.#reassertions.keys()) {
+      if (!balancers.includes(balancer)) {
+        this.#reassertions.delete(balancer);
+      }
+    }
+    for (const balancer of balancers) {
+      const known = this.#reassertions.get(balancer);
+      if (known === undefined) {
+        const parts = { ...this.#options, balancer, tiers, inFlight: this.#inFlight };
+        this.#reassertions.set(balancer, new Reassertion(parts));
+      } else {
+        known.tiers = tiers;
+      }
+    }
+    const world = new World({
+      clusters,
+      hosts: [...hypervisors.keys()],
+      balancers: balancers.map((balancer) => balancer.name),
+      maxNodes: limits.maxNodes,
+      concurrentBootsPerHost: limits.concurrentBootsPerHost,
+      uuidOf,
+      clock,
+      wall: this.#wall,
+      inFlight: this.#inFlight,
+      boots: this.#boots,
+      sickBirths: this.#sickBirths,
+      strangers: this.#strangers,
+      overrides,
+    });
+    for (const [name, snapshot] of this.#sources.hostAnswers()) {
+      world.seeHost(name, snapshot);
+    }
+    for (const [name, snapshot] of this.#sources.balancerAnswers()) {
+      world.seeBalancer(name, snapshot);
+    }
+    return world;
   }
 
   /**
@@ -130,15 +185,8 @@ export class Controller {
       );
     };
     stop.addEventListener('abort', startGrace, { once: true });
-    const loops = [
-      ...this.#hosts.map((source) =>
-        source.run((snapshot) => this.#seeHost(source.name, snapshot), stop),
-      ),
-      ...this.#balancers.map((source) =>
-        source.run((snapshot) => this.#seeBalancer(source.name, snapshot, actions.signal), stop),
-      ),
-      this.#tickWithoutBalancers(stop, actions.signal),
-    ];
+    this.#actionSignal = actions.signal;
+    const loops = [this.#sources.run(stop), this.#tickWithoutBalancers(stop)];
     for (const loop of loops) {
       loop.catch((error: unknown) => defect.abort(error));
     }
@@ -154,12 +202,21 @@ export class Controller {
    * One tick that changes nothing: asks every source twice, a second apart, because a rate needs two
    * readings, and decides.
    */
-  async dryRun(signal: AbortSignal): Promise<DryRun> {
-    await this.#askAll(signal);
+  async dryRun(signal: AbortSignal): Promise<void> {
+    await this.#sources.askAll(signal);
     await this.#options.clock.sleep(BALANCER_INTERVAL_MS, signal);
-    await this.#askAll(signal);
-    this.#tickAll(undefined);
-    return { ticks: this.#ticks, fixed: this.#fixed };
+    await this.#sources.askAll(signal);
+    this.#tickAll();
+  }
+
+  /** The latest tick of each tier, by `cluster/tier`. */
+  get ticks(): ReadonlyMap<string, TierTicked> {
+    return this.#ticks;
+  }
+
+  /** Nodes of the tiers that are only watched, by `cluster/tier`. */
+  get fixed(): ReadonlyMap<string, readonly FixedNode[]> {
+    return this.#fixed;
   }
 
   /** Milliseconds since the last tick; infinite before the first one. */
@@ -169,9 +226,12 @@ export class Controller {
 
   /** The hosts and balancers that have not answered yet, and why; empty once all have. */
   get unanswered(): readonly string[] {
-    return [...this.#hosts, ...this.#balancers]
-      .filter((source) => source.whyUnanswered !== undefined)
-      .map((source) => `${source.name}: ${source.whyUnanswered}`);
+    return this.#sources.unanswered;
+  }
+
+  /** The hosts and balancers that do not answer now, and why. */
+  get failingSources(): readonly SourceFailure[] {
+    return this.#sources.failing;
   }
 
   /**
@@ -179,82 +239,44 @@ export class Controller {
    * a standby node. So each is waited for until it has answered or failed, and one balancer has to answer.
    */
   get #mayBegin(): boolean {
-    return (
-      [...this.#hosts, ...this.#balancers].every((source) => source.isHeard) &&
-      this.#balancers.some((source) => source.latest !== undefined)
-    );
+    return this.#sources.areAllHeard && this.#sources.balancerAnswers().length > 0;
   }
 
-  #hostSource(port: Hypervisor): Source<HostSnapshot> {
-    return new Source({
-      kind: 'host',
-      name: port.host,
-      ask: (signal) => port.inspect(signal),
-      intervalMs: () => (this.#busy ? BUSY_INTERVAL_MS : HOST_INTERVAL_MS),
-      clock: this.#options.clock,
-      recorder: this.#options.recorder,
-    });
+  #intervalMs(kind: SourceKind): number {
+    if (this.#busy) {
+      return BUSY_INTERVAL_MS;
+    }
+    return kind === 'host' ? HOST_INTERVAL_MS : BALANCER_INTERVAL_MS;
   }
 
-  #balancerSource(port: LoadBalancer): Source<BalancerSnapshot> {
-    return new Source({
-      kind: 'balancer',
-      name: port.name,
-      ask: (signal) => port.inspect(signal),
-      intervalMs: () => (this.#busy ? BUSY_INTERVAL_MS : BALANCER_INTERVAL_MS),
-      clock: this.#options.clock,
-      recorder: this.#options.recorder,
-    });
-  }
-
-  async #askAll(signal: AbortSignal): Promise<void> {
-    await Promise.all([
-      ...this.#hosts.map(async (source) => {
-        const snapshot = await source.ask(signal);
-        if (snapshot !== undefined) {
-          this.#seeHost(source.name, snapshot);
-        }
-      }),
-      ...this.#balancers.map(async (source) => {
-        const snapshot = await source.ask(signal);
-        if (snapshot !== undefined) {
-          this.#world.seeBalancer(source.name, snapshot);
-        }
-      }),
-    ]);
-  }
-
-  #seeHost(name: string, snapshot: Snapshot<HostSnapshot>): void {
-    this.#world.seeHost(name, snapshot);
-  }
-
-  async #seeBalancer(
-    name: string,
-    snapshot: Snapshot<BalancerSnapshot>,
-    actionSignal: AbortSignal,
-  ): Promise<void> {
+  async #seeBalancer(port: LoadBalancer, snapshot: Snapshot<BalancerSnapshot>): Promise<void> {
+    const { name } = port;
+    const signal = this.#actionSignal;
+    if (signal === undefined) {
+      this.#world.seeBalancer(name, snapshot);
+      return;
+    }
     const warnings = snapshot.value.warnings ?? [];
     this.#options.recorder.record({ type: 'balancer-warned', balancer: name, warnings });
-    const restored = await this.#reassertions.get(name)?.restore(snapshot.value, actionSignal);
+    const restored = await this.#reassertions.get(port)?.restore(snapshot.value, signal);
     if (restored === true) {
       this.#world.seeBalancer(name, snapshot);
-      this.#tickAll(actionSignal);
+      this.#tickAll();
     }
   }
 
   /** A tick at least each second, also while no balancer answers: what hosts say still counts. */
-  async #tickWithoutBalancers(signal: AbortSignal, actionSignal: AbortSignal): Promise<void> {
+  async #tickWithoutBalancers(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#options.clock.sleep(BALANCER_INTERVAL_MS, signal).catch(() => undefined);
       if (!signal.aborted && this.tickAgeMs >= BALANCER_INTERVAL_MS) {
-        this.#tickAll(actionSignal);
+        this.#tickAll();
       }
     }
   }
 
-  /** @param actionSignal - Aborts what the tick starts; `undefined`: start nothing. */
-  #tickAll(actionSignal: AbortSignal | undefined): void {
-    const { clock, clusters, recorder } = this.#options;
+  #tickAll(): void {
+    const { clock, recorder } = this.#options;
     const jumpMs = this.#wall.check();
     if (jumpMs !== 0) {
       recorder.record({ type: 'clock-jumped', jumpMs });
@@ -262,11 +284,11 @@ export class Controller {
     // Whole milliseconds: what a tick saw is kept, and fractions would be noise there.
     const atMs = Math.round(clock.steadyMs());
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
-    for (const cluster of clusters) {
+    for (const cluster of this.#setup.clusters) {
       const startMs = clock.steadyMs();
       for (const tier of cluster.tiers) {
         if (tier.scaling === 'automatic') {
-          this.#tickTier(cluster, tier, atMs, actionSignal);
+          this.#tickTier(cluster, tier, atMs);
         } else {
           const nodes = this.#world.observeFixed(tier, atMs);
           this.#fixed.set(tierKey(tier), nodes);
@@ -277,16 +299,12 @@ export class Controller {
       recorder.record({ type: 'cluster-ticked', cluster: cluster.name, durationMs });
     }
     this.#lastTickAtMs = atMs;
-    this.#busy = this.#inFlight.size > 0 || [...this.#ticks.values()].some(isChanging);
+    this.#busy =
+      this.#inFlight.size > 0 || [...this.#ticks.values()].some(({ tick }) => isChanging(tick));
   }
 
-  #tickTier(
-    cluster: Cluster,
-    tier: ScaledTier,
-    atMs: number,
-    actionSignal: AbortSignal | undefined,
-  ): void {
-    const { leadership, recorder } = this.#options;
+  #tickTier(cluster: Cluster, tier: ScaledTier, atMs: number): void {
+    const { leadership, overrides, recorder } = this.#options;
     const key = tierKey(tier);
     const term = leadership.term();
     const memory = this.#memories.get(key) ?? EMPTY_MEMORY;
@@ -302,16 +320,27 @@ export class Controller {
       observation = this.#world.observe(tier, term ?? NO_TERM, atMs);
       tick = tickTier(tier, cluster.mode, observation, memory);
     }
-    this.#ticks.set(key, tick);
-    recorder.record({ type: 'tier-ticked', tier, mode: cluster.mode, observation, memory, tick });
-    if (actionSignal === undefined) {
+    const ticked = {
+      type: 'tier-ticked',
+      tier,
+      mode: cluster.mode,
+      observation,
+      memory,
+      tick,
+    } as const;
+    this.#ticks.set(key, ticked);
+    recorder.record(ticked);
+    if (this.#actionSignal === undefined) {
       return;
     }
     this.#memories.set(key, tick.memory);
+    if (this.#world.isEveryHostFresh(atMs)) {
+      overrides.forgetGone(tier, tick.nodes);
+    }
     if (term !== undefined && this.#mayBegin) {
       for (const action of tick.actions) {
         this.#noteSick(action, tick);
-        this.#runner.start(tier, action, actionSignal);
+        this.#runner.start(tier, action, this.#actionSignal);
       }
     }
   }
@@ -322,14 +351,6 @@ export class Controller {
       this.#sickBirths.set(node.name, node.bornMs);
     } else if (action.kind === 'admit') {
       this.#sickBirths.delete(action.node);
-    }
-  }
-
-  #pokeSources(action: Action): void {
-    const host = hostOf(action);
-    this.#hosts.find((source) => source.name === host)?.poke();
-    for (const balancer of this.#balancers) {
-      balancer.poke();
     }
   }
 }

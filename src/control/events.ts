@@ -1,4 +1,4 @@
-/** All that the loop has to say. Log lines, metrics and (later) the journal are made from these. */
+/** All that the loop has to say. Log lines, metrics and the journal are made from these. */
 
 import type { FixedTier, Mode, ScaledTier } from '../scaler/cluster.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
@@ -6,8 +6,12 @@ import type { TierMemory } from '../scaler/decide.ts';
 import type { Observation } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 import type { TierTick } from '../scaler/tick.ts';
+import type { GivenOverride } from './ports.ts';
 
 export type SourceKind = 'host' | 'balancer';
+
+/** Why an override is in force no longer. */
+export type OverrideEnd = 'expired' | 'withdrawn' | 'node-gone';
 
 export type ControlEvent =
   | {
@@ -64,7 +68,13 @@ export type ControlEvent =
       readonly balancer: string;
       readonly warnings: readonly string[];
     }
-  | { readonly type: 'clock-jumped'; readonly jumpMs: number };
+  | { readonly type: 'clock-jumped'; readonly jumpMs: number }
+  | { readonly type: 'override-given'; readonly given: GivenOverride }
+  | {
+      readonly type: 'override-ended';
+      readonly given: GivenOverride;
+      readonly why: OverrideEnd;
+    };
 
 /** Takes events; never throws and never waits. */
 export interface Recorder {

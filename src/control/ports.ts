@@ -1,5 +1,6 @@
 /** What the loop needs from the world. Adapters implement these and never import each other. */
 
+import type { NodeWord, TierWord } from '../scaler/override.ts';
 import type { AdminState, CheckState, DomainState, Sample, Term } from '../scaler/observation.ts';
 
 /** A domain on a host, with the marks that its host keeps for it. */
@@ -137,4 +138,16 @@ export interface LoadBalancer {
 export interface Leadership {
   /** The term in force, or `undefined` when this process must not act. Asked before every action. */
   term(): Term | undefined;
+}
+
+/** An override as people give it and as it is kept over restarts: with times of the wall clock. */
+export interface GivenOverride {
+  /** `o1`, `o2`, … */
+  readonly id: string;
+  /** `cluster/tier`. */
+  readonly tier: string;
+  readonly word: TierWord | NodeWord;
+  readonly reason: string;
+  readonly givenAtMs: number;
+  readonly expiresAtMs: number;
 }

@@ -30,6 +30,10 @@ export class Reassertion {
     this.#intent = new ServerIntent(options.tiers);
   }
 
+  set tiers(tiers: readonly ScaledTier[]) {
+    this.#intent.tiers = tiers;
+  }
+
   /** What this process has just set there. */
   note(backend: string, server: string, to: AdminState): void {
     this.#intent.set(backend, server, to);

@@ -9,11 +9,15 @@ import type { BalancerSnapshot, ServerChange } from './ports.ts';
  * @see https://docs.haproxy.org/2.6/configuration.html#5.2-init-state – a reload starts from the config
  */
 export class ServerIntent {
-  readonly #tiers: readonly ScaledTier[];
+  #tiers: readonly ScaledTier[];
   readonly #states = new Map<string, AdminState>();
   #epoch: string | undefined;
 
   constructor(tiers: readonly ScaledTier[]) {
+    this.#tiers = tiers;
+  }
+
+  set tiers(tiers: readonly ScaledTier[]) {
     this.#tiers = tiers;
   }
 

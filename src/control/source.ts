@@ -51,6 +51,11 @@ export class Source<T> {
     return this.#latest === undefined ? this.#lastFailure : undefined;
   }
 
+  /** Why it does not answer now; `undefined` while it does. */
+  get failure(): string | undefined {
+    return this.#failing === true ? this.#lastFailure : undefined;
+  }
+
   /** True once it has answered or failed. */
   get isHeard(): boolean {
     return this.#failing !== undefined;

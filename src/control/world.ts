@@ -27,6 +27,7 @@ import {
   updateHostView,
 } from './host-view.ts';
 import type { InFlight } from './in-flight.ts';
+import type { OverrideBook } from './override-book.ts';
 import type {
   BackendReport,
   BalancerSnapshot,
@@ -70,6 +71,9 @@ export interface WorldOptions {
   readonly boots: BootLedger;
   /** Births of nodes that were drained because they were sick, by name. */
   readonly sickBirths: ReadonlyMap<string, number>;
+  /** Since when something answers at a node's address that no host shows, by the node's name. */
+  readonly strangers: Map<string, number>;
+  readonly overrides: OverrideBook;
 }
 
 /** The latest answers of all sources, indexed by tier, and what they mean for one tier now. */
@@ -154,7 +158,7 @@ export class World {
       signals: readSignals(
         this.#balancers.map((balancer) => ({
           report: balancer.byTier.get(tierKey(tier))?.report,
-          ageMs: atMs - stampOf(balancer.snapshot),
+          ageMs: Math.round(atMs - stampOf(balancer.snapshot)),
         })),
       ),
       nodes: this.#nodes(tier, atMs),
@@ -165,7 +169,7 @@ export class World {
       fleetRoom: this.#fleetRoom(),
       concurrentBootsPerHost,
       bootTimeMs: boots.bootTimeMs(tier),
-      overrides: [],
+      overrides: this.#options.overrides.ofTier(tier),
     };
   }
 
@@ -185,7 +189,7 @@ export class World {
       }
     }
     for (const { action, tier: flying } of this.#options.inFlight.all()) {
-      if (flying === tier && (numbers.get(action.number) ?? []).length === 0) {
+      if (tierKey(flying) === key && (numbers.get(action.number) ?? []).length === 0) {
         numbers.set(action.number, this.#unseenBoot(action, atMs));
       }
     }
@@ -272,8 +276,40 @@ export class World {
     const operation = this.#options.inFlight.operationOf(name);
     const leaving =
       domains[0] !== undefined && this.#options.sickBirths.get(name) === domains[0].bornMs;
-    const sighting = { number, domains, servers, leaving };
-    return operation === undefined ? sighting : { ...sighting, operation };
+    const strangerForMs = this.#watchStranger(name, domains, servers, atMs);
+    return {
+      number,
+      domains,
+      servers,
+      leaving,
+      ...(strangerForMs === undefined ? {} : { strangerForMs }),
+      ...(operation === undefined ? {} : { operation }),
+    };
+  }
+
+  /** How long something has served in a node's place without being one, while every host answers. */
+  #watchStranger(
+    name: string,
+    domains: readonly DomainSighting[],
+    servers: readonly ServerSighting[],
+    atMs: number,
+  ): number | undefined {
+    const { strangers } = this.#options;
+    const answers = servers.some(
+      (server) => server.answered && server.admin === 'ready' && server.check === 'passed',
+    );
+    if (domains.length > 0 || !answers || !this.isEveryHostFresh(atMs)) {
+      strangers.delete(name);
+      return undefined;
+    }
+    const sinceMs = strangers.get(name) ?? atMs;
+    strangers.set(name, sinceMs);
+    return atMs - sinceMs;
+  }
+
+  /** What no host shows is nowhere. */
+  isEveryHostFresh(atMs: number): boolean {
+    return this.#hosts.every((host) => atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS);
   }
 
   #domainSighting(host: string, report: DomainReport, fresh: boolean): DomainSighting {
@@ -282,7 +318,7 @@ export class World {
       state: report.state,
       mark: report.uuid === this.#uuidOf(report.name) ? 'ours' : 'foreign',
       bornMs: report.bornMs,
-      ageMs: this.#options.wall.ageMs(report.bornMs),
+      ageMs: Math.round(this.#options.wall.ageMs(report.bornMs)),
       fresh,
     };
   }

@@ -119,6 +119,9 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
   };
 }
 
+/** Of a node that died, HAProxy's checks say so much sooner; a host shows a new one much sooner. */
+const STRANGER_AFTER_MS = 15_000;
+
 interface PhaseFacts {
   readonly hostsComplete: boolean;
   readonly sessionsKnown: boolean;
@@ -133,7 +136,7 @@ function derivePhase(
 ): NodePhase {
   const [domain, second] = sighting.domains;
   if (domain === undefined) {
-    return phaseWithoutDomain(sighting.operation, servers, hostsComplete);
+    return phaseWithoutDomain(sighting, servers, hostsComplete);
   }
   if (second !== undefined || domain.mark === 'foreign') {
     return 'conflict';
@@ -159,7 +162,7 @@ function derivePhase(
 }
 
 function phaseWithoutDomain(
-  operation: ActionKind | undefined,
+  { operation, strangerForMs = 0 }: NodeSighting,
   servers: ServerSummary,
   hostsComplete: boolean,
 ): NodePhase {
@@ -168,6 +171,9 @@ function phaseWithoutDomain(
   }
   if (operation === 'destroy') {
     return 'stopping';
+  }
+  if (strangerForMs > STRANGER_AFTER_MS) {
+    return 'conflict';
   }
   // A server in rotation whose check passes has something behind it that no host has shown yet: a host
   // that never answered, a stranger at our address, or a node that died a moment ago.

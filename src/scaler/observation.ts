@@ -83,6 +83,8 @@ export interface NodeSighting {
   readonly servers: readonly ServerSighting[];
   /** This tenant was drained because it was sick. */
   readonly leaving?: boolean;
+  /** For so long, something has answered HAProxy's check here that no host shows; absent when it does not. */
+  readonly strangerForMs?: number;
   /** An action of ours that has not yet been seen in a later snapshot. */
   readonly operation?: ActionKind;
 }

@@ -1,9 +1,17 @@
-import type { Logger } from 'pino';
 import type { ControlEvent, Recorder } from '../control/events.ts';
+import type { GivenOverride } from '../control/ports.ts';
 import { tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
 import type { Sample } from '../scaler/observation.ts';
 import type { Metrics } from './metrics.ts';
+
+/** As pino's. @see EventLog for one that remembers, too */
+export interface Log {
+  error(fields: object, msg: string): void;
+  warn(fields: object, msg: string): void;
+  info(fields: object, msg: string): void;
+  debug(fields: object, msg: string): void;
+}
 
 type TierTicked = Extract<ControlEvent, { readonly type: 'tier-ticked' }>;
 
@@ -21,14 +29,14 @@ const PHASES: readonly NodePhase[] = [
 
 /** Turns events into log lines – one for each change, none for a converged tick – and into metrics. */
 export class TelemetryRecorder implements Recorder {
-  readonly #log: Logger;
+  readonly #log: Log;
   readonly #metrics: Metrics;
   /** What was said last of each tier, so that only changes are said. */
   readonly #said = new Map<string, string>();
   /** Nodes in service at the last tick, by tier. */
   readonly #inService = new Map<string, ReadonlySet<string>>();
 
-  constructor(log: Logger, metrics: Metrics) {
+  constructor(log: Log, metrics: Metrics) {
     this.#log = log;
     this.#metrics = metrics;
   }
@@ -75,6 +83,13 @@ export class TelemetryRecorder implements Recorder {
         });
       case 'clock-jumped':
         return this.#log.warn({ jumpMs: event.jumpMs }, 'wall clock jumped, deadlines restart');
+      case 'override-given':
+        return this.#log.info(describeOverride(event.given), 'override given');
+      case 'override-ended':
+        return this.#log.info(
+          { ...describeOverride(event.given), why: event.why },
+          'override ended',
+        );
     }
   }
 
@@ -248,6 +263,12 @@ function describeAction({
   const { kind, node, reason } = action;
   const host = 'host' in action ? action.host : undefined;
   return { cluster: tier.cluster, tier: tier.name, action: kind, node, host, reason };
+}
+
+function describeOverride({ id, tier, word, reason, expiresAtMs }: GivenOverride) {
+  const [cluster, tierName] = tier.split('/');
+  const expiresAt = new Date(expiresAtMs).toISOString();
+  return { cluster, tier: tierName, override: id, ...word, reason, expiresAt };
 }
 
 function signalFields({ observation }: TierTicked) {

@@ -516,10 +516,15 @@ test('after the wall clock was set back, a boot that never passes is still given
 test('a dry run decides and says what it would do, and sends nothing', async () => {
   await using lab = startLab({ nodes: 2, rps: 400 });
   await lab.stop();
-  const run = lab.createController().dryRun(new AbortController().signal);
+  const controller = lab.createController();
+  const run = controller.dryRun(new AbortController().signal);
   await lab.clock.step(2 * SECOND);
-  const { ticks } = await run;
-  expect(ticks.get('news/web')?.actions.map(({ kind }) => kind)).toEqual(['boot', 'boot', 'boot']);
+  await run;
+  expect(controller.ticks.get('news/web')?.tick.actions.map(({ kind }) => kind)).toEqual([
+    'boot',
+    'boot',
+    'boot',
+  ]);
   expect(lab.world.calls).toEqual([]);
   expect(lab.log.of('action-started')).toEqual([]);
 });
@@ -534,8 +539,8 @@ test.each(['unreachable', 'hang', 'deaf'] as const)(
     const controller = lab.createController();
     const run = controller.dryRun(new AbortController().signal);
     await lab.clock.step(12 * SECOND);
-    const { ticks } = await run;
-    expect(ticks.get('news/web')?.decision.signalsKnown).toBe(false);
+    await run;
+    expect(controller.ticks.get('news/web')?.tick.decision.signalsKnown).toBe(false);
     expect(controller.unanswered).not.toEqual([]);
     expect(lab.world.calls).toEqual([]);
   },

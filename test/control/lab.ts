@@ -1,7 +1,8 @@
 /** A controller in a simulated world, in virtual time. */
 
-import { Controller } from '../../src/control/controller.ts';
+import { Controller, type Setup } from '../../src/control/controller.ts';
 import type { Recorder } from '../../src/control/events.ts';
+import { OverrideBook } from '../../src/control/override-book.ts';
 import type { Mode, ScaledTier } from '../../src/scaler/cluster.ts';
 import type { Node } from '../../src/scaler/node-phase.ts';
 import { EventLog } from './event-log.ts';
@@ -45,7 +46,20 @@ export class Lab implements AsyncDisposable {
   createController(): Controller {
     const { world, clock, tier } = this;
     this.log = new EventLog();
+    const recorder = this.#options.recorder ?? this.log;
     return new Controller({
+      setup: this.setupOf(tier),
+      leadership: world.lease,
+      overrides: new OverrideBook(clock, recorder),
+      uuidOf,
+      clock,
+      recorder,
+    });
+  }
+
+  setupOf(tier: ScaledTier): Setup {
+    const { world } = this;
+    return {
       clusters: [makeCluster(tier, this.#options.mode)],
       limits: {
         maxNodes: 100,
@@ -54,11 +68,7 @@ export class Lab implements AsyncDisposable {
       },
       hypervisors: new Map(world.hosts.map((host) => [host.host, host])),
       balancers: world.balancers,
-      leadership: world.lease,
-      uuidOf,
-      clock,
-      recorder: this.#options.recorder ?? this.log,
-    });
+    };
   }
 
   start(): void {

@@ -3,6 +3,7 @@ import { BootLedger } from '../../src/control/boots.ts';
 import { InFlight } from '../../src/control/in-flight.ts';
 import type { BackendReport, DomainReport, ServerReport } from '../../src/control/ports.ts';
 import { WallWatch } from '../../src/control/wall-watch.ts';
+import { OverrideBook } from '../../src/control/override-book.ts';
 import { World } from '../../src/control/world.ts';
 import type { Cluster, ScaledTier } from '../../src/scaler/cluster.ts';
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
@@ -39,6 +40,8 @@ class Stage {
       inFlight: this.inFlight,
       boots: this.boots,
       sickBirths: this.sickBirths,
+      strangers: new Map(),
+      overrides: new OverrideBook(this.clock, { record: () => undefined }),
     });
   }
 

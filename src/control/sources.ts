@@ -1,0 +1,174 @@
+import type { Clock } from './clock.ts';
+import type { Recorder, SourceKind } from './events.ts';
+import type { BalancerSnapshot, HostSnapshot, Hypervisor, LoadBalancer } from './ports.ts';
+import { type Snapshot, Source } from './source.ts';
+
+export interface SourcesOptions {
+  readonly clock: Clock;
+  readonly recorder: Recorder;
+  /** How long to wait after an answer. */
+  readonly intervalMs: (kind: SourceKind) => number;
+  readonly onHost: (port: Hypervisor, snapshot: Snapshot<HostSnapshot>) => void;
+  readonly onBalancer: (
+    port: LoadBalancer,
+    snapshot: Snapshot<BalancerSnapshot>,
+  ) => Promise<void> | void;
+}
+
+/** A source, and the end of its being asked. */
+interface Asked<T> {
+  readonly source: Source<T>;
+  readonly onSnapshot: (snapshot: Snapshot<T>) => Promise<void> | void;
+  readonly removed: AbortController;
+}
+
+/** Every host and balancer of the config in force, each asked at its own pace. */
+export class Sources {
+  readonly #options: SourcesOptions;
+  readonly #hosts = new Map<Hypervisor, Asked<HostSnapshot>>();
+  readonly #balancers = new Map<LoadBalancer, Asked<BalancerSnapshot>>();
+  readonly #loops = new Set<Promise<void>>();
+  /** While it runs: begins to ask one more. */
+  #begin: (<T>(asked: Asked<T>) => void) | undefined;
+
+  constructor(options: SourcesOptions) {
+    this.#options = options;
+  }
+
+  /** Asks these from now on. A port that is the same object is asked on without a gap. */
+  replace(hypervisors: readonly Hypervisor[], balancers: readonly LoadBalancer[]): void {
+    this.#replaceIn(this.#hosts, hypervisors, (port) => ({
+      source: this.#source('host', port.host, (signal) => port.inspect(signal)),
+      onSnapshot: (snapshot) => this.#options.onHost(port, snapshot),
+      removed: new AbortController(),
+    }));
+    this.#replaceIn(this.#balancers, balancers, (port) => ({
+      source: this.#source('balancer', port.name, (signal) => port.inspect(signal)),
+      onSnapshot: (snapshot) => this.#options.onBalancer(port, snapshot),
+      removed: new AbortController(),
+    }));
+  }
+
+  /** Asks all of them until the signal is aborted. When one loop fails, which is a defect, all end and it rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const defect = new AbortController();
+    const stop = AbortSignal.any([signal, defect.signal]);
+    const stopped = new Promise((resolve) => {
+      stop.addEventListener('abort', resolve, { once: true });
+    });
+    this.#begin = ({ source, onSnapshot, removed }) => {
+      const loop = source
+        .run(onSnapshot, AbortSignal.any([stop, removed.signal]))
+        .catch((error: unknown) => defect.abort(error))
+        .finally(() => this.#loops.delete(loop));
+      this.#loops.add(loop);
+    };
+    for (const asked of this.#hosts.values()) {
+      this.#begin(asked);
+    }
+    for (const asked of this.#balancers.values()) {
+      this.#begin(asked);
+    }
+    if (!stop.aborted) {
+      await stopped;
+    }
+    this.#begin = undefined;
+    await Promise.all(this.#loops);
+    defect.signal.throwIfAborted();
+  }
+
+  /** Asks each once. */
+  async askAll(signal: AbortSignal): Promise<void> {
+    const askOne = async <T>({ source, onSnapshot }: Asked<T>): Promise<void> => {
+      const snapshot = await source.ask(signal);
+      if (snapshot !== undefined) {
+        await onSnapshot(snapshot);
+      }
+    };
+    await Promise.all([
+      ...[...this.#hosts.values()].map(askOne),
+      ...[...this.#balancers.values()].map(askOne),
+    ]);
+  }
+
+  /** The latest answers of the hosts, by name. */
+  hostAnswers(): readonly (readonly [string, Snapshot<HostSnapshot>])[] {
+    return answersOf(this.#hosts.values());
+  }
+
+  balancerAnswers(): readonly (readonly [string, Snapshot<BalancerSnapshot>])[] {
+    return answersOf(this.#balancers.values());
+  }
+
+  /** Those that have not answered yet, and why; empty once all have. */
+  get unanswered(): readonly string[] {
+    return this.#all()
+      .filter((source) => source.whyUnanswered !== undefined)
+      .map((source) => `${source.name}: ${source.whyUnanswered}`);
+  }
+
+  /** Those that do not answer now, and why. */
+  get failing(): readonly SourceFailure[] {
+    return this.#all().flatMap((source) =>
+      source.failure === undefined ? [] : [{ name: source.name, why: source.failure }],
+    );
+  }
+
+  /** Each has answered or failed. */
+  get areAllHeard(): boolean {
+    return this.#all().every((source) => source.isHeard);
+  }
+
+  /** Something was done there: ask now. A server may have been set on each balancer. */
+  poke(host: string | undefined): void {
+    for (const { source } of this.#hosts.values()) {
+      if (source.name === host) {
+        source.poke();
+      }
+    }
+    for (const { source } of this.#balancers.values()) {
+      source.poke();
+    }
+  }
+
+  #all(): readonly (Source<HostSnapshot> | Source<BalancerSnapshot>)[] {
+    return [...this.#hosts.values(), ...this.#balancers.values()].map(({ source }) => source);
+  }
+
+  #source<T>(kind: SourceKind, name: string, ask: (signal: AbortSignal) => Promise<T>): Source<T> {
+    const { clock, recorder, intervalMs } = this.#options;
+    return new Source({ kind, name, ask, intervalMs: () => intervalMs(kind), clock, recorder });
+  }
+
+  #replaceIn<P, T>(
+    known: Map<P, Asked<T>>,
+    ports: readonly P[],
+    create: (port: P) => Asked<T>,
+  ): void {
+    for (const [port, { removed }] of known) {
+      if (!ports.includes(port)) {
+        removed.abort(new Error('not in the config any more'));
+        known.delete(port);
+      }
+    }
+    for (const port of ports) {
+      if (!known.has(port)) {
+        const asked = create(port);
+        known.set(port, asked);
+        this.#begin?.(asked);
+      }
+    }
+  }
+}
+
+/** A host or balancer that does not answer now. */
+export interface SourceFailure {
+  readonly name: string;
+  readonly why: string;
+}
+
+function answersOf<T>(asked: Iterable<Asked<T>>): readonly (readonly [string, Snapshot<T>])[] {
+  return [...asked].flatMap(({ source }) =>
+    source.latest === undefined ? [] : [[source.name, source.latest] as const],
+  );
+}
