@@ -29,7 +29,13 @@ export function compile(written: WrittenConfig): Config {
         openMs: parseDurationMs(limits.breaker.open),
       },
     },
-    http: { host, port: Number(port) },
+    leadership: { path: written.leadership.path },
+    journal: {
+      path: written.journal.path,
+      retentionMs: parseDurationMs(written.journal.retention),
+      maxBytes: parseAmountMiB(written.journal.maxSize) * 2 ** 20,
+    },
+    http: { host, port: Number(port), tokenFile: written.http.tokenFile },
   };
 }
 

@@ -9,8 +9,25 @@ export interface Config {
   readonly balancers: readonly BalancerConfig[];
   readonly clusters: readonly Cluster[];
   readonly limits: LimitsConfig;
-  /** Loopback address of health and metrics. */
-  readonly http: { readonly host: string; readonly port: number };
+  /** The lock that says which Rackfire of this machine acts. */
+  readonly leadership: { readonly path: string };
+  readonly journal: JournalConfig;
+  readonly http: HttpConfig;
+}
+
+/** Where and how long things are remembered. */
+export interface JournalConfig {
+  readonly path: string;
+  readonly retentionMs: number;
+  readonly maxBytes: number;
+}
+
+/** Loopback address of health, metrics and the API. */
+export interface HttpConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Without it nothing can be changed by the API. */
+  readonly tokenFile: string | undefined;
 }
 
 /** A host whose nodes are local processes. */

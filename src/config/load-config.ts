@@ -52,10 +52,11 @@ export function parseConfig(text: string, file: string): LoadedConfig {
  * @throws ConfigError when it cannot be read: not there, not allowed, not a regular file, not UTF-8.
  */
 export async function loadConfig(path: string): Promise<LoadedConfig> {
-  return parseConfig(await readText(path), path);
+  return parseConfig(await readConfigText(path), path);
 }
 
-async function readText(path: string): Promise<string> {
+/** The text of a config file. @throws ConfigError when it cannot be read. */
+export async function readConfigText(path: string): Promise<string> {
   let bytes: Buffer;
   try {
     await using file = await open(path, 'r');

@@ -100,6 +100,25 @@ const limits = section({
     .describe('Stops booting where boots keep failing.'),
 });
 
+const leadership = section({
+  driver: choice(['file'], ['kubernetes'])
+    .default('file')
+    .describe('`file`: a lock on this machine, for Rackfires that run on it.'),
+  path: absolutePath(255)
+    .default('/run/rackfire/leader')
+    .describe('The lock file, on a local disk; one for each installation.'),
+  namespace: notBuiltYet('namespace'),
+  name: notBuiltYet('name'),
+});
+
+const journal = section({
+  path: absolutePath(255)
+    .default('/var/lib/rackfire/journal.db')
+    .describe('SQLite file with samples, decisions, events and overrides.'),
+  retention: duration('1h', '366d').default('30d').describe('Older entries are removed.'),
+  maxSize: amount('16MiB').default('1GiB').describe('Beyond it the oldest entries are removed.'),
+});
+
 /** The whole file as it is written, defaults filled in. */
 export const WrittenConfig = section({
   installation: name().describe(
@@ -113,13 +132,15 @@ export const WrittenConfig = section({
   clusters: z.array(cluster).min(1).max(100).describe('The sites.'),
   placement: notBuiltYet('placement'),
   limits: limits.prefault({}).describe('Safety limits of the whole installation.'),
-  leadership: notBuiltYet('leadership'),
-  journal: notBuiltYet('journal'),
+  leadership: leadership.prefault({}).describe('Which one of several Rackfires acts.'),
+  journal: journal.prefault({}).describe('What is remembered; losing it is harmless.'),
   http: section({
     listen: loopbackListen()
       .default('127.0.0.1:9500')
-      .describe('Loopback address of health and metrics.'),
-    tokenFile: notBuiltYet('tokenFile'),
+      .describe('Loopback address of health, metrics and the API.'),
+    tokenFile: absolutePath(255)
+      .optional()
+      .describe('File with the token that the API asks for before it changes anything.'),
   }).prefault({}),
 });
 export type WrittenConfig = z.output<typeof WrittenConfig>;

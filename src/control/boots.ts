@@ -144,6 +144,11 @@ export class BootLedger {
     return [...resting.keys()];
   }
 
+  /** What boots took before a restart. @param key - `cluster/tier`. */
+  restoreTime(key: string, bootTimeMs: number): void {
+    this.#tierOf(key).timesMs.push(bootTimeMs);
+  }
+
   /** The 80th percentile of the latest times from order to first passed check. */
   bootTimeMs(tier: ScaledTier): number | undefined {
     const sorted = this.#tier(tier).timesMs.toSorted((one, other) => one - other);
@@ -167,7 +172,10 @@ export class BootLedger {
   }
 
   #tier(tier: ScaledTier): TierBoots {
-    const key = tierKey(tier);
+    return this.#tierOf(tierKey(tier));
+  }
+
+  #tierOf(key: string): TierBoots {
     let boots = this.#tiers.get(key);
     if (boots === undefined) {
       boots = { pending: new Map(), resting: new Map(), failedBirths: new Map(), timesMs: [] };

@@ -120,9 +120,22 @@ export class Controller {
     }
   }
 
-  /** What was remembered before a restart. */
-  restoreMemory(tier: string, memory: TierMemory): void {
-    this.#memories.set(tier, memory);
+  /**
+   * What was known before a restart: scaling policies look back on it, and the boot time is not learned anew.
+   * The count and the windows are not taken over: the world says what is there, and scale-in waits for a full
+   * window of known signals, because nobody watched meanwhile.
+   */
+  restore(tier: string, memory: TierMemory, bootTimeMs: number | undefined): void {
+    const nowMs = this.#options.clock.steadyMs();
+    // A clock that was set back must not keep a change in the future.
+    const changes = memory.changes.map((change) => ({
+      ...change,
+      atMs: Math.min(change.atMs, nowMs),
+    }));
+    this.#memories.set(tier, { ...EMPTY_MEMORY, changes });
+    if (bootTimeMs !== undefined) {
+      this.#boots.restoreTime(tier, bootTimeMs);
+    }
   }
 
   /** Sources for the ports of the setup, and a world that has seen their latest answers. */

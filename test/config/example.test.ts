@@ -62,7 +62,7 @@ test('the JSON Schema accepts the example, and refuses unknown keys and those no
   expect({
     example: isAccepted(example),
     unknownKey: isAccepted({ ...example, limit: {} }),
-    notBuiltYet: isAccepted({ ...example, journal: { path: '/x' } }),
+    notBuiltYet: isAccepted({ ...example, placement: {} }),
     missing: isAccepted({ ...example, hosts: undefined }),
   }).toEqual({ example: true, unknownKey: false, notBuiltYet: false, missing: false });
 });

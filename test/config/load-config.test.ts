@@ -37,7 +37,13 @@ describe('a config that says only what must be said', () => {
         concurrentBootsPerHost: 4,
         breaker: { failures: 3, windowMs: 600_000, openMs: 300_000 },
       },
-      http: { host: '127.0.0.1', port: 9_500 },
+      leadership: { path: '/run/rackfire/leader' },
+      journal: {
+        path: '/var/lib/rackfire/journal.db',
+        retentionMs: 30 * 86_400_000,
+        maxBytes: 2 ** 30,
+      },
+      http: { host: '127.0.0.1', port: 9_500, tokenFile: undefined },
     });
     expect(clusters).toHaveLength(1);
     expect(clusters[0]).toMatchObject({ name: 'news', mode: 'full' });

@@ -110,14 +110,13 @@ describe('words that this version does not build yet', () => {
     [
       'whole sections',
       withRootLines(
-        'network: {}\nplacement: {}\nleadership: {}\njournal:\nhttp: { tokenFile: /token }',
+        'network: {}\nplacement: {}\nleadership: { driver: kubernetes, namespace: x }',
       ),
       [
         `6:1 network: ${remove('network')}`,
         `7:1 placement: ${remove('placement')}`,
-        `8:1 leadership: ${remove('leadership')}`,
-        `9:1 journal: ${remove('journal')}`,
-        `10:9 http.tokenFile: ${remove('tokenFile')}`,
+        '8:23 leadership.driver: `kubernetes` is not built yet in this version; `file` is',
+        `8:35 leadership.namespace: ${remove('namespace')}`,
       ],
     ],
     [

@@ -1,0 +1,181 @@
+/** The config of a running service: looked at again when its file changes, and the last good one stays. */
+
+import type { Clock } from '../control/clock.ts';
+import { ConfigError } from '../control/errors.ts';
+import { listEffective } from './effective.ts';
+import { type LoadedConfig, parseConfig, readConfigText } from './load-config.ts';
+import { InvalidConfigError, type Problem } from './problems.ts';
+
+/** A value in force that a reload changed. `undefined`: it is new, or gone. */
+export interface ConfigChange {
+  readonly path: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+export type ReloadResult =
+  | { readonly outcome: 'unchanged' }
+  | {
+      readonly outcome: 'applied';
+      readonly changes: readonly ConfigChange[];
+      /** Of these, the paths that take effect when the service is started again. */
+      readonly atNextStart: readonly string[];
+    }
+  | { readonly outcome: 'refused'; readonly refusal: Refusal };
+
+/** Why the file as it stands now is not in force. Nothing of it is. */
+export interface Refusal {
+  readonly atMs: number;
+  readonly message: string;
+  /** Empty when the file could not be read at all. */
+  readonly problems: readonly Problem[];
+}
+
+interface ConfigKeeperOptions {
+  readonly file: string;
+  readonly loaded: LoadedConfig;
+  /** Puts a config in force. What it throws refuses the config. */
+  readonly apply: (loaded: LoadedConfig) => void;
+  /** Sees the result of each reload, whoever asked for it. */
+  readonly onReload: (result: ReloadResult) => void;
+  readonly clock: Clock;
+}
+
+/** Often enough that nobody waits, seldom enough to cost nothing. Also works for links that are switched. */
+const LOOK_INTERVAL_MS = 1_000;
+
+/** What a running service cannot exchange: its listening socket, its lock, its journal. */
+const AT_NEXT_START = /^(?:http|leadership|journal)\./;
+
+export class ConfigKeeper {
+  readonly #options: ConfigKeeperOptions;
+  #current: LoadedConfig;
+  #loadedAtMs: number;
+  #refusal: Refusal | undefined;
+  /** What has been looked at already, so that a bad file is said once. */
+  #seenText: string | undefined;
+
+  constructor(options: ConfigKeeperOptions) {
+    this.#options = options;
+    this.#current = options.loaded;
+    this.#loadedAtMs = options.clock.wallMs();
+  }
+
+  /** The last good one. */
+  get current(): LoadedConfig {
+    return this.#current;
+  }
+
+  /** Wall clock. */
+  get loadedAtMs(): number {
+    return this.#loadedAtMs;
+  }
+
+  /** Undefined while the file is what is in force. */
+  get refusal(): Refusal | undefined {
+    return this.#refusal;
+  }
+
+  /** Reads the file and puts it in force, whole or not at all. */
+  async reload(): Promise<ReloadResult> {
+    const { file, onReload } = this.#options;
+    let result: ReloadResult;
+    try {
+      result = this.#take(await readConfigText(file));
+    } catch (error) {
+      result = this.#refuse(error);
+    }
+    onReload(result);
+    return result;
+  }
+
+  /** Looks at the file until the signal is aborted; a change that lasts from one look to the next is taken. */
+  async watch(signal: AbortSignal): Promise<void> {
+    const { clock, file } = this.#options;
+    let before: string | undefined;
+    while (!signal.aborted) {
+      const text = await readConfigText(file).catch(String);
+      // One that is still being written looks different the next time.
+      if (text !== this.#seenText && text === before) {
+        this.#seenText = text;
+        await this.reload();
+      }
+      before = text;
+      await clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => undefined);
+    }
+  }
+
+  #take(text: string): ReloadResult {
+    const { apply, clock, file } = this.#options;
+    this.#seenText = text;
+    const next = parseConfig(text, file);
+    refuseOtherInstallation(this.#current, next);
+    const changes = compareConfigs(this.#current, next);
+    this.#refusal = undefined;
+    if (changes.length === 0) {
+      this.#current = next;
+      return { outcome: 'unchanged' };
+    }
+    apply(next);
+    this.#current = next;
+    this.#loadedAtMs = clock.wallMs();
+    const atNextStart = changes.map(({ path }) => path).filter((path) => AT_NEXT_START.test(path));
+    return { outcome: 'applied', changes, atNextStart };
+  }
+
+  #refuse(error: unknown): ReloadResult {
+    if (!(error instanceof ConfigError)) {
+      throw error;
+    }
+    const problems = error instanceof InvalidConfigError ? error.problems : [];
+    this.#refusal = { atMs: this.#options.clock.wallMs(), message: error.message, problems };
+    return { outcome: 'refused', refusal: this.#refusal };
+  }
+}
+
+/** Every node would be taken for a stranger's, and none of them would ever be let go. */
+function refuseOtherInstallation(current: LoadedConfig, next: LoadedConfig): void {
+  const { installation } = current.config;
+  if (next.config.installation !== installation) {
+    const { line, column } = next.source.locate(['installation'], 'value');
+    const message =
+      `must stay \`${installation}\` while the service runs: it is part of the identity of every node. ` +
+      'Another installation is another service';
+    const { file } = next.source;
+    throw new InvalidConfigError([{ file, line, column, path: 'installation', message }]);
+  }
+}
+
+/** Every value in force that differs, in the order of the vocabulary. */
+export function compareConfigs(from: LoadedConfig, to: LoadedConfig): readonly ConfigChange[] {
+  const before = valuesByPath(from);
+  const after = valuesByPath(to);
+  const changes: ConfigChange[] = [];
+  for (const [path, value] of after) {
+    if (before.get(path) !== value) {
+      changes.push({ path, from: before.get(path), to: value });
+    }
+  }
+  for (const [path, value] of before) {
+    if (!after.has(path)) {
+      changes.push({ path, from: value, to: undefined });
+    }
+  }
+  return changes;
+}
+
+/** Clusters, hosts and balancers go by their names, so that one more at the top does not change all below it. */
+function valuesByPath(loaded: LoadedConfig): ReadonlyMap<string, string> {
+  const { clusters, hosts, balancers } = loaded.written;
+  const lists = { clusters, hosts, balancers };
+  return new Map(
+    listEffective(loaded).map(({ path, value }) => {
+      const named = path.replace(
+        /^(clusters|hosts|balancers)\[([0-9]+)\]/,
+        (_, list: keyof typeof lists, index: string) =>
+          `${list}.${lists[list][Number(index)]?.name}`,
+      );
+      return [named, value] as const;
+    }),
+  );
+}
