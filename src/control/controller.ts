@@ -9,7 +9,7 @@ import type { Actuators } from './act.ts';
 import { ActionRunner } from './action-runner.ts';
 import { BootLedger } from './boots.ts';
 import { OutcomeUnknownError } from './errors.ts';
-import type { ControlEvent, Recorder, SourceKind } from './events.ts';
+import type { Recorder, SourceKind, TierTicked } from './events.ts';
 import { InFlight } from './in-flight.ts';
 import type { OverrideBook } from './override-book.ts';
 import type { BalancerSnapshot, LoadBalancer } from './ports.ts';
@@ -34,9 +34,6 @@ export interface ControllerOptions extends Omit<Actuators, 'hypervisors' | 'bala
   readonly overrides: OverrideBook;
   readonly recorder: Recorder;
 }
-
-/** All that is known of a tier's latest tick; replaying it gives the same result. */
-export type TierTicked = Extract<ControlEvent, { readonly type: 'tier-ticked' }>;
 
 /** A balancer is asked each second, a host every few, and both at this pace while something changes there. */
 const BALANCER_INTERVAL_MS = 1_000;

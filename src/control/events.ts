@@ -5,8 +5,8 @@ import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { TierMemory } from '../scaler/decide.ts';
 import type { Observation } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
+import type { NodeWord, TierWord } from '../scaler/override.ts';
 import type { TierTick } from '../scaler/tick.ts';
-import type { GivenOverride } from './ports.ts';
 
 export type SourceKind = 'host' | 'balancer';
 
@@ -76,6 +76,9 @@ export type ControlEvent =
       readonly why: OverrideEnd;
     };
 
+/** All that is known of one tick of a tier; replaying it gives the same result. */
+export type TierTicked = Extract<ControlEvent, { readonly type: 'tier-ticked' }>;
+
 /** Takes events; never throws and never waits. */
 export interface Recorder {
   record(event: ControlEvent): void;
@@ -90,4 +93,16 @@ export interface EventRecord {
   readonly msg: string;
   /** Plain JSON: cluster, tier, node, host, … */
   readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** An override as people give it and as it is kept over restarts: with times of the wall clock. */
+export interface GivenOverride {
+  /** `o1`, `o2`, … */
+  readonly id: string;
+  /** `cluster/tier`. */
+  readonly tier: string;
+  readonly word: TierWord | NodeWord;
+  readonly reason: string;
+  readonly givenAtMs: number;
+  readonly expiresAtMs: number;
 }

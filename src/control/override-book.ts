@@ -2,8 +2,7 @@ import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Node } from '../scaler/node-phase.ts';
 import type { NodeWord, Override, TierWord } from '../scaler/override.ts';
 import type { Clock } from './clock.ts';
-import type { OverrideEnd, Recorder } from './events.ts';
-import type { GivenOverride } from './ports.ts';
+import type { GivenOverride, OverrideEnd, Recorder } from './events.ts';
 
 interface Entry {
   readonly given: GivenOverride;

@@ -1,7 +1,17 @@
 /** What the loop needs from the world. Adapters implement these and never import each other. */
 
-import type { NodeWord, TierWord } from '../scaler/override.ts';
-import type { AdminState, CheckState, DomainState, Sample, Term } from '../scaler/observation.ts';
+import type { Mode, ScaledTier } from '../scaler/cluster.ts';
+import type { TierMemory } from '../scaler/decide.ts';
+import type {
+  AdminState,
+  CheckState,
+  DomainState,
+  Observation,
+  Sample,
+  Term,
+} from '../scaler/observation.ts';
+import type { TierTick } from '../scaler/tick.ts';
+import type { EventRecord, GivenOverride, TierTicked } from './events.ts';
 
 /** A domain on a host, with the marks that its host keeps for it. */
 export interface DomainReport {
@@ -140,14 +150,59 @@ export interface Leadership {
   term(): Term | undefined;
 }
 
-/** An override as people give it and as it is kept over restarts: with times of the wall clock. */
-export interface GivenOverride {
-  /** `o1`, `o2`, … */
-  readonly id: string;
-  /** `cluster/tier`. */
-  readonly tier: string;
-  readonly word: TierWord | NodeWord;
-  readonly reason: string;
-  readonly givenAtMs: number;
-  readonly expiresAtMs: number;
+/** A decision with all that its result depends on: replaying `tickTier` on it gives the same `tick`. */
+export interface KeptDecision {
+  /** Wall clock; the times within are steady ones. */
+  readonly atMs: number;
+  readonly tier: ScaledTier;
+  readonly mode: Mode;
+  readonly observation: Observation;
+  readonly memory: TierMemory;
+  readonly tick: TierTick;
+}
+
+export interface JournalHealth {
+  /** `failing`: what happens now is not kept. `refused`: a newer program has written the file. */
+  readonly state: 'writing' | 'failing' | 'refused';
+  /** Why it is not writing. */
+  readonly why: string | undefined;
+  /** Since when, by the wall clock. */
+  readonly sinceMs: number;
+  /** Records that were not kept, since the start. */
+  readonly droppedRecords: number;
+}
+
+/** Times are of the wall clock; both ends belong to the range. */
+export interface EventQuery {
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+  readonly cluster?: string;
+  readonly tier?: string;
+  /** The latest so many. */
+  readonly limit: number;
+}
+
+/**
+ * What is remembered. Appending never throws and never waits; whatever befalls the file, scaling goes on.
+ * Questions are rejected with `UnreachableError` while it cannot be read.
+ */
+export interface Journal {
+  readonly health: JournalHealth;
+  appendTick(ticked: TierTicked): void;
+  appendEvent(record: EventRecord): void;
+  /** The oldest first. */
+  events(query: EventQuery): Promise<readonly EventRecord[]>;
+  /** The latest at or before this moment. @param tier - `cluster/tier`. */
+  decisionAt(tier: string, atMs: number): Promise<KeptDecision | undefined>;
+  /** The latest so many of the time between, the oldest first. */
+  decisions(
+    tier: string,
+    range: { readonly fromMs: number; readonly untilMs: number; readonly limit: number },
+  ): Promise<readonly KeptDecision[]>;
+  loadOverrides(): Promise<readonly GivenOverride[]>;
+  /** Resolves when it will survive a restart. */
+  saveOverride(given: GivenOverride): Promise<void>;
+  deleteOverride(id: string): Promise<void>;
+  /** Writes what is left, within bounds. */
+  close(): Promise<void>;
 }

@@ -1,5 +1,4 @@
-import type { ControlEvent, Recorder } from '../control/events.ts';
-import type { GivenOverride } from '../control/ports.ts';
+import type { ControlEvent, GivenOverride, Recorder, TierTicked } from '../control/events.ts';
 import { tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
 import type { Sample } from '../scaler/observation.ts';
@@ -12,8 +11,6 @@ export interface Log {
   info(fields: object, msg: string): void;
   debug(fields: object, msg: string): void;
 }
-
-type TierTicked = Extract<ControlEvent, { readonly type: 'tier-ticked' }>;
 
 const PHASES: readonly NodePhase[] = [
   'booting',
