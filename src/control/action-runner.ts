@@ -4,7 +4,7 @@ import type { AdminState } from '../scaler/observation.ts';
 import { type Actuators, carryOut } from './act.ts';
 import type { BootLedger } from './boots.ts';
 import { within } from './deadline.ts';
-import { OutcomeUnknownError, PreconditionError, RefusedError } from './errors.ts';
+import { ConflictError, OutcomeUnknownError, PreconditionError, RefusedError } from './errors.ts';
 import type { Recorder } from './events.ts';
 import type { Flight, InFlight } from './in-flight.ts';
 
@@ -83,6 +83,9 @@ export class ActionRunner {
     if (error instanceof RefusedError) {
       const result = boots.failed(tier, node, number, host, clock.steadyMs());
       recorder.record({ type: 'boot-ended', tier, ...result });
+    } else if (error instanceof ConflictError) {
+      boots.cancelled(tier, node);
+      boots.rest(tier, number, clock.steadyMs());
     } else if (error instanceof PreconditionError) {
       boots.cancelled(tier, node);
       if (leadership.term() !== undefined) {

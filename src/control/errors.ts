@@ -17,6 +17,11 @@ export class RefusedError extends RackfireError {
   readonly code = 'refused';
 }
 
+/** A node's name or address is somebody else's. Touch nothing, leave its number alone for a while, say so. */
+export class ConflictError extends RackfireError {
+  readonly code = 'conflict';
+}
+
 /** The world is no longer what the action was planned for. Drop the action; the next tick plans anew. */
 export class PreconditionError extends RackfireError {
   readonly code = 'precondition';
@@ -25,6 +30,11 @@ export class PreconditionError extends RackfireError {
 /** The order was sent and its answer was lost. It may still be running: wait for a snapshot. */
 export class OutcomeUnknownError extends RackfireError {
   readonly code = 'outcome-unknown';
+}
+
+/** Another process leads. Ask that one, or try again when it has ended. */
+export class NotLeaderError extends RackfireError {
+  readonly code = 'not-leader';
 }
 
 /** The config, or what the command line asks for, cannot be used. Exit 78 and say where. */

@@ -71,7 +71,8 @@ export interface Hypervisor {
   /**
    * Makes and starts a domain; resolves when the host has it, not when it serves.
    *
-   * @throws RefusedError when the host cannot have it (no room, name taken by another mark): place elsewhere.
+   * @throws RefusedError when the host cannot have it (no room): place elsewhere.
+   * @throws ConflictError when its name or its address is somebody else's there: take another number.
    */
   create(order: BootOrder, signal: AbortSignal): Promise<void>;
   /** Freezes a running domain, memory kept. @throws PreconditionError when this tenant is not there. */

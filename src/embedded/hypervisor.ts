@@ -1,7 +1,13 @@
 import type { Clock } from '../control/clock.ts';
-import { PreconditionError, RefusedError, UnreachableError } from '../control/errors.ts';
+import {
+  ConflictError,
+  PreconditionError,
+  RefusedError,
+  UnreachableError,
+} from '../control/errors.ts';
 import type { BootOrder, DomainRef, HostSnapshot, Hypervisor } from '../control/ports.ts';
 import { freezeNode, startNode, stopIfAborted, stopNode, thawNode } from './node-process.ts';
+import { isListening } from './listeners.ts';
 import { formatMarks, isSameTenant, type NodeProcess, readNodeProcesses } from './process-table.ts';
 
 export interface EmbeddedHypervisorOptions {
@@ -40,7 +46,8 @@ interface NodeBehavior {
  * - The host's room is a book-keeping of marks: every node process of this host's name counts, of whatever
  *   installation, and nothing is oversold. Looking, booking and starting happen in one synchronous step, so
  *   two orders in one process cannot take the same room; two Rackfires on one machine need the lease.
- * - A node whose address is in use exits when it would listen: its domain is then simply gone.
+ * - A node whose address is in use is not started; when it comes into use meanwhile, the node exits and its domain
+ *   is simply gone.
  * - Every signal goes to a process whose marks and start time were read right before it. What remains are
  *   the microseconds in which its pid would have to be given back and come round again.
  * - A call whose `AbortSignal` is aborted rejects with `OutcomeUnknownError`; the next snapshot tells.
@@ -119,7 +126,8 @@ function readHost(host: string): NodeProcess[] {
  * Looks whether an order may be carried out.
  *
  * @returns True when its tenant is there already, false when it may be started.
- * @throws RefusedError when another tenant has the name, or when there is no room.
+ * @throws ConflictError when the name or the address is somebody else's.
+ * @throws RefusedError when another tenant of ours has the name, or when there is no room.
  */
 function isPresent(options: EmbeddedHypervisorOptions, order: BootOrder): boolean {
   const { host, installation } = options;
@@ -127,7 +135,12 @@ function isPresent(options: EmbeddedHypervisorOptions, order: BootOrder): boolea
 
   const namesake = present.find((node) => node.name === order.name);
   if (namesake !== undefined) {
-    if (namesake.installation !== installation || !isSameTenant(namesake, order)) {
+    if (namesake.installation !== installation || namesake.uuid !== order.uuid) {
+      throw new ConflictError(
+        `${order.name} is somebody else's on ${host}: uuid ${namesake.uuid}, pid ${namesake.pid}`,
+      );
+    }
+    if (!isSameTenant(namesake, order)) {
       throw new RefusedError(
         `${order.name} is taken on ${host}: uuid ${namesake.uuid}, born ${namesake.bornMs}, pid ${namesake.pid}`,
       );
@@ -138,6 +151,11 @@ function isPresent(options: EmbeddedHypervisorOptions, order: BootOrder): boolea
     return true;
   }
 
+  if (isListening(order.address, order.port)) {
+    throw new ConflictError(
+      `something that is no node of ours listens at ${order.address}:${order.port} already`,
+    );
+  }
   const room = roomOf(options);
   for (const what of ['memoryMiB', 'vcpus', 'diskMiB'] as const) {
     const booked = present.reduce((sum, node) => sum + node[what], 0);

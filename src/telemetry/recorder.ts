@@ -1,3 +1,4 @@
+import { ConflictError } from '../control/errors.ts';
 import type { ControlEvent, GivenOverride, Recorder, TierTicked } from '../control/events.ts';
 import { tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
@@ -229,6 +230,11 @@ export class TelemetryRecorder implements Recorder {
     const fields = { ...describeAction(event), durationMs: Math.round(durationMs) };
     if (error === undefined) {
       this.#log.info(fields, 'action done');
+    } else if (error instanceof ConflictError) {
+      this.#log.error(
+        { ...fields, err: error },
+        'a node would be a conflict, its number is blocked',
+      );
     } else {
       this.#log.warn({ ...fields, err: error }, 'action failed, the next tick plans anew');
     }

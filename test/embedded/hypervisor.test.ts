@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   OutcomeUnknownError,
+  ConflictError,
   PreconditionError,
   RefusedError,
   UnreachableError,
@@ -10,6 +13,8 @@ import {
   createEmbeddedHypervisor,
   type EmbeddedHypervisorOptions,
 } from '../../src/embedded/hypervisor.ts';
+import { findFreePorts } from '../../src/cli/demo/processes.ts';
+import type { BootOrder } from '../../src/control/ports.ts';
 import { bootOrder, hostOptions, killAll, never, nodesOf } from './test-host.ts';
 
 const used: EmbeddedHypervisorOptions[] = [];
@@ -65,7 +70,7 @@ describe('inspect', () => {
     // Even with exactly its marks: the installation is part of who it is.
     await hypervisor.destroy(order, never);
     await expect(hypervisor.pause(order, never)).rejects.toThrow(PreconditionError);
-    await expect(hypervisor.create(order, never)).rejects.toThrow(RefusedError);
+    await expect(hypervisor.create(order, never)).rejects.toThrow(ConflictError);
     expect(nodesOf(options)).toMatchObject([{ installation: 'foreign', state: 'running' }]);
   });
 
@@ -83,6 +88,27 @@ describe('inspect', () => {
 });
 
 describe('create', () => {
+  test.each([
+    ['at its address', (order: BootOrder) => order.address],
+    ['at all addresses', () => '0.0.0.0'],
+    ['at all addresses of IPv6, too', () => '::'],
+  ])('is refused as a conflict when somebody listens %s, and starts nothing', async (_, at) => {
+    const { options, hypervisor } = host();
+    // A port of its own: at all addresses there, it would be in the way of other tests.
+    const [port = 0] = await findFreePorts(1);
+    const order = bootOrder('news-web-1', { port });
+    const stranger = createServer().listen({ host: at(order), port });
+    await once(stranger, 'listening');
+
+    await expect(hypervisor.create(order, never)).rejects.toThrow(ConflictError);
+    expect(nodesOf(options)).toEqual([]);
+
+    stranger.close();
+    await once(stranger, 'close');
+    await hypervisor.create(order, never);
+    expect(nodesOf(options)).toHaveLength(1);
+  });
+
   test('twice with one order makes one node, also at the same time', async () => {
     const { options, hypervisor } = host();
     const order = bootOrder('news-web-1');
