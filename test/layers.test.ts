@@ -182,6 +182,7 @@ const linted = [
     'never import each other',
   ],
   ['an adapter imports the composition', 'xen/imports-compose', imports, 'puts it together'],
+  ['an adapter imports the service', 'xen/imports-service', imports, 'puts it together'],
   ['an adapter imports a command', 'xen/imports-command', imports, 'puts it together'],
   ['an adapter imports a page', 'xen/imports-http', imports, 'puts it together'],
   ['a page imports a command', 'http/imports-command', imports, 'only src/main.ts'],
@@ -197,6 +198,7 @@ const clean = [
   'balancer/runtime/good.ts',
   'config/good.ts',
   'compose.ts',
+  'service.ts',
   'http/good.ts',
   'cli/good.ts',
   'main.ts',
@@ -260,15 +262,18 @@ describe('the linter', () => {
   });
 
   test.each([
-    ['a command', 'imports-command'],
-    ['a page', 'imports-http'],
-  ])('reports it when the composition imports %s', async (_situation, file) => {
+    ['the composition imports a command', 'compose', 'imports-command'],
+    ['the composition imports a page', 'compose', 'imports-http'],
+    ['the composition imports the service', 'compose', 'imports-service'],
+    ['the service imports a command', 'service', 'imports-command'],
+    ['the service imports a page', 'service', 'imports-http'],
+  ])('reports it when %s', async (_situation, place, file) => {
     const tree = await createTree([
       ['src', 'src'],
-      ['src/compose.ts', `compose/${file}.ts`],
+      [`src/${place}.ts`, `${place}/${file}.ts`],
     ]);
 
-    expect((await lint(tree)).get('src/compose.ts')).toContainEqual({
+    expect((await lint(tree)).get(`src/${place}.ts`)).toContainEqual({
       rule: imports,
       text: expect.stringContaining('not the other way round') as string,
     });

@@ -1,14 +1,12 @@
 import { type Command, Option } from 'commander';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { composeController } from '../compose.ts';
+import type { HttpConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
-import { OverrideBook } from '../control/override-book.ts';
+import { NotLeaderError } from '../control/errors.ts';
 import { startHttp } from '../http/server.ts';
-import { createSoloLeadership } from '../leader/solo.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
-import { TelemetryRecorder } from '../telemetry/recorder.ts';
+import { Service } from '../service.ts';
 import { readVersion } from './version.ts';
 
 /** `rackfire run`: the service. */
@@ -29,27 +27,54 @@ export function addRun(program: Command): void {
 
 /** @throws ConfigError when the file cannot be used. */
 async function run(configFile: string, logLevel: string): Promise<void> {
-  const { config } = await loadConfig(configFile);
+  const loaded = await loadConfig(configFile);
+  const { http } = loaded.config;
   const log = pino({ level: logLevel, base: { pid: process.pid } });
   const registry = new Registry();
   const version = readVersion();
-  const metrics = createMetrics(registry);
-  metrics.buildInfo.set({ version }, 1);
   const clock = createSystemClock();
-  const recorder = new TelemetryRecorder(log, metrics);
-  const overrides = new OverrideBook(clock, recorder);
-  const leadership = createSoloLeadership(clock);
-  const controller = composeController(config, { clock, recorder, overrides, leadership });
+  const service = new Service({ configFile, loaded, version, clock, log, registry });
   const stop = stopOnSignals();
-  const { server, port } = await startHttp({ ...config.http, controller, registry });
-  log.info({ version, config: configFile, http: `${config.http.host}:${port}` }, 'started');
+  const { server, port } = await startHttpAs(service, http);
+  log.info({ version, config: configFile, http: `${http.host}:${port}` }, 'started');
+  const reload = (): void => {
+    void service.keeper.reload();
+  };
+  process.on('SIGHUP', reload);
   try {
-    await controller.run(stop);
+    await service.run(stop);
   } finally {
     server.close();
     server.closeAllConnections();
   }
   log.info({ signal: String(stop.reason) }, 'stopped, nodes and traffic stay as they are');
+}
+
+/** @throws NotLeaderError when it is the other one that listens: two were started on one config. */
+async function startHttpAs(
+  service: Service,
+  http: HttpConfig,
+): Promise<Awaited<ReturnType<typeof startHttp>>> {
+  const standing = await service.leadership.started;
+  try {
+    return await startHttp({
+      ...http,
+      controller: service.controller,
+      registry: service.registry,
+    });
+  } catch (error) {
+    const holder = service.leadership.holder();
+    await service.leadership.close();
+    const isInUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+    if (standing === 'follower' && isInUse && holder !== undefined) {
+      const since = new Date(holder.sinceMs).toISOString();
+      throw new NotLeaderError(
+        `another Rackfire leads already: pid ${holder.pid} on ${holder.hostName}, since ${since}`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
 }
 
 /** The first signal ends the service in order; the second ends it at once. */

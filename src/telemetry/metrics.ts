@@ -109,6 +109,33 @@ export function createMetrics(registry: Registry) {
       labelNames: ['balancer'] as const,
       registers,
     }),
+    leader: new Gauge({
+      name: 'rackfire_leader',
+      help: '1 while this process leads: only then does it act.',
+      registers,
+    }),
+    configUp: new Gauge({
+      name: 'rackfire_config_ok',
+      help: '1 while the config file is what is in force; 0 while it was refused and the last good one stays.',
+      registers,
+    }),
+    configReloads: new Counter({
+      name: 'rackfire_config_reloads_total',
+      help: 'Reloads of the config, by result.',
+      labelNames: ['result'] as const,
+      registers,
+    }),
+    journalUp: new Gauge({
+      name: 'rackfire_journal_ok',
+      help: '1 while the journal is written; 0 while what happens is not kept.',
+      registers,
+    }),
+    overrides: new Gauge({
+      name: 'rackfire_overrides',
+      help: 'Overrides in force, by kind.',
+      labelNames: [...tier, 'kind'] as const,
+      registers,
+    }),
     tickSeconds: new Histogram({
       name: 'rackfire_tick_duration_seconds',
       help: 'Time that one tick of one cluster takes, without waiting for anything.',

@@ -60,6 +60,8 @@ clusters:
         signals: { requestRate: { targetPerNode: ${plan.targetPerNodeRps} } }
         # A demo has no patience: half of the nodes may go every 15 s once the traffic has fallen.
         scaleIn: { policies: [{ percent: 50, per: 15s }] }
-http: { listen: "127.0.0.1:${ports.http}" }
+leadership: { path: ${folder}/leader }
+journal: { path: ${folder}/journal.db }
+http: { listen: "127.0.0.1:${ports.http}", tokenFile: ${folder}/token }
 `;
 }

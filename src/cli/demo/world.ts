@@ -1,6 +1,7 @@
 /** The demo's own little data center: a config, an HAProxy, a Rackfire, and the end of all of them. */
 
 import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +50,7 @@ export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'rackfire-demo-'));
   const [sitePort, httpPort] = await findFreePorts(2);
   const configFile = join(folder, 'rackfire.yaml');
+  await writeFile(join(folder, 'token'), randomBytes(24).toString('hex'), { mode: 0o600 });
   await writeFile(
     configFile,
     renderConfig(plan, folder, { site: sitePort ?? 0, http: httpPort ?? 0 }),

@@ -1,0 +1,264 @@
+/** What `rackfire run` runs: everything that one process holds, in the order in which it begins and ends. */
+
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Registry } from 'prom-client';
+import { composeController, composeSetup, recomposeSetup } from './compose.ts';
+import { ConfigKeeper, type ReloadResult } from './config/config-keeper.ts';
+import type { LoadedConfig } from './config/load-config.ts';
+import type { Clock } from './control/clock.ts';
+import type { Controller, Setup } from './control/controller.ts';
+import type { ControlEvent, GivenOverride } from './control/events.ts';
+import { OverrideBook } from './control/override-book.ts';
+import type { Journal, JournalHealth, Leadership } from './control/ports.ts';
+import { createFileLeadership, type FileLeadership, type Standing } from './leader/file-lock.ts';
+import { type Cluster, tierKey } from './scaler/cluster.ts';
+import { openJournal } from './journal-stub.ts';
+import { createEventLog } from './telemetry/event-log.ts';
+import { EventFeed } from './telemetry/event-feed.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { type Log, TelemetryRecorder } from './telemetry/recorder.ts';
+
+export interface ServiceOptions {
+  readonly configFile: string;
+  readonly loaded: LoadedConfig;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+}
+
+/**
+ * One Rackfire. It observes and decides from the start, and acts while it leads. The journal is the leader's:
+ * it is opened, and what it remembers is taken back, before the first action.
+ */
+export class Service {
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly clock: Clock;
+  readonly controller: Controller;
+  readonly overrides: OverrideBook;
+  readonly keeper: ConfigKeeper;
+  readonly leadership: FileLeadership;
+  readonly feed = new EventFeed();
+  readonly registry: Registry;
+  readonly #log: Log;
+  readonly #metrics: Metrics;
+  #setup: Setup;
+  #journal: Journal | undefined;
+  /** What the journal remembers has been taken back, or cannot be. */
+  #isPrepared = false;
+
+  /** @throws ConfigError when the lock cannot be used as it is configured. */
+  constructor(options: ServiceOptions) {
+    const { clock, loaded, log, registry, version } = options;
+    this.version = version;
+    this.clock = clock;
+    this.registry = registry;
+    this.startedAtMs = clock.wallMs();
+    this.#metrics = createMetrics(registry);
+    this.#metrics.buildInfo.set({ version }, 1);
+    this.#log = createEventLog(log, clock, (record) => {
+      this.feed.append(record);
+      this.#journal?.appendEvent(record);
+    });
+    const telemetry = new TelemetryRecorder(this.#log, this.#metrics);
+    const recorder = {
+      record: (event: ControlEvent) => {
+        telemetry.record(event);
+        this.#remember(event);
+      },
+    };
+    this.overrides = new OverrideBook(clock, recorder);
+    this.leadership = this.#contend(loaded.config.leadership.path);
+    const leadership: Leadership = {
+      term: () => (this.#isPrepared ? this.leadership.term() : undefined),
+    };
+    const { overrides } = this;
+    this.#setup = composeSetup(loaded.config, clock);
+    this.controller = composeController(loaded.config, this.#setup, {
+      clock,
+      recorder,
+      leadership,
+      overrides,
+    });
+    this.keeper = new ConfigKeeper({
+      file: options.configFile,
+      loaded,
+      apply: (next) => this.#apply(next),
+      onReload: (result) => this.#sayReload(result),
+      clock,
+    });
+  }
+
+  /** Undefined while another one leads. */
+  get journal(): Journal | undefined {
+    return this.#journal;
+  }
+
+  /** Runs until the signal is aborted; begun actions end first, and the lock is given away last. */
+  async run(signal: AbortSignal): Promise<void> {
+    const ended = new AbortController();
+    const until = AbortSignal.any([signal, ended.signal]);
+    const watching = this.keeper.watch(until);
+    try {
+      await this.controller.run(signal);
+    } finally {
+      ended.abort();
+      await watching;
+      await this.#journal?.close();
+      await this.leadership.close();
+    }
+  }
+
+  /** @returns What was given, and whether it will survive a restart. */
+  async giveOverride(
+    tier: string,
+    word: GivenOverride['word'],
+    said: { readonly reason: string; readonly durationMs: number },
+  ): Promise<{ readonly given: GivenOverride; readonly kept: boolean }> {
+    const given = this.overrides.give(tier, word, said);
+    return { given, kept: await this.#keep((journal) => journal.saveOverride(given)) };
+  }
+
+  /** @returns False when there is none of this id. */
+  withdrawOverride(id: string): boolean {
+    return this.overrides.withdraw(id);
+  }
+
+  /** Tiers that a reload took out of the config; nothing is done to them. */
+  get removedTiers(): readonly string[] {
+    const inConfig = new Set(tierKeys(this.keeper.current.config.clusters));
+    return tierKeys(this.#setup.clusters).filter((key) => !inConfig.has(key));
+  }
+
+  #contend(path: string): FileLeadership {
+    makeDirectoryFor(path);
+    return createFileLeadership({
+      path,
+      clock: this.clock,
+      onChange: (standing) => this.#sayStanding(standing),
+    });
+  }
+
+  #sayStanding(standing: Standing): void {
+    this.#metrics.leader.set(standing.kind === 'leader' ? 1 : 0);
+    switch (standing.kind) {
+      case 'leader':
+        this.#log.info({ term: standing.holder.term }, 'leads from now on');
+        void this.#prepare();
+        return;
+      case 'follower':
+        this.#log.warn({ leader: standing.holder }, 'another one leads, only observing');
+        return;
+      case 'lost':
+        this.#log.error({}, 'leadership is lost, its file was removed or replaced');
+        this.#isPrepared = false;
+        void this.#journal?.close();
+        this.#journal = undefined;
+        return;
+      case 'blocked':
+        this.#log.error({ err: standing.error }, 'leadership cannot be contended for');
+    }
+  }
+
+  /** Opens the journal and takes back what it remembers; without it, scaling goes on without a past. */
+  async #prepare(): Promise<void> {
+    const { path, retentionMs, maxBytes } = this.keeper.current.config.journal;
+    makeDirectoryFor(path);
+    const journal = openJournal({
+      path,
+      retentionMs,
+      maxBytes,
+      clock: this.clock,
+      onHealth: (health) => this.#sayJournal(health),
+    });
+    this.#journal = journal;
+    try {
+      this.overrides.restore(await journal.loadOverrides());
+      for (const key of tierKeys(this.#setup.clusters)) {
+        const kept = await journal.decisionAt(key, this.clock.wallMs());
+        if (kept !== undefined) {
+          this.controller.restore(key, kept.tick.memory, kept.observation.bootTimeMs);
+        }
+      }
+    } catch (error) {
+      this.#log.warn({ err: error }, 'journal cannot be read, nothing is known of before');
+    }
+    this.#isPrepared = this.#journal === journal;
+  }
+
+  #sayJournal(health: JournalHealth): void {
+    this.#metrics.journalUp.set(health.state === 'writing' ? 1 : 0);
+    if (health.state !== 'writing') {
+      this.#log.error({ ...health }, 'journal is not written, scaling goes on');
+      return;
+    }
+    this.#log.info({ ...health }, 'journal is written');
+    for (const given of this.overrides.all()) {
+      // It may be a new file, or they were given while nothing could be kept.
+      void this.#keep((journal) => journal.saveOverride(given));
+    }
+  }
+
+  #remember(event: ControlEvent): void {
+    if (event.type === 'tier-ticked') {
+      this.#journal?.appendTick(event);
+    } else if (event.type === 'override-ended') {
+      void this.#keep((journal) => journal.deleteOverride(event.given.id));
+    }
+  }
+
+  async #keep(change: (journal: Journal) => Promise<void>): Promise<boolean> {
+    if (this.#journal === undefined) {
+      return false;
+    }
+    try {
+      await change(this.#journal);
+      return true;
+    } catch {
+      // The journal's health has been said; the override holds until a restart.
+      return false;
+    }
+  }
+
+  #apply({ config }: LoadedConfig): void {
+    const previous = { config: this.keeper.current.config, setup: this.#setup };
+    this.#setup = recomposeSetup(config, this.clock, previous);
+    this.controller.reconfigure(this.#setup);
+  }
+
+  #sayReload(result: ReloadResult): void {
+    const metrics = this.#metrics;
+    metrics.configReloads.inc({ result: result.outcome });
+    metrics.configUp.set(result.outcome === 'refused' ? 0 : 1);
+    switch (result.outcome) {
+      case 'refused': {
+        const { message, problems } = result.refusal;
+        this.#log.error({ message, problems }, 'config refused, the last good one stays');
+        return;
+      }
+      case 'applied': {
+        const { changes, atNextStart } = result;
+        const { removedTiers } = this;
+        this.#log.info({ changes, atNextStart, removedTiers }, 'config reloaded');
+        return;
+      }
+      case 'unchanged':
+        this.#log.debug({}, 'config says the same as before');
+    }
+  }
+}
+
+function tierKeys(clusters: readonly Cluster[]): readonly string[] {
+  return clusters.flatMap(({ tiers }) => tiers.map(tierKey));
+}
+
+/** Whoever opens the file says what is wrong when this did not help. */
+function makeDirectoryFor(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+  } catch {
+    // It cannot be made.
+  }
+}
