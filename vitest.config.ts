@@ -17,8 +17,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'] },
+        test: {
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**', 'test/weather/**'],
+        },
       },
+      { extends: true, test: { name: 'weather', include: ['test/weather/**/*.test.ts'] } },
       {
         extends: true,
         test: {

@@ -144,11 +144,12 @@ describe('.ci/run', () => {
     check: string,
     command: string,
     environment: Readonly<Record<string, string>> = {},
+    suites: Readonly<Record<string, string>> = {},
   ): Promise<Pick<Ending, 'code' | 'stdout'> & { readonly lastLine: string | undefined }> {
     await cp(join(root, '.ci/run'), join(world, '.ci/run'));
     await cp(join(root, 'scripts/readme-command'), join(world, 'scripts/readme-command'));
     await write('scripts/setup', '#!/bin/sh\n', 0o755);
-    await write('package.json', JSON.stringify({ scripts: { check } }));
+    await write('package.json', JSON.stringify({ scripts: { check, ...suites } }));
     await write('README.md', `<!-- command: test -->\n\n\`\`\`sh\n${command}\n\`\`\`\n`);
     const { code, stdout } = await run(join(world, '.ci/run'), [], environment);
     return { code, stdout, lastLine: stdout.trimEnd().split('\n').at(-1) };
@@ -186,7 +187,17 @@ describe('.ci/run', () => {
     const { code, stdout } = await runGate('npm test', 'sleep 60', { CI_BUDGET_SECONDS: '2' });
 
     expect(code).toBe(1);
-    expect(stdout).toContain('the budget of 2 s is used up');
+    expect(stdout).toContain('its budget of 2 s is used up');
+  });
+
+  test.each([
+    ['pass', { 'test:a': reporting(3, 0), 'test:b': reporting(4, 0) }, '16 passed, 0 failed'],
+    ['fail', { 'test:a': `${reporting(3, 1)}; exit 1` }, '12 passed, 1 failed'],
+    // What the suite before it has reported is not counted again.
+    ['report nothing', { 'test:a': 'true' }, '9 passed, 1 failed'],
+    ['do not start', { 'test:a': 'exit 3' }, '9 passed, 1 failed'],
+  ])('counts long suites that %s', async (_situation, suites, lastLine) => {
+    expect(await runGate(check, reporting(7, 0), {}, suites)).toMatchObject({ lastLine });
   });
 
   test('starts nothing that has no budget left', async () => {
