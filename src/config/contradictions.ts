@@ -53,12 +53,16 @@ function placeTiers(written: WrittenConfig): readonly PlacedTier[] {
   );
 }
 
-function findRepeatedNames({ hosts, balancers, clusters }: WrittenConfig): readonly Finding[] {
-  const stateFiles: Use[] = [];
+function findRepeatedNames(written: WrittenConfig): readonly Finding[] {
+  const { hosts, balancers, clusters, leadership, journal } = written;
+  const files: Use[] = [
+    { value: leadership.path, path: ['leadership', 'path'] },
+    { value: journal.path, path: ['journal', 'path'] },
+  ];
   const sockets: Use[] = [];
   for (const [index, { socket, masterSocket, stateFile }] of balancers.entries()) {
     const path: Path = ['balancers', index];
-    stateFiles.push({ value: stateFile, path: [...path, 'stateFile'] });
+    files.push({ value: stateFile, path: [...path, 'stateFile'] });
     sockets.push({ value: socket, path: [...path, 'socket'] });
     if (masterSocket !== undefined) {
       sockets.push({ value: masterSocket, path: [...path, 'masterSocket'] });
@@ -69,7 +73,7 @@ function findRepeatedNames({ hosts, balancers, clusters }: WrittenConfig): reado
     ...findRepeated('balancer name', namesOf('balancers', balancers)),
     ...findRepeated('cluster name', namesOf('clusters', clusters)),
     ...findRepeated('socket', sockets),
-    ...findRepeated('state file', stateFiles),
+    ...findRepeated('file', files),
   ];
 }
 

@@ -22,6 +22,7 @@ export interface FileLeadershipOptions {
   readonly clock: Clock;
   /** Told of each change, never twice of the same. Called within `term()`, too, so it must not throw or act. */
   readonly onChange?: (standing: Standing) => void;
+  /** Where this machine says on what a file stands; a test says it for itself. */
   readonly readFileSystemType?: ReadFileSystemType;
 }
 
@@ -103,10 +104,8 @@ class FileLeadership implements Leadership, AsyncDisposable {
     if (lease === undefined || !this.#leads) {
       return undefined;
     }
-    if (this.#options.clock.steadyMs() - this.#checkedMs >= BELIEF_MS) {
-      this.#check(lease);
-    }
-    return this.#leads ? lease.holder.term : undefined;
+    const isBelieved = this.#options.clock.steadyMs() - this.#checkedMs < BELIEF_MS;
+    return isBelieved || this.#check(lease) ? lease.holder.term : undefined;
   }
 
   /** Who has the lease, as last read; a holder that died is still named until another one took over. */
@@ -184,22 +183,20 @@ class FileLeadership implements Leadership, AsyncDisposable {
   #contend(): boolean {
     const { path, clock, readFileSystemType: readType = readFileSystemType } = this.#options;
     requireUsablePlace(path, readType);
-    const attempt = takeLease(path, {
+    const { lease, holder } = takeLease(path, {
       pid: process.pid,
       hostName: hostname(),
       nowMs: clock.wallMs(),
       newestTerm: this.#newestTerm,
     });
-    if (attempt.kind === 'taken') {
-      this.#lease = attempt.lease;
+    this.#lease = lease;
+    if (holder !== undefined) {
+      this.#holder = holder;
+      if (this.#newestTerm === undefined || isNewer(holder.term, this.#newestTerm)) {
+        this.#newestTerm = holder.term;
+      }
     }
-    this.#holder =
-      attempt.kind === 'taken' ? attempt.lease.holder : (attempt.holder ?? this.#holder);
-    const term = this.#holder?.term;
-    if (term !== undefined && (this.#newestTerm === undefined || isNewer(term, this.#newestTerm))) {
-      this.#newestTerm = term;
-    }
-    return attempt.kind === 'taken';
+    return lease !== undefined;
   }
 
   /** False, and nothing held any more, when the file is not in its place. */

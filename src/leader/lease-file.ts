@@ -35,10 +35,12 @@ export interface Claim {
   readonly newestTerm: Term | undefined;
 }
 
-export type Attempt =
-  | { readonly kind: 'taken'; readonly lease: Lease }
-  /** Somebody has it, or was about to take it in the same moment. The holder is missing when it cannot be read now. */
-  | { readonly kind: 'refused'; readonly holder: Holder | undefined };
+export interface Attempt {
+  /** Missing when somebody else has it, or was about to take it in the same moment. */
+  readonly lease: Lease | undefined;
+  /** Who has it; missing when that cannot be read now. */
+  readonly holder: Holder | undefined;
+}
 
 /** Marks the database as ours: `Rkfr`. @see https://www.sqlite.org/fileformat.html, offset 68 */
 const applicationId = 0x526b_6672;
@@ -118,13 +120,13 @@ export function takeLease(path: string, claim: Claim): Attempt {
     database.exec('BEGIN IMMEDIATE');
     const holder = readHolder(database);
     if (!isSameTerm(holder?.term, written.term)) {
-      return { kind: 'refused', holder };
+      return { lease, holder };
     }
     lease = new Lease(written, path, database, identity);
-    return { kind: 'taken', lease };
+    return { lease, holder: written };
   } catch (error) {
     if (database !== undefined && isOvertaken(error)) {
-      return { kind: 'refused', holder: readOtherHolder(database, path) };
+      return { lease, holder: readOtherHolder(database, path) };
     }
     throw unusable(path, error);
   } finally {
@@ -305,6 +307,7 @@ function unusable(path: string, error: unknown): ConfigError {
   const why = error instanceof Error ? error.message : String(error);
   const isDamaged =
     error instanceof z.ZodError ||
+    error instanceof RangeError ||
     [1, SQLITE_CORRUPT, SQLITE_NOTADB].includes(primaryCode(code) ?? 0);
   let advice = `cannot be used: ${why}`;
   if (isDamaged) {

@@ -46,14 +46,14 @@ const networkFileSystems: ReadonlyMap<number, string> = new Map([
  * One name for one place, however it is written: links in the directory are followed, the file's own name
  * is kept, as a link there is refused later.
  *
- * @throws ConfigError when the directory does not exist.
+ * @throws ConfigError when there is no such directory.
  */
 export function resolvePlace(path: string): string {
   const absolute = resolve(path);
   try {
     return join(realpathSync(dirname(absolute)), basename(absolute));
   } catch (error) {
-    throw noDirectory(absolute, error);
+    throw noDirectory(dirname(absolute), error);
   }
 }
 
@@ -64,14 +64,14 @@ export function resolvePlace(path: string): string {
  */
 export function requireUsablePlace(path: string, readType: ReadFileSystemType): void {
   const directory = dirname(path);
-  let networkFileSystem: string | undefined;
-  try {
-    // A single file can be mounted, too: where it is there, its own file system counts.
-    // `>>> 0`: on some machines the number is signed.
-    networkFileSystem = networkFileSystems.get(readType(existsSync(path) ? path : directory) >>> 0);
-  } catch (error) {
-    throw noDirectory(path, error);
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+    throw noDirectory(directory);
   }
+  // A single file can be mounted, too: where it is there, its own file system counts.
+  // `>>> 0`: on some machines the number is signed.
+  const networkFileSystem = networkFileSystems.get(
+    readType(existsSync(path) ? path : directory) >>> 0,
+  );
   if (networkFileSystem !== undefined) {
     throw new ConfigError(
       `the lease file ${path} is on ${networkFileSystem}, where a lock does not keep other machines out: ` +
@@ -88,12 +88,9 @@ export function requireUsablePlace(path: string, readType: ReadFileSystemType): 
   }
 }
 
-function noDirectory(path: string, cause: unknown): ConfigError {
-  const directory = dirname(path);
-  const found = statSync(directory, { throwIfNoEntry: false });
-  const what = found === undefined || found.isDirectory() ? 'does not exist' : 'is not a directory';
+function noDirectory(directory: string, cause?: unknown): ConfigError {
   return new ConfigError(
-    `the directory ${directory} of the lease file ${what}: make it (systemd: RuntimeDirectory=rackfire makes /run/rackfire)`,
+    `there is no directory ${directory} for the lease file: make it (systemd: RuntimeDirectory=rackfire makes /run/rackfire)`,
     { cause },
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { edit, minimal, problemsOf, withWebLine } from './minimal.ts';
+import { edit, minimal, problemsOf, withWebLine, withRootLines } from './minimal.ts';
 
 const web = 'clusters[0].tiers.web';
 const cluster = minimal.slice(minimal.indexOf('  - name: news'));
@@ -50,8 +50,13 @@ test.each([
     [
       '6:13 balancers[1].name: balancer name `lb-a` is already used by balancers[0].name',
       '6:44 balancers[1].socket: socket `/run/haproxy.sock` is already used by balancers[0].socket',
-      '6:74 balancers[1].stateFile: state file `/var/lib/haproxy/state` is already used by balancers[0].stateFile',
+      '6:74 balancers[1].stateFile: file `/var/lib/haproxy/state` is already used by balancers[0].stateFile',
     ],
+  ],
+  [
+    'one file for lock and journal',
+    withRootLines('leadership: { path: /run/one }\njournal: { path: /run/one }'),
+    ['7:18 journal.path: file `/run/one` is already used by leadership.path'],
   ],
   [
     'two clusters of one name',
