@@ -31,7 +31,7 @@ export class TelemetryRecorder implements Recorder {
   readonly #metrics: Metrics;
   /** What was said last of each tier, so that only changes are said. */
   readonly #said = new Map<string, string>();
-  /** Nodes in service at the last tick, by tier. */
+  /** Nodes in service at the last tick, or unknown since then, by tier. */
   readonly #inService = new Map<string, ReadonlySet<string>>();
 
   constructor(log: Log, metrics: Metrics) {
@@ -159,13 +159,15 @@ export class TelemetryRecorder implements Recorder {
   /** Nodes that were in service a tick ago and of which there is nothing left, though nobody destroyed them. */
   #sayLostNodes({ tier, tick }: TierTicked): void {
     const key = tierKey(tier);
-    const gone = new Set(this.#inService.get(key));
+    const before = this.#inService.get(key);
+    const gone = new Set(before);
     const inService = new Set<string>();
     for (const { name, phase } of tick.nodes) {
       if (phase !== 'absent') {
         gone.delete(name);
       }
-      if (phase === 'in-service') {
+      // Its host may show its death before HAProxy does: then it is unknown for a moment.
+      if (phase === 'in-service' || (phase === 'unknown' && before?.has(name))) {
         inService.add(name);
       }
     }

@@ -14,6 +14,7 @@ export interface RigPaths {
   readonly socketPath: string;
   readonly masterSocketPath: string;
   readonly stateFilePath: string;
+  readonly configPath: string;
 }
 
 export interface HaproxyRig extends RigPaths, AsyncDisposable {
@@ -26,30 +27,33 @@ export interface HaproxyRig extends RigPaths, AsyncDisposable {
   reload(): Promise<void>;
   /** Ends the master and all workers at once, as a crash would. The folder stays until disposal. */
   kill(): Promise<void>;
+  /** Starts it again after `kill`, on the config and the state file as they are then. */
+  start(): Promise<void>;
 }
 
 /**
  * Starts `haproxy -W`; resolves when it listens.
  *
  * @param render - Makes the config; it must put the `stats socket` at `socketPath`.
+ * @param folder - Where to live; it stays the caller's. By default one of its own, gone at disposal.
  */
-export async function startHaproxy(render: (paths: RigPaths) => string): Promise<HaproxyRig> {
+export async function startHaproxy(
+  render: (paths: RigPaths) => string,
+  folder?: string,
+): Promise<HaproxyRig> {
   // HAProxy's sockets have short names at most, so the folder is not below a long TMPDIR of a test runner.
-  const folder = await mkdtemp(join(tmpdir(), 'rackfire-haproxy-'));
+  const home = folder ?? (await mkdtemp(join(tmpdir(), 'rackfire-haproxy-')));
   const paths: RigPaths = {
-    folder,
-    socketPath: join(folder, 'admin.sock'),
-    masterSocketPath: join(folder, 'master.sock'),
-    stateFilePath: join(folder, 'server-state'),
+    folder: home,
+    socketPath: join(home, 'admin.sock'),
+    masterSocketPath: join(home, 'master.sock'),
+    stateFilePath: join(home, 'server-state'),
+    configPath: join(home, 'haproxy.cfg'),
   };
-  const configPath = join(folder, 'haproxy.cfg');
-  await writeFile(configPath, render(paths));
-  const child = spawn('haproxy', ['-W', '-S', paths.masterSocketPath, '-f', configPath], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const rig = new Rig(paths, child);
+  await writeFile(paths.configPath, render(paths));
+  const rig = new Rig(paths, folder === undefined);
   try {
-    await rig.loaded(1);
+    await rig.start();
   } catch (error) {
     await rig[Symbol.asyncDispose]();
     throw error;
@@ -62,28 +66,40 @@ class Rig implements HaproxyRig {
   readonly socketPath: string;
   readonly masterSocketPath: string;
   readonly stateFilePath: string;
-  readonly #child: ChildProcess;
-  readonly #exited: Promise<unknown>;
+  readonly configPath: string;
+  readonly #ownsFolder: boolean;
+  #child: ChildProcess | undefined;
+  #exited: Promise<unknown> = Promise.resolve();
   readonly #lines: string[] = [];
   readonly #workers = new Set<number>();
   #loads = 0;
   #reloads = 0;
   #onChange: (() => void)[] = [];
 
-  constructor(paths: RigPaths, child: ChildProcess) {
+  constructor(paths: RigPaths, ownsFolder: boolean) {
     this.folder = paths.folder;
     this.socketPath = paths.socketPath;
     this.masterSocketPath = paths.masterSocketPath;
     this.stateFilePath = paths.stateFilePath;
+    this.configPath = paths.configPath;
+    this.#ownsFolder = ownsFolder;
+  }
+
+  async start(): Promise<void> {
+    this.#workers.clear();
+    this.#loads = 0;
+    this.#reloads = 0;
+    const child = spawn('haproxy', ['-W', '-S', this.masterSocketPath, '-f', this.configPath], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     this.#child = child;
     this.#exited = once(child, 'close').then(() => this.#changed());
-    if (child.stderr !== null) {
-      createInterface(child.stderr).on('line', (line) => this.#read(line));
-    }
+    createInterface(child.stderr).on('line', (line) => this.#read(line));
+    await this.#loaded(1);
   }
 
   get masterPid(): number {
-    return this.#child.pid ?? 0;
+    return this.#child?.pid ?? 0;
   }
 
   workerPids(): readonly number[] {
@@ -97,13 +113,13 @@ class Rig implements HaproxyRig {
   async reload(): Promise<void> {
     this.#reloads += 1;
     const loads = 1 + this.#reloads;
-    this.#child.kill('SIGUSR2');
-    await this.loaded(loads);
+    this.#child?.kill('SIGUSR2');
+    await this.#loaded(loads);
   }
 
   async kill(): Promise<void> {
     // The master does not end its workers when it is killed itself, so each is ended by its own pid.
-    this.#child.kill('SIGKILL');
+    this.#child?.kill('SIGKILL');
     for (const pid of this.#workers) {
       endProcess(pid);
     }
@@ -111,19 +127,25 @@ class Rig implements HaproxyRig {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+    if (this.#isRunning) {
       await this.kill();
     }
-    await rm(this.folder, { recursive: true, force: true });
+    if (this.#ownsFolder) {
+      await rm(this.folder, { recursive: true, force: true });
+    }
+  }
+
+  get #isRunning(): boolean {
+    return this.#child?.exitCode === null && this.#child.signalCode === null;
   }
 
   /**
    * Resolves after the master has announced its n-th successful load, and answers: right after it, it
    * executes itself again and for a moment nobody listens at its socket.
    */
-  async loaded(loads: number): Promise<void> {
+  async #loaded(loads: number): Promise<void> {
     while (this.#loads < loads) {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+      if (!this.#isRunning) {
         throw new Error(`haproxy ended:\n${this.log()}`);
       }
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -82,9 +82,10 @@ function renderDefaults(): string {
     option idle-close-on-response
     # Who gave up waiting leaves the queue, instead of costing a node's time all the same.
     option abortonclose
-    # A node that died or froze: try another one, at the first failure.
+    # A node that died or froze: try another one, at the first failure. While a dead one is not marked down yet and
+    # the others are full, tries come back to it, and broken idle connections to it count as well: 5 are not enough.
     option redispatch 1
-    retries 3
+    retries 10
     retry-on conn-failure empty-response response-timeout
     http-reuse safe
     timeout connect 2s
@@ -129,7 +130,7 @@ function renderBackend(tier: ScaledTier): string {
     http-check expect status 200
     # fastinter and downinter: servers in transition are checked more often, so that admission is quick.
     # observe: a node that refuses connections always has the fewest, so leastconn would send it each retry
-    # while the others are full. Three refusals in a row (one less than a request's tries) mark it down.
+    # while the others are full. Three refusals in a row mark it down, well before a request's tries are used up.
     default-server check inter ${milliseconds('health.interval', interval)} fastinter ${transition}ms downinter ${transition}ms rise 2 fall 3 maxconn ${count('maxConnections', tier.maxConnections)} observe layer4 error-limit 3 on-error mark-down
     # One server for each address, for good: Rackfire only changes states. Without Rackfire and without a
     # state file, the first ${tier.policy.minNodes} serve.

@@ -1,0 +1,432 @@
+/** A little data center of a row's own: a config, an HAProxy, nodes, any number of Rackfires, visitors. */
+
+import { randomBytes, randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import {
+  composeBalancer,
+  composeHaproxyConfig,
+  createUuidOf,
+  listScaledTiers,
+} from '../../src/compose.ts';
+import type { BalancerConfig, Config } from '../../src/config/config.ts';
+import { parseConfig } from '../../src/config/load-config.ts';
+import { createSystemClock } from '../../src/control/clock.ts';
+import {
+  createEmbeddedHypervisor,
+  type EmbeddedHypervisorOptions,
+} from '../../src/embedded/hypervisor.ts';
+import { type NodeProcess, readNodeProcesses } from '../../src/embedded/process-table.ts';
+import { macOf, nodeName, type ScaledTier } from '../../src/scaler/cluster.ts';
+import { type HaproxyRig, startHaproxy } from '../balancer/haproxy-rig.ts';
+import type { Meddling } from './meddled-service.ts';
+import { ServiceProcess } from './service-process.ts';
+import { NODE_PORT, renderConfig, type SitePlace, type SitePlan } from './site-config.ts';
+import { type View, Watch } from './watch.ts';
+import { WeatherLoad } from './weather-load.ts';
+
+/** Rows act before any Rackfire runs, so their term is older than all. */
+const OPERATOR_TERM = { createdAtSeconds: 0, transitions: 0 };
+const UNTIL_DEADLINE_S = 30;
+const END_DEADLINE_MS = 10_000;
+/** The port that says that a subnet is taken; its first address has nothing else. */
+const LOCK_PORT = 7_999;
+
+/** What is to be booted by hand, over what the tier's own node of that number would be. */
+export interface HandMade {
+  readonly installation?: string;
+  readonly uuid?: string;
+  readonly name?: string;
+  /** Position in the config's list; by default the hosts take turns. */
+  readonly host?: number;
+  readonly fault?: EmbeddedHypervisorOptions['behavior']['fault'];
+}
+
+export class WeatherSite implements AsyncDisposable {
+  readonly plan: SitePlan;
+  readonly place: SitePlace;
+  readonly config: Config;
+  readonly tier: ScaledTier;
+  readonly haproxy: HaproxyRig;
+  readonly watch: Watch;
+  readonly #lock: Server;
+  readonly #services: ServiceProcess[] = [];
+  readonly #loads: WeatherLoad[] = [];
+  /** Nodes of other installations. */
+  readonly #foreignPids = new Set<number>();
+  #keepsFolder = false;
+
+  constructor(parts: {
+    readonly plan: SitePlan;
+    readonly place: SitePlace;
+    readonly config: Config;
+    readonly haproxy: HaproxyRig;
+    readonly lock: Server;
+  }) {
+    this.plan = parts.plan;
+    this.place = parts.place;
+    this.config = parts.config;
+    this.haproxy = parts.haproxy;
+    this.#lock = parts.lock;
+    this.tier = scaledTierOf(parts.config);
+    const { socketPath, masterSocketPath } = parts.haproxy;
+    this.watch = new Watch({
+      tier: this.tier,
+      installation: parts.config.installation,
+      haproxy: { socketPath, masterSocketPath, backend: this.tier.backend },
+    });
+  }
+
+  get folder(): string {
+    return this.place.folder;
+  }
+
+  get configFile(): string {
+    return join(this.folder, 'rackfire.yaml');
+  }
+
+  get url(): string {
+    return `http://${this.tier.frontend?.bind}/`;
+  }
+
+  get services(): readonly ServiceProcess[] {
+    return this.#services;
+  }
+
+  get loads(): readonly WeatherLoad[] {
+    return this.#loads;
+  }
+
+  nodeName(number: number): string {
+    return nodeName(this.tier, number);
+  }
+
+  /**
+   * Starts a Rackfire; resolves when it has said so, before its first tick.
+   *
+   * @param meddling - Meddles with its ports and its clock; also `{}`, for `service.meddle` later.
+   */
+  async startService(meddling?: Meddling): Promise<ServiceProcess> {
+    const service = new ServiceProcess(this.configFile, meddling);
+    this.#services.push(service);
+    await service.told('started');
+    return service;
+  }
+
+  /** Visitors come from now on. @param options.mayFail - The row itself judges who fails. */
+  load(rps: number, options: { readonly mayFail?: boolean } = {}): WeatherLoad {
+    const load = new WeatherLoad(this.url, rps, options.mayFail ?? false);
+    this.#loads.push(load);
+    return load;
+  }
+
+  /** Writes Rackfire's config anew, with some of the plan changed. */
+  async rewriteConfig(change: Partial<SitePlan>): Promise<void> {
+    await writeFile(this.configFile, renderConfig({ ...this.plan, ...change }, this.place));
+  }
+
+  /** Boots a node by hand, without a boot delay; resolves when its process runs. */
+  async bootNode(number: number, made: HandMade = {}): Promise<NodeProcess> {
+    const installation = made.installation ?? this.config.installation;
+    const hosts = this.config.hosts;
+    const host = hosts[made.host ?? number % hosts.length];
+    const address = this.tier.addresses[number - 1];
+    if (host === undefined || address === undefined) {
+      throw new RangeError(`there is no such host, or no address for node ${number}`);
+    }
+    const hypervisor = createEmbeddedHypervisor({
+      host: host.name,
+      installation,
+      capacity: host.capacity,
+      reserveMemoryMiB: host.reserveMemoryMiB,
+      behavior: {
+        ...host.embedded,
+        bootDelayMs: 0,
+        ...(made.fault === undefined ? {} : { fault: made.fault }),
+      },
+      clock: createSystemClock(),
+    });
+    const name = made.name ?? this.nodeName(number);
+    const uuid = made.uuid ?? createUuidOf(installation)(name);
+    const order = {
+      name,
+      uuid,
+      bornMs: Date.now(),
+      address,
+      port: NODE_PORT,
+      mac: macOf(address),
+      imageName: this.tier.image.name,
+      imageVersion: this.tier.image.version,
+      memoryMiB: this.tier.size.memoryMiB,
+      vcpus: this.tier.size.vcpus,
+      diskMiB: this.tier.size.diskMiB,
+      term: OPERATOR_TERM,
+    };
+    await hypervisor.create(order, AbortSignal.timeout(END_DEADLINE_MS));
+    const node = readNodeProcesses().find(
+      (one) => one.installation === installation && one.uuid === uuid && one.host === host.name,
+    );
+    if (node === undefined) {
+      throw new Error(`${name} ended as soon as it had been booted`);
+    }
+    if (installation !== this.config.installation) {
+      this.#foreignPids.add(node.pid);
+    }
+    return node;
+  }
+
+  /** Boots by hand what only looks like a node of ours; from now on it must stay as it is. */
+  async bootForeignNode(number: number, made: HandMade): Promise<NodeProcess> {
+    const node = await this.bootNode(number, made);
+    this.watch.protect(node);
+    return node;
+  }
+
+  /** The tier's node of this name now. @throws Error when there is none. */
+  node(name: string): NodeProcess {
+    const node = this.ownNodes().find((one) => one.name === name);
+    if (node === undefined) {
+      throw new Error(`there is no node ${name}`);
+    }
+    return node;
+  }
+
+  /** Signals a node as the weather does; what follows from it is not Rackfire's act. */
+  strike(node: NodeProcess, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
+    this.watch.excuse(node);
+    process.kill(node.pid, signal);
+  }
+
+  ownNodes(): readonly NodeProcess[] {
+    const { installation } = this.config;
+    return readNodeProcesses().filter((node) => node.installation === installation);
+  }
+
+  /** Waits for a view that is as hoped. @throws Error after 30 s, with the last view. */
+  async until(what: string, isSo: (view: View) => boolean): Promise<View> {
+    const deadlineMs = performance.now() + UNTIL_DEADLINE_S * 1_000;
+    const late = Promise.withResolvers<never>();
+    // HAProxy may be silent, and then there are no views.
+    const timer = setTimeout(() => {
+      late.reject(new Error(`not within ${UNTIL_DEADLINE_S} s: ${what}\n${this.describe()}`));
+    }, deadlineMs - performance.now());
+    const views = this.watch.views();
+    try {
+      for (;;) {
+        const { value: view, done } = await Promise.race([views.next(), late.promise]);
+        if (done === true) {
+          throw new Error(`the watch has ended before: ${what}`);
+        }
+        if (isSo(view)) {
+          return view;
+        }
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Lets the weather last: the watch goes on, and resolves after so long. */
+  async lasts(ms: number): Promise<void> {
+    const untilMs = (this.watch.latest?.atMs ?? 0) + ms;
+    await this.until(`${ms} ms have passed`, ({ atMs }) => atMs >= untilMs);
+  }
+
+  /** Waits for exactly so many nodes in service, and nothing else anywhere. */
+  async untilConverged(nodes: number): Promise<View> {
+    return await this.until(
+      `${nodes} nodes in service and nothing else`,
+      (view) => view.inService.length === nodes && leftoversOf(view).length === 0,
+    );
+  }
+
+  /** Waits until all that exists is in service; where no Rackfire runs to see to it, it has to be so already. */
+  async untilNothingLeftOver(): Promise<void> {
+    const view = await this.until(
+      'nothing is left over',
+      (one) => leftoversOf(one).length === 0 || !this.#services.some(({ isRunning }) => isRunning),
+    );
+    expect(leftoversOf(view), 'left over').toEqual([]);
+  }
+
+  /** The site in a few words. */
+  describe(): string {
+    const view = this.watch.latest;
+    if (view === undefined) {
+      return 'HAProxy has not answered yet';
+    }
+    const servers = [...view.servers]
+      .filter(([, { admin }]) => admin !== 'maint')
+      .map(([name, { admin, status, sessions }]) => `${name} ${admin} ${status} ${sessions}`);
+    const nodes = view.nodes.map(({ name, state, pid }) => `${name} ${state} ${pid}`);
+    return [
+      `at ${(view.atMs / 1_000).toFixed(2)} s of the watch, HAProxy ${view.epoch}, ${view.oldWorkerPids.length} old workers, ${view.queued} queued`,
+      `servers out of maintenance: ${servers.join(', ')}`,
+      `nodes: ${nodes.join(', ')}`,
+      `leftovers: ${leftoversOf(view).join(', ') || 'none'}`,
+    ].join('\n');
+  }
+
+  /** Keeps the folder, with everybody's log in it. @returns Where. */
+  async keepFolder(): Promise<string> {
+    this.#keepsFolder = true;
+    await writeFile(join(this.folder, 'haproxy.log'), this.haproxy.log());
+    for (const [index, service] of this.#services.entries()) {
+      await writeFile(join(this.folder, `rackfire-${index + 1}.log`), service.output());
+    }
+    return this.folder;
+  }
+
+  /**
+   * Ends everything by its pid: visitors, Rackfires, nodes, HAProxy.
+   *
+   * @throws Error when something is still there afterwards, or when the watch failed.
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#loads.map((load) => load.cut()));
+    await Promise.all(this.#services.map((service) => service.kill()));
+    const [watched] = await Promise.allSettled([this.watch[Symbol.asyncDispose]()]);
+    const left = await this.#endNodes();
+    await this.haproxy[Symbol.asyncDispose]();
+    this.#lock.close();
+    if (!this.#keepsFolder) {
+      await rm(this.folder, { recursive: true, force: true });
+    }
+    if (watched.status === 'rejected') {
+      throw new Error('the watch failed', { cause: watched.reason });
+    }
+    if (left.length > 0) {
+      throw new Error(`nodes are still there: ${left.map(({ pid }) => pid).join(', ')}`);
+    }
+  }
+
+  async #endNodes(): Promise<readonly NodeProcess[]> {
+    const clock = createSystemClock();
+    const deadline = AbortSignal.timeout(END_DEADLINE_MS);
+    const { installation } = this.config;
+    for (;;) {
+      const left = readNodeProcesses().filter(
+        (node) => node.installation === installation || this.#foreignPids.has(node.pid),
+      );
+      if (left.length === 0 || deadline.aborted) {
+        return left;
+      }
+      for (const { pid } of left) {
+        kill(pid);
+      }
+      await clock.sleep(20, deadline).catch(() => undefined);
+    }
+  }
+}
+
+/** Domains and servers beside those in service, in words. */
+function leftoversOf(view: View): readonly string[] {
+  const inService = new Set(view.inService);
+  const nodes = view.nodes
+    .filter(({ name }) => !inService.has(name))
+    .map(({ name, state }) => `node ${name} ${state}`);
+  const servers = [...view.servers]
+    .filter(([name, { admin }]) => admin !== 'maint' && !inService.has(name))
+    .map(([name, { status }]) => `server ${name} ${status}`);
+  return [...nodes, ...servers];
+}
+
+/** Starts a site with its first nodes in service and no Rackfire yet. */
+export async function startSite(plan: SitePlan): Promise<WeatherSite> {
+  const { lock, subnet } = await takeSubnet();
+  // HAProxy's sockets have short names at most, so the folder is not below a long TMPDIR of a test runner.
+  const folder = await mkdtemp(join(tmpdir(), 'rackfire-weather-'));
+  const place = { folder, subnet, id: randomBytes(4).toString('hex') };
+  const text = renderConfig(plan, place);
+  await writeFile(join(folder, 'rackfire.yaml'), text);
+  await writeFile(join(folder, 'server-state'), '');
+  const { config } = parseConfig(text, 'rackfire.yaml');
+  const edit = plan.editHaproxyConfig ?? ((written: string): string => written);
+  const haproxy = await startHaproxy(
+    (paths) =>
+      edit(composeHaproxyConfig(config, { ...balancerOf(config), socket: paths.socketPath })),
+    folder,
+  );
+  const site = new WeatherSite({ plan, place, config, haproxy, lock });
+  try {
+    await admitFirstNodes(site, plan.startNodes ?? plan.minNodes);
+    return site;
+  } catch (error) {
+    await site[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What an operator boots and admits by hand before the first Rackfire is started. */
+async function admitFirstNodes(site: WeatherSite, nodes: number): Promise<void> {
+  const numbers = Array.from({ length: nodes }, (_, index) => index + 1);
+  for (const number of numbers) {
+    await site.bootNode(number);
+  }
+  const config = { ...balancerOf(site.config), socket: site.haproxy.socketPath };
+  const balancer = composeBalancer(site.config, config, createSystemClock());
+  await balancer.setServers(
+    numbers.map((number) => ({
+      backend: site.tier.backend,
+      server: site.nodeName(number),
+      to: 'ready',
+      requires: 'none',
+    })),
+    AbortSignal.timeout(END_DEADLINE_MS),
+  );
+  site.watch.start();
+  await site.until(
+    'the first nodes serve',
+    ({ servers }) => [...servers.values()].filter(({ status }) => status === 'UP').length === nodes,
+  );
+}
+
+/**
+ * Takes 256 addresses of loopback, where nobody else's are: not those of the demo (127.20 to 127.219), not
+ * those of another row that runs at the same time. A listening socket says that they are taken, so they are
+ * free again however this process ends.
+ */
+async function takeSubnet(): Promise<{ readonly lock: Server; readonly subnet: string }> {
+  for (;;) {
+    const subnet = `127.${randomInt(220, 254)}.${randomInt(0, 256)}`;
+    const lock = createServer();
+    lock.listen(LOCK_PORT, `${subnet}.1`);
+    try {
+      await once(lock, 'listening');
+      lock.unref();
+      return { lock, subnet };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
+        throw error;
+      }
+    }
+  }
+}
+
+function scaledTierOf(config: Config): ScaledTier {
+  const [tier] = listScaledTiers(config);
+  if (tier === undefined) {
+    throw new Error('the config of a weather site has no scaled tier');
+  }
+  return tier;
+}
+
+function balancerOf(config: Config): BalancerConfig {
+  const [balancer] = config.balancers;
+  if (balancer === undefined) {
+    throw new Error('the config of a weather site has no balancer');
+  }
+  return balancer;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The weather test bench: each row is one kind of bad weather over a real HAProxy, real nodes and visitors who
+ * do not wait for each other. A row says what happens and what must come of it; what must never happen, in any
+ * weather, is watched and judged for all rows alike.
+ *
+ * @see watch.ts for what must never happen
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import type { SitePlan } from './site-config.ts';
+import { startSite, type WeatherSite } from './weather-site.ts';
+
+/** A row that hangs is torn down before the test runner gives it up, so that nothing is left running. */
+const ROW_DEADLINE_MS = 100_000;
+const TEST_DEADLINE_MS = 130_000;
+const TAIL_LINES = 15;
+
+/**
+ * A test of one row. After `row` the visitors are sent home, and then it is judged: no request failed, nothing
+ * that must never happen did, and nothing is left over beside the nodes in service (while a Rackfire still
+ * runs, it may finish what it is about).
+ */
+export function weather(
+  name: string,
+  plan: SitePlan,
+  row: (site: WeatherSite) => Promise<void>,
+): void {
+  test(name, { timeout: TEST_DEADLINE_MS }, async () => {
+    await using site = await startSite(plan);
+    try {
+      await beforeDeadline(row(site));
+      await expectNothingBad(site);
+    } catch (error) {
+      throw await explain(site, error);
+    }
+  });
+}
+
+async function beforeDeadline(row: Promise<void>): Promise<void> {
+  const timer = new AbortController();
+  const late = sleep(ROW_DEADLINE_MS, undefined, { signal: timer.signal }).then(
+    () => {
+      throw new Error(`the row is not through after ${ROW_DEADLINE_MS / 1_000} s`);
+    },
+    () => undefined,
+  );
+  try {
+    await Promise.race([row, late]);
+  } finally {
+    timer.abort();
+  }
+}
+
+async function expectNothingBad(site: WeatherSite): Promise<void> {
+  await Promise.all(site.loads.map((load) => load.end()));
+  for (const load of site.loads.filter(({ mayFail }) => !mayFail)) {
+    load.expectNoneFailed();
+  }
+  await site.untilNothingLeftOver();
+  expect(site.watch.violations, 'what must never happen').toEqual([]);
+}
+
+/** The same error, with all that somebody needs to find out why. */
+async function explain(site: WeatherSite, error: unknown): Promise<unknown> {
+  const services = site.services.map((service) => service.tail(TAIL_LINES));
+  const story = [
+    `violations: ${site.watch.violations.join('\n') || 'none'}`,
+    site.describe(),
+    ...services.map((tail, index) => `Rackfire ${index + 1}: ${tail}`),
+    `logs: ${await site.keepFolder()}`,
+  ].join('\n');
+  if (error instanceof Error) {
+    error.message += `\n\n${story}`;
+    return error;
+  }
+  return new Error(story, { cause: error });
+}
