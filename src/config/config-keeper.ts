@@ -1,7 +1,6 @@
 /** The config of a running service: looked at again when its file changes, and the last good one stays. */
 
 import type { Clock } from '../control/clock.ts';
-import { ConfigError } from '../control/errors.ts';
 import { listEffective } from './effective.ts';
 import { type LoadedConfig, parseConfig, readConfigText } from './load-config.ts';
 import { InvalidConfigError, type Problem } from './problems.ts';
@@ -52,8 +51,8 @@ export class ConfigKeeper {
   #current: LoadedConfig;
   #loadedAtMs: number;
   #refusal: Refusal | undefined;
-  /** What has been looked at already, so that a bad file is said once. */
-  #seenText: string | undefined;
+  /** What has been considered already, so that a bad file is said once. */
+  #seen: string | undefined;
 
   constructor(options: ConfigKeeperOptions) {
     this.#options = options;
@@ -78,15 +77,7 @@ export class ConfigKeeper {
 
   /** Reads the file and puts it in force, whole or not at all. */
   async reload(): Promise<ReloadResult> {
-    const { file, onReload } = this.#options;
-    let result: ReloadResult;
-    try {
-      result = this.#take(await readConfigText(file));
-    } catch (error) {
-      result = this.#refuse(error);
-    }
-    onReload(result);
-    return result;
+    return this.#consider(await look(this.#options.file));
   }
 
   /** Looks at the file until the signal is aborted; a change that lasts from one look to the next is taken. */
@@ -94,42 +85,66 @@ export class ConfigKeeper {
     const { clock, file } = this.#options;
     let before: string | undefined;
     while (!signal.aborted) {
-      const text = await readConfigText(file).catch(String);
-      // One that is still being written looks different the next time.
-      if (text !== this.#seenText && text === before) {
-        this.#seenText = text;
-        await this.reload();
+      const seen = await look(file);
+      // One that is still being written looks different the next time. Not read again: by now it may be.
+      if (seen.content !== this.#seen && seen.content === before) {
+        this.#consider(seen);
       }
-      before = text;
+      before = seen.content;
       await clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => undefined);
     }
   }
 
+  #consider(seen: Look): ReloadResult {
+    this.#seen = seen.content;
+    let result: ReloadResult;
+    try {
+      result = seen.error === undefined ? this.#take(seen.content) : this.#refuse(seen.error);
+    } catch (error) {
+      result = this.#refuse(error);
+    }
+    this.#options.onReload(result);
+    return result;
+  }
+
   #take(text: string): ReloadResult {
     const { apply, clock, file } = this.#options;
-    this.#seenText = text;
     const next = parseConfig(text, file);
     refuseOtherInstallation(this.#current, next);
     const changes = compareConfigs(this.#current, next);
+    if (changes.length > 0) {
+      apply(next);
+      this.#loadedAtMs = clock.wallMs();
+    }
+    this.#current = next;
     this.#refusal = undefined;
     if (changes.length === 0) {
-      this.#current = next;
       return { outcome: 'unchanged' };
     }
-    apply(next);
-    this.#current = next;
-    this.#loadedAtMs = clock.wallMs();
     const atNextStart = changes.map(({ path }) => path).filter((path) => AT_NEXT_START.test(path));
     return { outcome: 'applied', changes, atNextStart };
   }
 
+  /** Also of what nobody foresaw: whatever is wrong with a file, the service goes on as it was. */
   #refuse(error: unknown): ReloadResult {
-    if (!(error instanceof ConfigError)) {
-      throw error;
-    }
+    const message = error instanceof Error ? error.message : String(error);
     const problems = error instanceof InvalidConfigError ? error.problems : [];
-    this.#refusal = { atMs: this.#options.clock.wallMs(), message: error.message, problems };
+    this.#refusal = { atMs: this.#options.clock.wallMs(), message, problems };
     return { outcome: 'refused', refusal: this.#refusal };
+  }
+}
+
+/** What a file says, or why it cannot be read; as long as `content` is the same, nothing has changed. */
+interface Look {
+  readonly content: string;
+  readonly error?: unknown;
+}
+
+async function look(file: string): Promise<Look> {
+  try {
+    return { content: await readConfigText(file) };
+  } catch (error) {
+    return { content: String(error), error };
   }
 }
 

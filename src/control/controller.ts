@@ -1,6 +1,6 @@
 import type { Action } from '../scaler/action.ts';
 import type { BreakerPolicy } from '../scaler/breaker.ts';
-import { type Cluster, type ScaledTier, tierKey } from '../scaler/cluster.ts';
+import { type Cluster, type Mode, type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { Term } from '../scaler/observation.ts';
@@ -17,7 +17,7 @@ import { Reassertion } from './reassertion.ts';
 import type { Snapshot } from './source.ts';
 import { type SourceFailure, Sources } from './sources.ts';
 import { WallWatch } from './wall-watch.ts';
-import { World } from './world.ts';
+import { type StrangerWatch, World } from './world.ts';
 
 /** What a config says of the world. */
 export interface Setup extends Pick<Actuators, 'hypervisors' | 'balancers'> {
@@ -60,7 +60,7 @@ export class Controller {
   readonly #runner: ActionRunner;
   /** Nodes drained because they were sick must not be taken for booting ones, though they look alike. */
   readonly #sickBirths = new Map<string, number>();
-  readonly #strangers = new Map<string, number>();
+  readonly #strangers = new Map<string, StrangerWatch>();
   readonly #memories = new Map<string, TierMemory>();
   readonly #ticks = new Map<string, TierTicked>();
   readonly #fixed = new Map<string, readonly FixedNode[]>();
@@ -70,6 +70,8 @@ export class Controller {
   readonly #reassertions = new Map<LoadBalancer, Reassertion>();
   /** Aborts what ticks start; `undefined`: they start nothing. */
   #actionSignal: AbortSignal | undefined;
+  /** Whether it might act at the last tick. */
+  #leads = false;
   #lastTickAtMs = Number.NEGATIVE_INFINITY;
   #busy = true;
 
@@ -104,15 +106,19 @@ export class Controller {
    * the same name – goes on without a gap; what is under way ends as it was begun.
    */
   reconfigure(setup: Setup): void {
+    const modesBefore = modesByTier(this.#setup);
     this.#setup = setup;
     this.#boots.policy = setup.limits.breaker;
     this.#world = this.#install();
-    const keys = new Set(setup.clusters.flatMap(({ tiers }) => tiers.map(tierKey)));
-    for (const known of [this.#ticks, this.#fixed, this.#memories]) {
-      for (const key of known.keys()) {
-        if (!keys.has(key)) {
-          known.delete(key);
-        }
+    const modes = modesByTier(setup);
+    for (const known of [this.#ticks, this.#memories]) {
+      keepOnly(known, (key) => modes.has(key));
+    }
+    const all = new Set(setup.clusters.flatMap(({ tiers }) => tiers.map(tierKey)));
+    keepOnly(this.#fixed, (key) => all.has(key) && !modes.has(key));
+    for (const [key, memory] of this.#memories) {
+      if (modes.get(key) !== modesBefore.get(key)) {
+        this.#memories.set(key, countAnew(memory));
       }
     }
   }
@@ -293,6 +299,7 @@ export class Controller {
     }
     // Whole milliseconds: what a tick saw is kept, and fractions would be noise there.
     const atMs = Math.round(clock.steadyMs());
+    this.#noticeTakeover();
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
     for (const cluster of this.#setup.clusters) {
       const startMs = clock.steadyMs();
@@ -311,6 +318,16 @@ export class Controller {
     this.#lastTickAtMs = atMs;
     this.#busy =
       this.#inFlight.size > 0 || [...this.#ticks.values()].some(({ tick }) => isChanging(tick));
+  }
+
+  #noticeTakeover(): void {
+    const leads = this.#options.leadership.term() !== undefined;
+    if (leads && !this.#leads) {
+      for (const [key, memory] of this.#memories) {
+        this.#memories.set(key, countAnew(memory));
+      }
+    }
+    this.#leads = leads;
   }
 
   #tickTier(cluster: Cluster, tier: ScaledTier, atMs: number): void {
@@ -371,6 +388,31 @@ function hostOf(action: Action): string | undefined {
 
 function scaledTiers(cluster: Cluster): readonly ScaledTier[] {
   return cluster.tiers.filter((tier) => tier.scaling === 'automatic');
+}
+
+/** By `cluster/tier`, the tiers that are scaled. */
+function modesByTier({ clusters }: Setup): ReadonlyMap<string, Mode> {
+  return new Map(
+    clusters.flatMap((cluster) =>
+      scaledTiers(cluster).map((tier) => [tierKey(tier), cluster.mode] as const),
+    ),
+  );
+}
+
+/**
+ * What was decided while nobody might act has not happened: taken for what is there, all of it would come at
+ * once and pass by the scaling policies.
+ */
+function countAnew(memory: TierMemory): TierMemory {
+  return { ...memory, desiredNodes: undefined };
+}
+
+function keepOnly(known: Map<string, unknown>, isKept: (key: string) => boolean): void {
+  for (const key of known.keys()) {
+    if (!isKept(key)) {
+      known.delete(key);
+    }
+  }
 }
 
 /** Something there is on its way: worth looking at more often. */

@@ -57,6 +57,7 @@ export class OverrideBook {
 
   /** @returns False when there is none of this id. */
   withdraw(id: string): boolean {
+    this.#endExpired();
     return this.#end(id, 'withdrawn');
   }
 
@@ -81,10 +82,7 @@ export class OverrideBook {
   /** Ends what was said of nodes that are no more. @param nodes - All of the tier, every host having answered. */
   forgetGone(tier: ScaledTier, nodes: readonly Node[]): void {
     for (const { id, ...word } of this.ofTier(tier)) {
-      if (
-        'bornMs' in word &&
-        !nodes.some(({ number, bornMs }) => number === word.number && bornMs === word.bornMs)
-      ) {
+      if ('bornMs' in word && !nodes.some((node) => mayBe(node, word))) {
         this.#end(id, 'node-gone');
       }
     }
@@ -92,7 +90,11 @@ export class OverrideBook {
 
   #enter(given: GivenOverride): void {
     const { id, word, reason } = given;
-    const leftMs = given.expiresAtMs - this.#clock.wallMs();
+    // A clock that was set back over a restart must not make it last longer than it was meant to.
+    const leftMs = Math.min(
+      given.expiresAtMs - this.#clock.wallMs(),
+      given.expiresAtMs - given.givenAtMs,
+    );
     const untilMs = Math.round(this.#clock.steadyMs() + leftMs);
     this.#entries.set(id, { given, override: { ...word, id, reason, untilMs } });
   }
@@ -115,4 +117,9 @@ export class OverrideBook {
     this.#recorder.record({ type: 'override-ended', given: entry.given, why });
     return true;
   }
+}
+
+/** Of two domains of one name, a node shows only one: the tenant that is meant may be the other. */
+function mayBe(node: Node, word: NodeWord): boolean {
+  return node.number === word.number && (node.bornMs === word.bornMs || node.phase === 'conflict');
 }

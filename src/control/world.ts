@@ -57,6 +57,12 @@ interface BackendView {
   readonly servers: ReadonlyMap<number, ServerReport>;
 }
 
+/** For how long it has been there while every host answered, and when that was last looked at. */
+export interface StrangerWatch {
+  readonly forMs: number;
+  readonly atMs: number;
+}
+
 export interface WorldOptions {
   readonly clusters: readonly Cluster[];
   readonly hosts: readonly string[];
@@ -71,8 +77,8 @@ export interface WorldOptions {
   readonly boots: BootLedger;
   /** Births of nodes that were drained because they were sick, by name. */
   readonly sickBirths: ReadonlyMap<string, number>;
-  /** Since when something answers at a node's address that no host shows, by the node's name. */
-  readonly strangers: Map<string, number>;
+  /** What answers at a node's address and no host shows, by the node's name. */
+  readonly strangers: Map<string, StrangerWatch>;
   readonly overrides: OverrideBook;
 }
 
@@ -143,8 +149,10 @@ export class World {
     if (stamps.length === 0) {
       return Number.NEGATIVE_INFINITY;
     }
-    if (host !== undefined) {
-      stamps.push(stampOf(this.#hosts.find((view) => view.name === host)?.snapshot));
+    const view = this.#hosts.find(({ name }) => name === host);
+    // A host that a new config has no more shows nothing, and is not waited for.
+    if (view !== undefined) {
+      stamps.push(stampOf(view.snapshot));
     }
     return Math.min(...stamps);
   }
@@ -287,7 +295,10 @@ export class World {
     };
   }
 
-  /** How long something has served in a node's place without being one, while every host answers. */
+  /**
+   * How long something has served in a node's place without being one. Time in which a host is silent proves
+   * nothing, but what was known before stays known: taken for a node again, it would replace one of ours.
+   */
   #watchStranger(
     name: string,
     domains: readonly DomainSighting[],
@@ -298,13 +309,14 @@ export class World {
     const answers = servers.some(
       (server) => server.answered && server.admin === 'ready' && server.check === 'passed',
     );
-    if (domains.length > 0 || !answers || !this.isEveryHostFresh(atMs)) {
+    if (domains.length > 0 || !answers) {
       strangers.delete(name);
       return undefined;
     }
-    const sinceMs = strangers.get(name) ?? atMs;
-    strangers.set(name, sinceMs);
-    return atMs - sinceMs;
+    const before = strangers.get(name) ?? { forMs: 0, atMs };
+    const forMs = before.forMs + (this.isEveryHostFresh(atMs) ? atMs - before.atMs : 0);
+    strangers.set(name, { forMs, atMs });
+    return forMs;
   }
 
   /** What no host shows is nowhere. */

@@ -119,8 +119,9 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
   };
 }
 
-/** Of a node that died, HAProxy's checks say so much sooner; a host shows a new one much sooner. */
+/** Of a node that died, HAProxy's checks say so sooner, unless they are seldom; a host shows a new one sooner. */
 const STRANGER_AFTER_MS = 15_000;
+const STRANGER_AFTER_CHECKS = 2;
 
 interface PhaseFacts {
   readonly hostsComplete: boolean;
@@ -136,7 +137,9 @@ function derivePhase(
 ): NodePhase {
   const [domain, second] = sighting.domains;
   if (domain === undefined) {
-    return phaseWithoutDomain(sighting, servers, hostsComplete);
+    const checksMs = STRANGER_AFTER_CHECKS * tier.health.intervalMs;
+    const isStranger = (sighting.strangerForMs ?? 0) > Math.max(STRANGER_AFTER_MS, checksMs);
+    return phaseWithoutDomain(sighting.operation, servers, { hostsComplete, isStranger });
   }
   if (second !== undefined || domain.mark === 'foreign') {
     return 'conflict';
@@ -162,9 +165,9 @@ function derivePhase(
 }
 
 function phaseWithoutDomain(
-  { operation, strangerForMs = 0 }: NodeSighting,
+  operation: ActionKind | undefined,
   servers: ServerSummary,
-  hostsComplete: boolean,
+  { hostsComplete, isStranger }: { readonly hostsComplete: boolean; readonly isStranger: boolean },
 ): NodePhase {
   if (operation === 'boot') {
     return 'booting';
@@ -172,7 +175,7 @@ function phaseWithoutDomain(
   if (operation === 'destroy') {
     return 'stopping';
   }
-  if (strangerForMs > STRANGER_AFTER_MS) {
+  if (isStranger) {
     return 'conflict';
   }
   // A server in rotation whose check passes has something behind it that no host has shown yet: a host

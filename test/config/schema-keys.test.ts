@@ -109,9 +109,7 @@ describe('words that this version does not build yet', () => {
     ],
     [
       'whole sections',
-      withRootLines(
-        'network: {}\nplacement: {}\nleadership: { driver: kubernetes, namespace: x }',
-      ),
+      withRootLines('network: {}\nplacement: {}\nleadership: { driver: kubernetes, namespace: x }'),
       [
         `6:1 network: ${remove('network')}`,
         `7:1 placement: ${remove('placement')}`,

@@ -6,8 +6,10 @@ import { WallWatch } from '../../src/control/wall-watch.ts';
 import { OverrideBook } from '../../src/control/override-book.ts';
 import { World } from '../../src/control/world.ts';
 import type { Cluster, ScaledTier } from '../../src/scaler/cluster.ts';
+import { EMPTY_MEMORY, type TierMemory } from '../../src/scaler/decide.ts';
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type { NodeSighting, Sample } from '../../src/scaler/observation.ts';
+import { type TierTick, tickTier } from '../../src/scaler/tick.ts';
 import { bootAction, makeFixedTier, makeTier, serverAction, TERM, uuidOf } from './site.ts';
 import { TestClock } from './test-clock.ts';
 
@@ -278,6 +280,26 @@ test('old workers of any balancer count', () => {
   expect(stage.observe().oldWorkers).toBe(true);
 });
 
+test('a flight of a tier counts for the one of the same name in another config, and for no other', () => {
+  const stage = new Stage();
+  stage.inFlight.start(makeTier({ maxNodes: 3 }), bootAction(3));
+  stage.inFlight.start(makeTier({}, { name: 'cache' }), {
+    ...bootAction(4),
+    node: 'news-cache-4',
+  });
+  expect(stage.observe().nodes.map(({ number, operation }) => [number, operation])).toEqual([
+    [3, 'boot'],
+  ]);
+});
+
+test('a flight to a host that the config has no more is not waited for', async () => {
+  const stage = new Stage();
+  expect(stage.seenAtMs('host-c')).toBe(Number.NEGATIVE_INFINITY);
+  stage.seeBalancer();
+  expect(stage.seenAtMs('host-c')).toBe(stage.clock.steadyMs());
+  expect(stage.seenAtMs('host-a')).toBe(Number.NEGATIVE_INFINITY);
+});
+
 test('a flight has been seen when the slowest source that shows it was asked', async () => {
   const stage = new Stage(['lb', 'lb-2']);
   expect(stage.seenAtMs()).toBe(Number.NEGATIVE_INFINITY);
@@ -322,4 +344,124 @@ test('after a jump of the wall clock, no node is as old as its birth says', () =
   stage.clock.jumpWall(3_600_000);
   stage.wall.check();
   expect(stage.node(1)?.domains[0]?.ageMs).toBe(0);
+});
+
+/** Two nodes on two hosts, three servers in rotation, and time that passes second by second. */
+class StrangerStage extends Stage {
+  /** What a host shows. */
+  readonly domains = new Map([
+    ['host-a', [domainOf('news-web-1')]],
+    ['host-b', [domainOf('news-web-2')]],
+  ]);
+  silentHost: string | undefined;
+  server: Partial<ServerReport> = {};
+  #memory: TierMemory = EMPTY_MEMORY;
+
+  /** @returns The last tick. */
+  async pass(seconds: number, rps = 160): Promise<TierTick> {
+    let tick: TierTick | undefined;
+    for (let second = 0; second < seconds; second += 1) {
+      await this.clock.step(1_000);
+      for (const [host, domains] of this.domains) {
+        if (host !== this.silentHost) {
+          this.seeHost(host, ...domains);
+        }
+      }
+      this.seeBalancer({
+        servers: [serverOf(1), serverOf(2), serverOf(3, this.server)],
+        requestRate: { status: 'ok', value: rps },
+      });
+      tick = tickTier(this.tier, 'full', this.observe(), this.#memory);
+      this.#memory = tick.memory;
+    }
+    return tick!;
+  }
+}
+
+test('what answers in a node’s place for 15 s, and no host shows it, is a conflict', async () => {
+  const stage = new StrangerStage();
+  await stage.pass(16);
+  expect([stage.node(3)?.strangerForMs, stage.phase(3)]).toEqual([15_000, 'unknown']);
+  await stage.pass(1);
+  expect([stage.node(3)?.strangerForMs, stage.phase(3)]).toEqual([16_000, 'conflict']);
+});
+
+test('a node that died a moment ago is no stranger, though its check has not failed yet', async () => {
+  const stage = new StrangerStage();
+  stage.domains.set('host-a', [domainOf('news-web-1'), domainOf('news-web-3')]);
+  await stage.pass(60);
+  expect(stage.node(3)?.strangerForMs).toBeUndefined();
+  stage.domains.set('host-a', [domainOf('news-web-1')]);
+  await stage.pass(4);
+  expect([stage.node(3)?.strangerForMs, stage.phase(3)]).toEqual([3_000, 'unknown']);
+  stage.server = { check: 'failed' };
+  await stage.pass(60);
+  expect([stage.node(3)?.strangerForMs, stage.phase(3)]).toEqual([undefined, 'absent']);
+});
+
+test('what has stopped to answer and answers again is waited for from the beginning', async () => {
+  const stage = new StrangerStage();
+  await stage.pass(10);
+  stage.server = { check: 'failed' };
+  await stage.pass(1);
+  stage.server = {};
+  await stage.pass(10);
+  expect(stage.node(3)?.strangerForMs).toBe(9_000);
+});
+
+test.each<[string, Partial<ServerReport>]>([
+  ['out of rotation', { admin: 'drain' }],
+  ['in maintenance', { admin: 'maint', check: 'pending' }],
+  ['in rotation, not yet checked', { check: 'pending' }],
+])('a server %s answers for nobody', async (_, server) => {
+  const stage = new StrangerStage();
+  stage.server = server;
+  await stage.pass(30);
+  expect(stage.node(3)?.strangerForMs).toBeUndefined();
+});
+
+test('while a host is silent nobody is called a stranger: it may be a node there', async () => {
+  const stage = new StrangerStage();
+  stage.silentHost = 'host-b';
+  await stage.pass(60);
+  expect(stage.phase(3)).toBe('unknown');
+  stage.silentHost = undefined;
+  await stage.pass(15);
+  expect(stage.phase(3)).toBe('unknown');
+  await stage.pass(1);
+  expect(stage.phase(3)).toBe('conflict');
+});
+
+test('time in which a host was silent does not count', async () => {
+  const stage = new StrangerStage();
+  await stage.pass(6);
+  stage.silentHost = 'host-b';
+  // It is stale after 10 s.
+  await stage.pass(14);
+  expect(stage.node(3)?.strangerForMs).toBe(15_000);
+  stage.silentHost = undefined;
+  await stage.pass(1);
+  expect([stage.node(3)?.strangerForMs, stage.phase(3)]).toEqual([16_000, 'conflict']);
+});
+
+test('a stranger’s number is blocked, the next one boots, and nothing is done to its server', async () => {
+  const stage = new StrangerStage();
+  await stage.pass(20);
+  const { actions, nodes } = await stage.pass(1, 300);
+  expect(nodes.find(({ number }) => number === 3)?.phase).toBe('conflict');
+  expect(actions.map(({ kind, node }) => `${kind} ${node}`)).toEqual([
+    'boot news-web-4',
+    'boot news-web-5',
+  ]);
+});
+
+test('a stranger is no capacity, also when a host falls silent: no node goes for it', async () => {
+  const stage = new StrangerStage();
+  await stage.pass(60);
+  expect(stage.phase(3)).toBe('conflict');
+  stage.silentHost = 'host-b';
+  for (let second = 0; second < 60; second += 1) {
+    expect((await stage.pass(1)).actions).toEqual([]);
+    expect(stage.phase(3)).toBe('conflict');
+  }
 });

@@ -199,6 +199,46 @@ describe('hosts that never answered', () => {
   });
 });
 
+describe('something that answers in the place of a node that no host shows', () => {
+  const stranger = (strangerForMs: number): NodeSighting => ({
+    ...sightingOf(3, [], [serverOf()]),
+    strangerForMs,
+  });
+
+  test.each<[string, NodePhase, NodeSighting]>([
+    ['may be a node that died a moment ago', 'unknown', stranger(0)],
+    ['may be one for 15 s', 'unknown', stranger(15_000)],
+    ['is a conflict after that', 'conflict', stranger(15_001)],
+    ['is our boot, while one is under way', 'booting', under('boot', stranger(60_000))],
+    ['is our node, while it is being destroyed', 'stopping', under('destroy', stranger(60_000))],
+    [
+      'is nobody any more when a host shows our node there',
+      'in-service',
+      { ...seen.inService(3), strangerForMs: 60_000 },
+    ],
+  ])('%s', (_, phase, sighting) => {
+    expect(derive(sighting).phase).toBe(phase);
+  });
+
+  test.each([
+    { intervalMs: 7_500, forMs: 15_001, phase: 'conflict' },
+    { intervalMs: 60_000, forMs: 120_000, phase: 'unknown' },
+    { intervalMs: 60_000, forMs: 120_001, phase: 'conflict' },
+  ])(
+    'where HAProxy checks each $intervalMs ms, is $phase after $forMs ms',
+    ({ intervalMs, forMs, phase }) => {
+      const tier = webTier();
+      const seldom = { ...tier, health: { ...tier.health, intervalMs } };
+      const observation = observationOf({ nodes: [stranger(forMs)] });
+      expect(deriveNodes(seldom, observation)[0]?.phase).toBe(phase);
+    },
+  );
+
+  test('has no host and no birth, and HAProxy sends it traffic', () => {
+    expect(derive(stranger(60_000))).toMatchObject({ host: undefined, bornMs: 0, serving: true });
+  });
+});
+
 describe('sickness', () => {
   test.each<[string, number, NodeSighting]>([
     ['counts from HAProxy’s last change', 9_000, seen.sick(3, 9_000)],

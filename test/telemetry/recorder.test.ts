@@ -2,7 +2,8 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { RefusedError, UnreachableError } from '../../src/control/errors.ts';
+import { ConflictError, RefusedError, UnreachableError } from '../../src/control/errors.ts';
+import type { GivenOverride, OverrideEnd } from '../../src/control/events.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { TelemetryRecorder } from '../../src/telemetry/recorder.ts';
 import { Lab } from '../control/lab.ts';
@@ -222,6 +223,64 @@ test('an action that failed is a warning with its error', async () => {
     'cluster=news,tier=web,kind=boot,result=failed': 1,
   });
 });
+
+test('an action that meets somebody else is an error: nothing that we do ends that', async () => {
+  const { recorder, lines, values } = bind(new Desk());
+  const event = { tier: makeTier(), action: bootAction(3), durationMs: 12.3 };
+  recorder.record({ type: 'action-ended', ...event, error: new ConflictError('it listens there') });
+  expect(lines).toMatchObject([
+    {
+      level: LEVELS.error,
+      action: 'boot',
+      node: 'news-web-3',
+      err: { code: 'conflict', message: 'it listens there' },
+    },
+  ]);
+  expect(lines[0]?.msg).toContain('its number is blocked');
+  expect(await values('rackfire_actions_total')).toEqual({
+    'cluster=news,tier=web,kind=boot,result=failed': 1,
+  });
+});
+
+const GIVEN: GivenOverride = {
+  id: 'o4',
+  tier: 'news/web',
+  word: { kind: 'pause', direction: 'in' },
+  reason: 'sale',
+  givenAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+  expiresAtMs: Date.UTC(2026, 0, 2, 4, 4, 5),
+};
+
+test('an override is told with all that was said, and with its end as people read it', () => {
+  const { recorder, lines } = bind(new Desk());
+  recorder.record({ type: 'override-given', given: GIVEN });
+  const word = { kind: 'protect', number: 3, bornMs: 7 } as const;
+  recorder.record({ type: 'override-given', given: { ...GIVEN, word } });
+  const said = {
+    level: LEVELS.info,
+    msg: 'override given',
+    cluster: 'news',
+    tier: 'web',
+    override: 'o4',
+    reason: 'sale',
+    expiresAt: '2026-01-02T04:04:05.000Z',
+  };
+  expect(lines).toMatchObject([
+    { ...said, kind: 'pause', direction: 'in' },
+    { ...said, ...word },
+  ]);
+});
+
+test.each<OverrideEnd>(['expired', 'withdrawn', 'node-gone'])(
+  'the end of an override is told with why: %s',
+  (why) => {
+    const { recorder, lines } = bind(new Desk());
+    recorder.record({ type: 'override-ended', given: GIVEN, why });
+    expect(lines).toMatchObject([
+      { level: LEVELS.info, msg: 'override ended', cluster: 'news', override: 'o4', why },
+    ]);
+  },
+);
 
 test('a restart of a balancer is a warning and is counted', async () => {
   const { recorder, lines, values } = bind(new Desk());
