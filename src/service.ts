@@ -9,6 +9,7 @@ import type { LoadedConfig } from './config/load-config.ts';
 import type { Clock } from './control/clock.ts';
 import type { Controller, Setup } from './control/controller.ts';
 import type { ControlEvent, GivenOverride } from './control/events.ts';
+import { NotLeaderError } from './control/errors.ts';
 import { OverrideBook } from './control/override-book.ts';
 import type { Journal, JournalHealth, Leadership } from './control/ports.ts';
 import { createFileLeadership, type FileLeadership, type Standing } from './leader/file-lock.ts';
@@ -44,6 +45,7 @@ export class Service {
   readonly registry: Registry;
   readonly #log: Log;
   readonly #metrics: Metrics;
+  readonly #telemetry: TelemetryRecorder;
   #setup: Setup;
   #journal: Journal | undefined;
   /** What the journal remembers has been taken back, or cannot be. */
@@ -62,10 +64,10 @@ export class Service {
       this.feed.append(record);
       this.#journal?.appendEvent(record);
     });
-    const telemetry = new TelemetryRecorder(this.#log, this.#metrics);
+    this.#telemetry = new TelemetryRecorder(this.#log, this.#metrics);
     const recorder = {
       record: (event: ControlEvent) => {
-        telemetry.record(event);
+        this.#telemetry.record(event);
         this.#remember(event);
       },
     };
@@ -111,12 +113,18 @@ export class Service {
     }
   }
 
-  /** @returns What was given, and whether it will survive a restart. */
+  /**
+   * @returns What was given, and whether it will survive a restart.
+   * @throws NotLeaderError while this process does not lead.
+   */
   async giveOverride(
     tier: string,
     word: GivenOverride['word'],
     said: { readonly reason: string; readonly durationMs: number },
   ): Promise<{ readonly given: GivenOverride; readonly kept: boolean }> {
+    if (!this.#isPrepared) {
+      throw new NotLeaderError('what was said before has not been read yet, or another one leads');
+    }
     const given = this.overrides.give(tier, word, said);
     return { given, kept: await this.#keep((journal) => journal.saveOverride(given)) };
   }
@@ -185,7 +193,9 @@ export class Service {
     } catch (error) {
       this.#log.warn({ err: error }, 'journal cannot be read, nothing is known of before');
     }
-    this.#isPrepared = this.#journal === journal;
+    if (this.#journal === journal) {
+      this.#isPrepared = true;
+    }
   }
 
   #sayJournal(health: JournalHealth): void {
@@ -226,6 +236,10 @@ export class Service {
     const previous = { config: this.keeper.current.config, setup: this.#setup };
     this.#setup = recomposeSetup(config, this.clock, previous);
     this.controller.reconfigure(this.#setup);
+    this.#telemetry.forget({
+      hosts: previous.config.hosts.filter(isMissingIn(config.hosts)),
+      balancers: previous.config.balancers.filter(isMissingIn(config.balancers)),
+    });
   }
 
   #sayReload(result: ReloadResult): void {
@@ -248,6 +262,10 @@ export class Service {
         this.#log.debug({}, 'config says the same as before');
     }
   }
+}
+
+function isMissingIn(list: readonly { readonly name: string }[]) {
+  return ({ name }: { readonly name: string }): boolean => !list.some((one) => one.name === name);
 }
 
 function tierKeys(clusters: readonly Cluster[]): readonly string[] {

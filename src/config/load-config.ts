@@ -1,5 +1,6 @@
 /** From a file to a config that the rest of the program can trust, or to a list of what is wrong with it. */
 
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ConfigError } from '../control/errors.ts';
 import { compile } from './compile.ts';
@@ -59,7 +60,8 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
 export async function readConfigText(path: string): Promise<string> {
   let bytes: Buffer;
   try {
-    await using file = await open(path, 'r');
+    // A pipe would let `open` wait for somebody to write.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     if (!(await file.stat()).isFile()) {
       throw new Error('it is not a regular file');
     }

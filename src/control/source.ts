@@ -20,6 +20,8 @@ interface SourceOptions<T> {
   readonly ask: (signal: AbortSignal) => Promise<T>;
   /** How long to wait after an answer; asked each time. */
   readonly intervalMs: () => number;
+  /** What one of the same name has answered before. */
+  readonly before?: Snapshot<T> | undefined;
   readonly clock: Clock;
   readonly recorder: Recorder;
 }
@@ -40,6 +42,7 @@ export class Source<T> {
   constructor(options: SourceOptions<T>) {
     this.name = options.name;
     this.#options = options;
+    this.#latest = options.before;
   }
 
   get latest(): Snapshot<T> | undefined {

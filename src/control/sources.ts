@@ -37,8 +37,15 @@ export class Sources {
 
   /** Asks these from now on. A port that is the same object is asked on without a gap. */
   replace(hypervisors: readonly Hypervisor[], balancers: readonly LoadBalancer[]): void {
+    // A host that is reached in another way now is the same host: what it showed is still there.
+    const before = new Map(this.hostAnswers());
     this.#replaceIn(this.#hosts, hypervisors, (port) => ({
-      source: this.#source('host', port.host, (signal) => port.inspect(signal)),
+      source: this.#source(
+        'host',
+        port.host,
+        (signal) => port.inspect(signal),
+        before.get(port.host),
+      ),
       onSnapshot: (snapshot) => this.#options.onHost(port, snapshot),
       removed: new AbortController(),
     }));
@@ -135,9 +142,22 @@ export class Sources {
     return [...this.#hosts.values(), ...this.#balancers.values()].map(({ source }) => source);
   }
 
-  #source<T>(kind: SourceKind, name: string, ask: (signal: AbortSignal) => Promise<T>): Source<T> {
+  #source<T>(
+    kind: SourceKind,
+    name: string,
+    ask: (signal: AbortSignal) => Promise<T>,
+    before?: Snapshot<T>,
+  ): Source<T> {
     const { clock, recorder, intervalMs } = this.#options;
-    return new Source({ kind, name, ask, intervalMs: () => intervalMs(kind), clock, recorder });
+    return new Source({
+      kind,
+      name,
+      ask,
+      intervalMs: () => intervalMs(kind),
+      before,
+      clock,
+      recorder,
+    });
   }
 
   #replaceIn<P, T>(

@@ -146,3 +146,22 @@ export function createMetrics(registry: Registry) {
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Those that each tick sets for its tier. */
+export function tierGauges(metrics: Metrics) {
+  const { nodes, desiredNodes, minNodes, maxNodes, neededNodes, missingNodes } = metrics;
+  const { requestsPerSecond, queuedRequests, usedSlots, signalUp, overrides } = metrics;
+  return [
+    nodes,
+    desiredNodes,
+    minNodes,
+    maxNodes,
+    neededNodes,
+    missingNodes,
+    requestsPerSecond,
+    queuedRequests,
+    usedSlots,
+    signalUp,
+    overrides,
+  ];
+}

@@ -3,7 +3,7 @@ import type { ControlEvent, GivenOverride, Recorder, TierTicked } from '../contr
 import { tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
 import type { Sample } from '../scaler/observation.ts';
-import type { Metrics } from './metrics.ts';
+import { type Metrics, tierGauges } from './metrics.ts';
 
 /** As pino's. @see EventLog for one that remembers, too */
 export interface Log {
@@ -88,6 +88,22 @@ export class TelemetryRecorder implements Recorder {
           { ...describeOverride(event.given), why: event.why },
           'override ended',
         );
+    }
+  }
+
+  /** A config was reloaded: what is not in it any more is measured no more; the rest is, with the next tick. */
+  forget(gone: {
+    readonly hosts: readonly { readonly name: string }[];
+    readonly balancers: readonly { readonly name: string }[];
+  }): void {
+    for (const { name } of gone.hosts) {
+      this.#metrics.sourceUp.remove({ kind: 'host', name });
+    }
+    for (const { name } of gone.balancers) {
+      this.#metrics.sourceUp.remove({ kind: 'balancer', name });
+    }
+    for (const gauge of tierGauges(this.#metrics)) {
+      gauge.reset();
     }
   }
 
@@ -220,6 +236,10 @@ export class TelemetryRecorder implements Recorder {
     for (const reason of ['maximum', 'addresses', 'fleet-limit', 'breaker', 'no-host'] as const) {
       const missing = plan.shortfall?.why === reason ? plan.shortfall.nodes : 0;
       metrics.missingNodes.set({ ...labels, reason }, missing);
+    }
+    for (const kind of ['pause', 'hold', 'min', 'protect', 'drain'] as const) {
+      const given = observation.overrides.filter((override) => override.kind === kind).length;
+      metrics.overrides.set({ ...labels, kind }, given);
     }
     metrics.decisions.inc({ ...labels, direction: decision.direction, reason: decision.reason });
   }
