@@ -14,7 +14,7 @@ import { OverrideBook } from './control/override-book.ts';
 import type { Journal, JournalHealth, Leadership } from './control/ports.ts';
 import { createFileLeadership, type FileLeadership, type Standing } from './leader/file-lock.ts';
 import { type Cluster, tierKey } from './scaler/cluster.ts';
-import { openJournal } from './journal-stub.ts';
+import { openJournal } from './store/journal.ts';
 import { createEventLog } from './telemetry/event-log.ts';
 import { EventFeed } from './telemetry/event-feed.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -40,7 +40,9 @@ export class Service {
   readonly controller: Controller;
   readonly overrides: OverrideBook;
   readonly keeper: ConfigKeeper;
-  readonly leadership: FileLeadership;
+  /** Its term is out only when what was said before has been read. */
+  readonly leadership: Leadership & Pick<FileLeadership, 'holder'>;
+  readonly lease: FileLeadership;
   readonly feed = new EventFeed();
   readonly registry: Registry;
   readonly #log: Log;
@@ -60,6 +62,7 @@ export class Service {
     this.startedAtMs = clock.wallMs();
     this.#metrics = createMetrics(registry);
     this.#metrics.buildInfo.set({ version }, 1);
+    this.#metrics.configUp.set(1);
     this.#log = createEventLog(log, clock, (record) => {
       this.feed.append(record);
       this.#journal?.appendEvent(record);
@@ -72,11 +75,12 @@ export class Service {
       },
     };
     this.overrides = new OverrideBook(clock, recorder);
-    this.leadership = this.#contend(loaded.config.leadership.path);
-    const leadership: Leadership = {
-      term: () => (this.#isPrepared ? this.leadership.term() : undefined),
+    this.lease = this.#contend(loaded.config.leadership.path);
+    this.leadership = {
+      term: () => (this.#isPrepared ? this.lease.term() : undefined),
+      holder: () => this.lease.holder(),
     };
-    const { overrides } = this;
+    const { leadership, overrides } = this;
     this.#setup = composeSetup(loaded.config, clock);
     this.controller = composeController(loaded.config, this.#setup, {
       clock,
@@ -109,7 +113,7 @@ export class Service {
       ended.abort();
       await watching;
       await this.#journal?.close();
-      await this.leadership.close();
+      await this.lease.close();
     }
   }
 
@@ -132,6 +136,11 @@ export class Service {
   /** @returns False when there is none of this id. */
   withdrawOverride(id: string): boolean {
     return this.overrides.withdraw(id);
+  }
+
+  /** Something failed that should not have, while a request was answered. */
+  sayDefect(error: unknown): void {
+    this.#log.error({ err: error }, 'defect while a request was answered');
   }
 
   /** Tiers that a reload took out of the config; nothing is done to them. */
@@ -164,6 +173,8 @@ export class Service {
         this.#isPrepared = false;
         void this.#journal?.close();
         this.#journal = undefined;
+        // What holds is up to the next leader; this one reads it anew.
+        this.overrides.clear();
         return;
       case 'blocked':
         this.#log.error({ err: standing.error }, 'leadership cannot be contended for');

@@ -2,13 +2,19 @@ import { Command, CommanderError } from 'commander';
 import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
 import { EXIT, exitCodeOf, type SetExitCode } from './exit-codes.ts';
+import { addEvents } from './events.ts';
+import { addExplain } from './explain.ts';
 import { addHaproxyConfig } from './haproxy-config.ts';
+import { addOverrides } from './overrides.ts';
 import { addPlan } from './plan.ts';
+import { addReload } from './reload.ts';
 import { addRun } from './run.ts';
+import { addStatus } from './status.ts';
 import { readVersion } from './version.ts';
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 failed, 2 usage, 69 a host or balancer cannot be reached, 78 config.`;
+Exit codes: 0 done, 1 failed or refused, 2 usage, 69 the service, a host or a balancer cannot be reached,
+75 another Rackfire leads, 78 config or token file.`;
 
 /**
  * Reads the command line and carries one command out.
@@ -28,7 +34,19 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     .addHelpText('after', EXIT_CODES)
     .showHelpAfterError('(add --help for what there is)')
     .exitOverride();
-  for (const add of [addRun, addDemo, addCheck, addPlan, addHaproxyConfig]) {
+  const commands = [
+    addRun,
+    addStatus,
+    addExplain,
+    addEvents,
+    addOverrides,
+    addReload,
+    addCheck,
+    addPlan,
+    addHaproxyConfig,
+    addDemo,
+  ];
+  for (const add of commands) {
     add(program, setExitCode);
   }
   try {

@@ -1,13 +1,15 @@
 import { CommanderError } from 'commander';
-import { ConfigError, UnreachableError } from '../control/errors.ts';
+import { ConfigError, NotLeaderError, UnreachableError } from '../control/errors.ts';
 
-/** The exit codes that scripts rely on. @see sysexits(3) for 69 and 78 */
+/** The exit codes that scripts rely on. @see sysexits(3) for 69, 75 and 78 */
 export const EXIT = {
   done: 0,
   failed: 1,
   usage: 2,
   /** The service, a host or a balancer cannot be reached. */
   unreachable: 69,
+  /** Another Rackfire leads; ask that one, or try again. */
+  notLeader: 75,
   /** The config, or a file that the command line names, cannot be used. */
   config: 78,
 } as const;
@@ -19,6 +21,9 @@ export function exitCodeOf(error: unknown): number {
   }
   if (error instanceof ConfigError) {
     return EXIT.config;
+  }
+  if (error instanceof NotLeaderError) {
+    return EXIT.notLeader;
   }
   return error instanceof UnreachableError ? EXIT.unreachable : EXIT.failed;
 }

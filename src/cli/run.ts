@@ -55,16 +55,17 @@ async function startHttpAs(
   service: Service,
   http: HttpConfig,
 ): Promise<Awaited<ReturnType<typeof startHttp>>> {
-  const standing = await service.leadership.started;
+  const standing = await service.lease.started;
   try {
     return await startHttp({
       ...http,
       controller: service.controller,
       registry: service.registry,
+      service,
     });
   } catch (error) {
-    const holder = service.leadership.holder();
-    await service.leadership.close();
+    const holder = service.lease.holder();
+    await service.lease.close();
     const isInUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
     if (standing === 'follower' && isInUse && holder !== undefined) {
       const since = new Date(holder.sinceMs).toISOString();

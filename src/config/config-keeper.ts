@@ -44,7 +44,7 @@ interface ConfigKeeperOptions {
 const LOOK_INTERVAL_MS = 1_000;
 
 /** What a running service cannot exchange: its listening socket, its lock, its journal. */
-const AT_NEXT_START = /^(?:http|leadership|journal)\./;
+const AT_NEXT_START = /^(?:http\.listen$|leadership\.|journal\.)/;
 
 export class ConfigKeeper {
   readonly #options: ConfigKeeperOptions;

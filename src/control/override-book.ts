@@ -55,6 +55,11 @@ export class OverrideBook {
     return given;
   }
 
+  /** Forgets all of them, without a word: somebody else says now what holds. */
+  clear(): void {
+    this.#entries.clear();
+  }
+
   /** @returns False when there is none of this id. */
   withdraw(id: string): boolean {
     this.#endExpired();

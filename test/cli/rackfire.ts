@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -23,7 +24,11 @@ export class RunningCommand implements AsyncDisposable {
   #stderr = '';
 
   constructor(...args: readonly string[]) {
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A test runner on a terminal asks for colors; nobody sees them here.
+      env: { ...process.env, FORCE_COLOR: undefined },
+    });
     this.child = child;
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       this.#stdout += chunk;
@@ -49,10 +54,28 @@ export class RunningCommand implements AsyncDisposable {
     }
   }
 
+  /** All that it has printed so far, once it has printed this. @throws After 20 s. */
+  async printed(part: string): Promise<string> {
+    return await heard(this.child.stdout!, () => this.#stdout, part);
+  }
+
+  /** The same of its complaints. */
+  async complained(part: string): Promise<string> {
+    return await heard(this.child.stderr!, () => this.#stderr, part);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.kill('SIGKILL');
     await this.outcome;
   }
+}
+
+async function heard(stream: Readable, textOf: () => string, part: string): Promise<string> {
+  const signal = AbortSignal.timeout(20_000);
+  while (!textOf().includes(part)) {
+    await once(stream, 'data', { signal });
+  }
+  return textOf();
 }
 
 /** Runs a command to its end. */

@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { UnreachableError } from '../control/errors.ts';
+import { EventAnswer, EventsAnswer } from '../http/event-answer.ts';
+import { formatMoment, MOMENT_HELP, parseMoment } from './moments.ts';
+import { endWithReader, paint } from './page.ts';
+import { print, printJson, say } from './print.ts';
+import {
+  addServiceOptions,
+  readAnswer,
+  ServiceClient,
+  type ServiceOptions,
+} from './service-client.ts';
+import type { SentEvent } from './sent-events.ts';
+
+interface EventsOptions extends ServiceOptions {
+  readonly follow?: true;
+  readonly since?: number;
+  readonly cluster?: string;
+}
+
+/** Without `--since`, as many as fit a screen. */
+const LATEST_EVENTS = 50;
+const MOST_EVENTS = 10_000;
+
+/** The service is asked again so often while it does not answer. */
+const RETRY_MS = 1_000;
+
+/** What `--json` prints, untouched. */
+const RawEvents = z.object({ events: z.array(z.unknown()) });
+
+const Missed = z.object({ events: z.int() });
+
+/** `rackfire events`: what happened, and what happens. */
+export function addEvents(program: Command): void {
+  const command = program
+    .command('events')
+    .description('what happened; with --follow, also what happens from now on')
+    .option('-f, --follow', 'go on until interrupted, also over restarts of the service')
+    .option('--since <time>', `all since then: ${MOMENT_HELP}`, (text) =>
+      parseMoment(text, Date.now()),
+    )
+    .option('--cluster <cluster[/tier]>', 'those of one cluster or tier alone');
+  addServiceOptions(command).action(async (options: EventsOptions) => {
+    await showEvents(options);
+  });
+}
+
+/** @throws UnreachableError when no service answers at the beginning. */
+async function showEvents(options: EventsOptions): Promise<void> {
+  endWithReader();
+  const client = await ServiceClient.create(options);
+  const filter = filterOf(options);
+  const limit = options.since === undefined ? LATEST_EVENTS : MOST_EVENTS;
+  const query = new URLSearchParams({ ...filter, limit: String(limit) });
+  if (options.since !== undefined) {
+    query.set('since', String(Math.floor(options.since)));
+  }
+  const { text, value } = await client.get(`/api/v1/events?${query.toString()}`, EventsAnswer);
+  if (value.note !== null) {
+    say(`rackfire: these are from memory alone: ${value.note}`);
+  }
+  if (options.since !== undefined && value.events.length === limit) {
+    say(`rackfire: these are the latest ${limit} events since then, there are more`);
+  }
+  if (options.json === true) {
+    for (const event of RawEvents.parse(JSON.parse(text)).events) {
+      printJson(event);
+    }
+  } else {
+    value.events.forEach(printEvent);
+  }
+  if (options.follow === true) {
+    const path = `/api/v1/events/stream?${new URLSearchParams(filter).toString()}`;
+    await follow(client, path, value.lastEventId, options);
+  }
+}
+
+/** Ends only by a signal, or when the service refuses it. */
+async function follow(
+  client: ServiceClient,
+  path: string,
+  afterId: string | null,
+  { json }: EventsOptions,
+): Promise<void> {
+  let lastId = afterId;
+  let isLost = false;
+  for (;;) {
+    try {
+      for await (const event of client.follow(path, lastId)) {
+        if (event.type === 'open' && isLost) {
+          say('rackfire: the service answers again');
+          isLost = false;
+        }
+        lastId = event.id ?? lastId;
+        printSent(event, json === true);
+      }
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) {
+        throw error;
+      }
+    }
+    if (!isLost) {
+      say('rackfire: the service does not answer any more, trying again');
+      isLost = true;
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+function printSent({ type, data }: SentEvent, isJson: boolean): void {
+  switch (type) {
+    case 'message':
+      if (isJson) {
+        print(data);
+      } else {
+        printEvent(readAnswer(data, EventAnswer));
+      }
+      return;
+    case 'missed':
+      say(`rackfire: ${readAnswer(data, Missed).events} events were missed`);
+      return;
+    default:
+      return;
+  }
+}
+
+function filterOf({ cluster: name }: EventsOptions): Readonly<Record<string, string>> {
+  if (name === undefined) {
+    return {};
+  }
+  const [cluster = '', tier] = name.split('/');
+  return tier === undefined ? { cluster } : { cluster, tier };
+}
+
+function printEvent({ at, level, msg, fields }: EventAnswer): void {
+  const { cluster, tier, ...others } = fields;
+  const where = [cluster, tier].filter((name) => typeof name === 'string').join('/');
+  const details = Object.entries(others).map(([key, value]) => `${key}=${showValue(value)}`);
+  const words = [
+    paint('faint', formatMoment(at, Date.now())),
+    paintLevel(level),
+    ...(where === '' ? [] : [where]),
+    paint('strong', msg),
+    paint('faint', details.join(' ')),
+  ];
+  print(words.join('  ').trimEnd());
+}
+
+function paintLevel(level: EventAnswer['level']): string {
+  const text = level.padEnd(5);
+  switch (level) {
+    case 'error':
+      return paint('bad', text);
+    case 'warn':
+      return paint('warn', text);
+    case 'info':
+      return text;
+  }
+}
+
+/** Words as they are, numbers without noise, everything else as JSON. */
+function showValue(value: unknown): string {
+  if (typeof value === 'number') {
+    return String(Math.round(value * 100) / 100);
+  }
+  return typeof value === 'string' && /^[^\s"]+$/.test(value) ? value : JSON.stringify(value);
+}

@@ -1,0 +1,139 @@
+/** What a person who is woken by it needs to see first. */
+
+import type { RefusalAnswer, StatusAnswer } from '../http/status-answer.ts';
+import { describeOverride } from './describe-override.ts';
+import { formatMoment, formatPast } from './moments.ts';
+import type { Tone } from './page.ts';
+
+interface Trouble {
+  readonly tone: Extract<Tone, 'bad' | 'warn'>;
+  readonly text: string;
+}
+
+type Tier = StatusAnswer['clusters'][number]['tiers'][number];
+type ScaledTier = Extract<Tier, { readonly scaling: 'automatic' }>;
+
+/** A tick each second; after so many without one, something is stuck. */
+const STUCK_AFTER_MS = 15_000;
+
+/** The worst first. */
+export function findTroubles(status: StatusAnswer): readonly Trouble[] {
+  const nowMs = Date.parse(status.at);
+  const tiers = status.clusters.flatMap((cluster) => cluster.tiers);
+  const troubles = [
+    ...findServiceTroubles(status, nowMs),
+    ...tiers.flatMap((tier) =>
+      tier.scaling === 'automatic' ? findTierTroubles(tier, nowMs) : findFixedTroubles(tier),
+    ),
+  ];
+  return [
+    ...troubles.filter(({ tone }) => tone === 'bad'),
+    ...troubles.filter(({ tone }) => tone === 'warn'),
+  ];
+}
+
+function findServiceTroubles(status: StatusAnswer, nowMs: number): readonly Trouble[] {
+  const { lastTickAt, leader, config, journal, silentSources } = status;
+  const troubles: Trouble[] = [];
+  if (lastTickAt === null) {
+    troubles.push(bad('the loop has not turned yet'));
+  } else if (nowMs - Date.parse(lastTickAt) > STUCK_AFTER_MS) {
+    troubles.push(
+      bad(`the loop does not turn: its last tick was at ${formatPast(lastTickAt, nowMs)}`),
+    );
+  }
+  if (config.refusal !== null) {
+    const at = formatMoment(config.refusal.at, nowMs);
+    troubles.push(
+      bad(`config refused at ${at}, the last good one stays:`),
+      ...listProblems(config.refusal).map((problem) => bad(problem)),
+    );
+  }
+  if (!leader.isLeader) {
+    const { holder } = leader;
+    const who =
+      holder === null
+        ? 'it is not known who does'
+        : `pid ${holder.pid} on ${holder.host} has the lock since ${formatMoment(holder.since, nowMs)}`;
+    troubles.push(warn(`this Rackfire does not lead and only observes; ${who}`));
+  }
+  if (journal !== null && journal.state !== 'writing') {
+    troubles.push(
+      bad(
+        `journal ${journal.state} since ${formatMoment(journal.since, nowMs)}, scaling goes on: ${journal.why ?? 'not said why'}`,
+      ),
+    );
+  }
+  for (const { name, why } of silentSources) {
+    troubles.push(bad(`${name} does not answer: ${why}`));
+  }
+  return troubles;
+}
+
+/** What is wrong with a config file, one line each. */
+export function listProblems({ message, problems }: RefusalAnswer): readonly string[] {
+  return problems.length === 0
+    ? [message]
+    : problems.map(({ file, line, column, path, message: what }) =>
+        [`${file}:${line}:${column}`, ...(path === '' ? [] : [`${path}:`]), what].join(' '),
+      );
+}
+
+function findTierTroubles(tier: ScaledTier, nowMs: number): readonly Trouble[] {
+  const { tier: name, shortfall } = tier;
+  const troubles: Trouble[] = [];
+  for (const finding of tier.findings) {
+    troubles.push(bad(`${name}: nothing is done, the plan contradicts itself: ${finding}`));
+  }
+  if (shortfall !== null) {
+    const hosts = shortfall.refusals.map(({ host, why, free }) =>
+      free === null ? `${host}: ${why}` : `${host}: ${why}, ${free} left`,
+    );
+    const where = hosts.length === 0 ? '' : ` (${hosts.join('; ')})`;
+    troubles.push(
+      bad(`${name}: ${shortfall.nodes} more needed and not to be had, ${shortfall.why}${where}`),
+    );
+  }
+  if (tier.healingFrozen) {
+    troubles.push(bad(`${name}: so many nodes fail their checks at once that none is replaced`));
+  }
+  if (tier.circuit !== null && tier.circuit !== 'closed') {
+    troubles.push(bad(`${name}: too many boots have failed, the breaker is ${tier.circuit}`));
+  }
+  for (const phase of ['conflict', 'failed', 'unknown'] as const) {
+    const names = tier.nodes.filter((node) => node.phase === phase).map((node) => node.name);
+    if (names.length > 0) {
+      troubles.push((phase === 'conflict' ? bad : warn)(`${name}: ${phase}: ${names.join(', ')}`));
+    }
+  }
+  const sick = tier.nodes.filter((node) => node.sickSince !== null).map((node) => node.name);
+  if (sick.length > 0) {
+    troubles.push(warn(`${name}: in rotation with a failing check: ${sick.join(', ')}`));
+  }
+  for (const override of tier.overrides) {
+    troubles.push(warn(describeOverride(override, nowMs)));
+  }
+  if (tier.removed) {
+    troubles.push(
+      warn(`${name} is not in the config any more: it is seen, and nothing is done to it`),
+    );
+  }
+  return troubles;
+}
+
+function findFixedTroubles({
+  tier,
+  nodes,
+}: Extract<Tier, { readonly scaling: 'none' }>): readonly Trouble[] {
+  return nodes
+    .filter(({ phase }) => phase !== 'in-service')
+    .map(({ name, phase }) => bad(`${tier}: ${name} is ${phase}, and not ours to boot`));
+}
+
+function bad(text: string): Trouble {
+  return { tone: 'bad', text };
+}
+
+function warn(text: string): Trouble {
+  return { tone: 'warn', text };
+}

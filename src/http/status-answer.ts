@@ -1,0 +1,215 @@
+/** `GET /api/v1/status`: what the service knows and thinks now. */
+
+import { z } from '@hono/zod-openapi';
+import { OverrideAnswer } from './override-answer.ts';
+import { list, orNull, time } from './values.ts';
+
+const PHASES = [
+  'absent',
+  'booting',
+  'warming',
+  'out-of-rotation',
+  'in-service',
+  'stopping',
+  'failed',
+  'standby',
+  'unknown',
+  'conflict',
+] as const;
+
+const ACTION_KINDS = [
+  'admit',
+  'warm',
+  'wake',
+  'boot',
+  'drain',
+  'pause',
+  'park',
+  'destroy',
+] as const;
+
+export const REASONS = [
+  'recommended',
+  'converged',
+  'signals-unknown',
+  'within-tolerance',
+  'stabilizing',
+  'scaling-policy',
+  'flap-guard',
+  'minimum',
+  'maximum',
+  'override-minimum',
+  'held',
+  'paused',
+] as const;
+
+export const Direction = z.enum(['out', 'in', 'none']);
+
+const Circuit = z.enum(['closed', 'half-open', 'open']).openapi({
+  description: 'Open: too many boots have failed, and none is tried for a while.',
+});
+
+/** What is common to the readings of all signals. */
+const reading = {
+  status: z.enum(['ok', 'partial', 'stale', 'absent']),
+  why: orNull(z.string()).openapi({ description: 'Why it is not `ok`.' }),
+};
+
+const Signals = z
+  .object({
+    requestRate: z.object({ ...reading, rps: orNull(z.number()) }),
+    queue: z.object({
+      ...reading,
+      requests: orNull(z.number()),
+      servedRps: orNull(z.number()),
+    }),
+    slots: z.object({ ...reading, used: orNull(z.number()), total: orNull(z.number()) }),
+  })
+  .openapi('Signals');
+export type SignalsAnswer = z.infer<typeof Signals>;
+
+export const ShortfallAnswer = z
+  .object({
+    nodes: z.int(),
+    why: z.enum(['maximum', 'addresses', 'fleet-limit', 'breaker', 'no-host']),
+    refusals: list(
+      z.object({
+        host: z.string(),
+        why: z.enum(['unreachable', 'breaker', 'concurrent-boots', 'memory', 'vcpus', 'disk']),
+        free: orNull(z.number()).openapi({ description: 'What is left of it: MiB, vCPUs, boots.' }),
+      }),
+    ),
+  })
+  .openapi('Shortfall', { description: 'Nodes that are needed and cannot be booted.' });
+export type ShortfallAnswer = z.infer<typeof ShortfallAnswer>;
+
+const NodeAnswer = z
+  .object({
+    name: z.string(),
+    phase: z.enum(PHASES),
+    host: orNull(z.string()),
+    born: orNull(time()),
+    since: orNull(time()).openapi({
+      description: "Its birth, or HAProxy's last change of its server.",
+    }),
+    sickSince: orNull(time()).openapi({
+      description: 'In rotation, with a check that has failed since then.',
+    }),
+    sessions: orNull(z.int()).openapi({ description: 'Null while not every balancer says so.' }),
+    protectedBy: orNull(z.string()),
+    drainAskedBy: orNull(z.string()),
+    operation: orNull(z.enum(ACTION_KINDS)).openapi({ description: 'What is under way there.' }),
+  })
+  .openapi('Node');
+export type NodeAnswer = z.infer<typeof NodeAnswer>;
+
+export const DecisionSummary = z
+  .object({
+    at: time(),
+    direction: Direction,
+    reason: z.enum(REASONS),
+    currentNodes: z.int(),
+    desiredNodes: z.int(),
+    needNodes: orNull(z.number()),
+  })
+  .openapi('DecisionSummary');
+export type DecisionSummary = z.infer<typeof DecisionSummary>;
+
+export const ScaledTierAnswer = z
+  .object({
+    scaling: z.literal('automatic'),
+    tier: z.string().openapi({ examples: ['news/web'] }),
+    mode: z.enum(['observe', 'scale-out-only', 'full']),
+    removed: z.boolean().openapi({
+      description: 'A reload took it out of the config: it is seen, and nothing is done to it.',
+    }),
+    minNodes: z.int(),
+    maxNodes: z.int(),
+    decision: orNull(DecisionSummary).openapi({ description: 'Null before the first tick.' }),
+    signals: orNull(Signals),
+    nodes: list(NodeAnswer),
+    shortfall: orNull(ShortfallAnswer),
+    healingFrozen: z.boolean().openapi({
+      description: 'So many nodes fail their checks that none is replaced.',
+    }),
+    findings: list(z.string()).openapi({
+      description: 'The plan contradicts itself, which is a defect; none of it is carried out.',
+    }),
+    circuit: orNull(Circuit),
+    overrides: list(OverrideAnswer),
+  })
+  .openapi('ScaledTier');
+export type ScaledTierAnswer = z.infer<typeof ScaledTierAnswer>;
+
+export const FixedTierAnswer = z
+  .object({
+    scaling: z.literal('none'),
+    tier: z.string().openapi({ examples: ['news/db'] }),
+    removed: z.boolean(),
+    nodes: list(z.object({ name: z.string(), phase: z.enum(PHASES), host: orNull(z.string()) })),
+  })
+  .openapi('FixedTier', { description: 'Only watched.' });
+export type FixedTierAnswer = z.infer<typeof FixedTierAnswer>;
+
+const HostAnswer = z
+  .object({
+    name: z.string(),
+    reachable: z.boolean(),
+    freeMemoryMiB: z.number(),
+    freeVcpus: z.number(),
+    freeDiskMiB: z.number(),
+    bootsInFlight: z.int(),
+    circuit: Circuit,
+    recentFailures: z.int(),
+  })
+  .openapi('Host');
+
+const Problem = z.object({
+  file: z.string(),
+  line: z.int(),
+  column: z.int(),
+  path: z.string(),
+  message: z.string(),
+});
+
+export const RefusalAnswer = z
+  .object({ at: time(), message: z.string(), problems: list(Problem) })
+  .openapi('Refusal', { description: 'Why the config file as it stands is not in force.' });
+
+export type RefusalAnswer = z.infer<typeof RefusalAnswer>;
+
+const JournalAnswer = z
+  .object({
+    state: z.enum(['writing', 'failing', 'refused']),
+    why: orNull(z.string()),
+    since: time(),
+    droppedRecords: z.int(),
+  })
+  .openapi('Journal');
+
+export const StatusAnswer = z
+  .object({
+    at: time().openapi({ description: 'When this was so.' }),
+    version: z.string(),
+    startedAt: time(),
+    lastTickAt: orNull(time()),
+    leader: z.object({
+      isLeader: z.boolean(),
+      holder: orNull(z.object({ pid: z.int(), host: z.string(), since: time() })),
+      term: orNull(z.object({ createdAt: time(), transitions: z.int() })),
+    }),
+    config: z.object({ file: z.string(), loadedAt: time(), refusal: orNull(RefusalAnswer) }),
+    journal: orNull(JournalAnswer).openapi({ description: 'Null while another one leads.' }),
+    silentSources: list(z.object({ name: z.string(), why: z.string() })).openapi({
+      description: 'Hosts and balancers that do not answer now.',
+    }),
+    hosts: list(HostAnswer),
+    clusters: list(
+      z.object({
+        name: z.string(),
+        tiers: list(z.discriminatedUnion('scaling', [ScaledTierAnswer, FixedTierAnswer])),
+      }),
+    ),
+  })
+  .openapi('Status');
+export type StatusAnswer = z.infer<typeof StatusAnswer>;

@@ -1,0 +1,286 @@
+/** The service, as the status answer has it. */
+
+import type { Refusal } from '../config/config-keeper.ts';
+import type { TierTicked } from '../control/events.ts';
+import type { Shortfall } from '../scaler/boot-nodes.ts';
+import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
+import type { Decision } from '../scaler/decide.ts';
+import type { Node } from '../scaler/node-phase.ts';
+import type { NodeSighting, Sample } from '../scaler/observation.ts';
+import { answerOverride } from './override-answer.ts';
+import type { ServiceView } from './service-view.ts';
+import type {
+  DecisionSummary,
+  FixedTierAnswer,
+  NodeAnswer,
+  RefusalAnswer,
+  ScaledTierAnswer,
+  ShortfallAnswer,
+  SignalsAnswer,
+  StatusAnswer,
+} from './status-answer.ts';
+import { finiteOrNull, formatTime } from './values.ts';
+
+/** Steady time → text. */
+export type FormatSteady = (atMs: number) => string;
+
+/** Steady times as of now; the wall clock may have been another one when they were. */
+export function formatSteadyOf({ clock }: ServiceView): FormatSteady {
+  const offsetMs = clock.wallMs() - clock.steadyMs();
+  return (atMs) => formatTime(offsetMs + atMs);
+}
+
+export function describeStatus(service: ServiceView): StatusAnswer {
+  const { clock, controller, keeper, version } = service;
+  const { tickAgeMs } = controller;
+  const { refusal } = keeper;
+  return {
+    at: formatTime(clock.wallMs()),
+    version,
+    startedAt: formatTime(service.startedAtMs),
+    lastTickAt: Number.isFinite(tickAgeMs) ? formatTime(clock.wallMs() - tickAgeMs) : null,
+    leader: describeLeader(service),
+    config: {
+      file: keeper.current.source.file,
+      loadedAt: formatTime(keeper.loadedAtMs),
+      refusal: refusal === undefined ? null : describeRefusal(refusal),
+    },
+    journal: describeJournal(service),
+    silentSources: controller.failingSources,
+    hosts: describeHosts(service),
+    clusters: describeClusters(service),
+  };
+}
+
+export function describeRefusal({ atMs, message, problems }: Refusal): RefusalAnswer {
+  return { at: formatTime(atMs), message, problems };
+}
+
+function describeLeader({ leadership }: ServiceView): StatusAnswer['leader'] {
+  const holder = leadership.holder();
+  const term = leadership.term();
+  return {
+    isLeader: term !== undefined,
+    holder:
+      holder === undefined
+        ? null
+        : { pid: holder.pid, host: holder.hostName, since: formatTime(holder.sinceMs) },
+    term:
+      term === undefined
+        ? null
+        : {
+            createdAt: formatTime(term.createdAtSeconds * 1000),
+            transitions: term.transitions,
+          },
+  };
+}
+
+function describeJournal({ journal }: ServiceView): StatusAnswer['journal'] {
+  if (journal === undefined) {
+    return null;
+  }
+  const { state, why, sinceMs, droppedRecords } = journal.health;
+  return { state, why: why ?? null, since: formatTime(sinceMs), droppedRecords };
+}
+
+/** As the latest tick of any tier saw them: they are the same for all. */
+function describeHosts({ controller }: ServiceView): StatusAnswer['hosts'] {
+  const [latest] = [...controller.ticks.values()].toSorted(
+    (one, other) => other.observation.atMs - one.observation.atMs,
+  );
+  return (latest?.observation.hosts ?? []).map((host) => ({
+    name: host.name,
+    reachable: host.reachable,
+    freeMemoryMiB: host.freeMemoryMiB,
+    freeVcpus: host.freeVcpus,
+    freeDiskMiB: host.freeDiskMiB,
+    bootsInFlight: host.bootsInFlight,
+    circuit: host.circuit,
+    recentFailures: host.recentFailures,
+  }));
+}
+
+/** Tiers of the config first, then those that a reload took out of it and that are still seen. */
+function describeClusters(service: ServiceView): StatusAnswer['clusters'] {
+  const { controller, keeper, removedTiers } = service;
+  const byCluster = new Map<string, (ScaledTierAnswer | FixedTierAnswer)[]>();
+  const add = (cluster: string, tier: ScaledTierAnswer | FixedTierAnswer): void => {
+    byCluster.set(cluster, [...(byCluster.get(cluster) ?? []), tier]);
+  };
+  for (const cluster of keeper.current.config.clusters) {
+    for (const tier of cluster.tiers) {
+      const key = tierKey(tier);
+      add(
+        cluster.name,
+        tier.scaling === 'automatic'
+          ? describeScaledTier(service, { tier, mode: cluster.mode, removed: false })
+          : describeFixedTier(service, key, false),
+      );
+    }
+  }
+  for (const key of removedTiers) {
+    const [cluster = ''] = key.split('/');
+    const ticked = controller.ticks.get(key);
+    if (ticked !== undefined) {
+      add(cluster, describeScaledTier(service, { ...ticked, removed: true }));
+    } else if (controller.fixed.has(key)) {
+      add(cluster, describeFixedTier(service, key, true));
+    }
+  }
+  return [...byCluster].map(([name, tiers]) => ({ name, tiers }));
+}
+
+function describeFixedTier(
+  { controller }: ServiceView,
+  tier: string,
+  removed: boolean,
+): FixedTierAnswer {
+  const nodes = controller.fixed.get(tier) ?? [];
+  return {
+    scaling: 'none',
+    tier,
+    removed,
+    nodes: nodes.map(({ name, phase, host }) => ({ name, phase, host: host ?? null })),
+  };
+}
+
+function describeScaledTier(
+  service: ServiceView,
+  {
+    tier,
+    mode,
+    removed,
+  }: Pick<TierTicked, 'mode'> & { readonly tier: ScaledTier; readonly removed: boolean },
+): ScaledTierAnswer {
+  const key = tierKey(tier);
+  const ticked = service.controller.ticks.get(key);
+  const overrides = service.overrides.all().filter((given) => given.tier === key);
+  const { minNodes, maxNodes } = tier.policy;
+  return {
+    scaling: 'automatic',
+    tier: key,
+    mode,
+    removed,
+    minNodes,
+    maxNodes,
+    ...describeTick(ticked, formatSteadyOf(service)),
+    overrides: overrides.map(answerOverride),
+  };
+}
+
+function describeTick(
+  ticked: TierTicked | undefined,
+  format: FormatSteady,
+): Pick<
+  ScaledTierAnswer,
+  'decision' | 'signals' | 'nodes' | 'shortfall' | 'healingFrozen' | 'findings' | 'circuit'
+> {
+  if (ticked === undefined) {
+    return {
+      decision: null,
+      signals: null,
+      nodes: [],
+      shortfall: null,
+      healingFrozen: false,
+      findings: [],
+      circuit: null,
+    };
+  }
+  const { observation, tick } = ticked;
+  return {
+    decision: summarizeDecision(tick.decision, format),
+    signals: describeSignals(ticked),
+    nodes: tick.nodes
+      .filter(({ phase, operation }) => phase !== 'absent' || operation !== undefined)
+      .map((node) => describeNode(node, ticked, format)),
+    shortfall: describeShortfall(tick.plan.shortfall),
+    healingFrozen: tick.plan.healingFrozen,
+    findings: tick.findings,
+    circuit: observation.circuit,
+  };
+}
+
+export function summarizeDecision(decision: Decision, format: FormatSteady): DecisionSummary {
+  const { atMs, direction, reason, currentNodes, desiredNodes, needNodes } = decision;
+  return {
+    at: format(atMs),
+    direction,
+    reason,
+    currentNodes,
+    desiredNodes,
+    needNodes: finiteOrNull(needNodes),
+  };
+}
+
+export function describeShortfall(shortfall: Shortfall | undefined): ShortfallAnswer | null {
+  if (shortfall === undefined) {
+    return null;
+  }
+  const { nodes, why, refusals } = shortfall;
+  return {
+    nodes,
+    why,
+    refusals: refusals.map((one) => ({ ...one, free: one.free ?? null })),
+  };
+}
+
+function describeSignals({ observation }: TierTicked): SignalsAnswer {
+  const { requestRate, queue, slots } = observation.signals;
+  const waiting = valueOf(queue);
+  const work = valueOf(slots);
+  return {
+    requestRate: { ...describeReading(requestRate), rps: finiteOrNull(valueOf(requestRate)) },
+    queue: {
+      ...describeReading(queue),
+      requests: finiteOrNull(waiting?.requests),
+      servedRps: finiteOrNull(waiting?.servedRps),
+    },
+    slots: {
+      ...describeReading(slots),
+      used: finiteOrNull(work?.used),
+      total: finiteOrNull(work?.total),
+    },
+  };
+}
+
+function describeReading(sample: Sample<unknown>): {
+  readonly status: Sample<unknown>['status'];
+  readonly why: string | null;
+} {
+  switch (sample.status) {
+    case 'ok':
+      return { status: 'ok', why: null };
+    case 'stale':
+      return { status: 'stale', why: `it is ${(sample.ageMs / 1000).toFixed(1)} s old` };
+    case 'partial':
+    case 'absent':
+      return { status: sample.status, why: sample.why };
+  }
+}
+
+function describeNode(node: Node, { observation }: TierTicked, format: FormatSteady): NodeAnswer {
+  const { atMs } = observation;
+  const sighting = observation.nodes.find(({ number }) => number === node.number);
+  return {
+    name: node.name,
+    phase: node.phase,
+    host: node.host ?? null,
+    // A birth is a moment of the wall clock already.
+    born: node.bornMs === 0 ? null : formatTime(node.bornMs),
+    since: Number.isFinite(node.phaseAgeMs) ? format(atMs - node.phaseAgeMs) : null,
+    sickSince: node.sickForMs > 0 ? format(atMs - node.sickForMs) : null,
+    sessions: node.sessionsKnown ? countSessions(sighting) : null,
+    protectedBy: node.protectedBy ?? null,
+    drainAskedBy: node.drainAskedBy ?? null,
+    operation: node.operation ?? null,
+  };
+}
+
+function countSessions(sighting: NodeSighting | undefined): number {
+  const servers = sighting?.servers ?? [];
+  return servers.reduce((total, server) => total + (server.answered ? server.sessions : 0), 0);
+}
+
+function valueOf<Value>(sample: Sample<Value>): Value | undefined {
+  return sample.status === 'absent' ? undefined : sample.value;
+}

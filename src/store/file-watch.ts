@@ -1,0 +1,48 @@
+/** Notices what others do to the file while it is open here. */
+
+import { type BigIntStats, statSync } from 'node:fs';
+
+/** What has become of the file since we last wrote to it. */
+export type FileChange = 'none' | 'gone' | 'replaced' | 'touched';
+
+/**
+ * Whoever deletes, replaces, cuts off or overwrites an open database is noticed by nobody: SQLite goes on
+ * writing to what has no name any more, or trusts its own memory of pages that have changed.
+ */
+export class FileWatch {
+  readonly #path: string;
+  #file: BigIntStats | undefined;
+  #log: BigIntStats | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.remember();
+  }
+
+  /** After each write of our own. */
+  remember(): void {
+    this.#file = look(this.#path);
+    this.#log = look(`${this.#path}-wal`);
+  }
+
+  compare(): FileChange {
+    const file = look(this.#path);
+    if (file === undefined) {
+      return 'gone';
+    }
+    if (file.ino !== this.#file?.ino || file.dev !== this.#file.dev) {
+      return 'replaced';
+    }
+    return isSame(file, this.#file) && isSame(look(`${this.#path}-wal`), this.#log)
+      ? 'none'
+      : 'touched';
+  }
+}
+
+function look(path: string): BigIntStats | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+function isSame(one: BigIntStats | undefined, other: BigIntStats | undefined): boolean {
+  return one?.ino === other?.ino && one?.size === other?.size && one?.mtimeNs === other?.mtimeNs;
+}
