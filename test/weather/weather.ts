@@ -8,6 +8,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { tierKey } from '../../src/scaler/cluster.ts';
+import { expectSameDecisions } from './replay.ts';
 import type { SitePlan } from './site-config.ts';
 import { startSite, type WeatherSite } from './weather-site.ts';
 
@@ -19,7 +21,7 @@ const TAIL_LINES = 15;
 /**
  * A test of one row. After `row` the visitors are sent home, and then it is judged: no request failed, nothing
  * that must never happen did, and nothing is left over beside the nodes in service (while a Rackfire still
- * runs, it may finish what it is about).
+ * runs, it may finish what it is about); and every decision that was kept is the same when it is made again.
  */
 export function weather(
   name: string,
@@ -31,6 +33,9 @@ export function weather(
     try {
       await beforeDeadline(row(site));
       await expectNothingBad(site);
+      await Promise.all(site.services.map((service) => service.kill()));
+      const decisions = expectSameDecisions(site.config.journal.path, tierKey(site.tier));
+      process.stdout.write(`${decisions} decisions were replayed: ${name}\n`);
     } catch (error) {
       throw await explain(site, error);
     }

@@ -1,0 +1,132 @@
+import { execFileSync } from 'node:child_process';
+import { open, rm, stat } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { expect } from 'vitest';
+import type { LineMatch, LogLine, ServiceProcess } from './service-process.ts';
+import { TARGET_RPS } from './site-config.ts';
+import { weather } from './weather.ts';
+import type { WeatherSite } from './weather-site.ts';
+
+const WRITTEN = 'journal is written';
+const NOT_WRITTEN = 'journal is not written, scaling goes on';
+const STORM_RPS = 3.6 * TARGET_RPS;
+const CALM_RPS = 0.6 * TARGET_RPS;
+
+/** Of the tier that `site-config.ts` writes. */
+const SCALE_IN_WINDOW_MS = 3_000;
+
+const drains: LineMatch = ({ msg, action }) => msg === 'action started' && action === 'drain';
+
+weather(
+  'the journal is locked, then its disk is full: scaling goes on out and in, it is said, and it is written again afterwards',
+  { minNodes: 2, maxNodes: 4 },
+  async (site) => {
+    const service = await site.startService();
+    await service.told(WRITTEN);
+    const load = site.load(1.5 * TARGET_RPS);
+
+    const since = service.lines.length;
+    using _lock = lockJournal(site);
+    await expectSaid(service, NOT_WRITTEN, since);
+    load.change(STORM_RPS);
+    await site.untilConverged(4);
+    _lock[Symbol.dispose]();
+    await expectSaid(service, WRITTEN, since);
+
+    const full = service.lines.length;
+    // What every file of the process may grow to: the state file is smaller, the journal is not.
+    limitFileSize(service, '4096');
+    await expectSaid(service, NOT_WRITTEN, full);
+    load.change(CALM_RPS);
+    await site.untilConverged(2);
+    limitFileSize(service, 'unlimited');
+    await expectSaid(service, WRITTEN, full);
+    await load.end();
+  },
+);
+
+weather(
+  'the journal is deleted, then damaged, in a storm: scaling goes on, it is said, and a new one is begun',
+  { minNodes: 2, maxNodes: 4 },
+  async (site) => {
+    const { path } = site.config.journal;
+    const service = await site.startService();
+    await service.told(WRITTEN);
+    const load = site.load(1.5 * TARGET_RPS);
+
+    const since = service.lines.length;
+    await removeJournal(path);
+    await expectSaid(service, NOT_WRITTEN, since);
+    load.change(STORM_RPS);
+    await expectSaid(service, WRITTEN, since);
+    await stat(path);
+
+    const damaged = service.lines.length;
+    await damage(path);
+    await expectSaid(service, NOT_WRITTEN, damaged);
+    await site.untilConverged(4);
+    await expectSaid(service, WRITTEN, damaged);
+    await stat(`${path}.corrupt`);
+    await load.end();
+  },
+);
+
+weather(
+  'Rackfire is killed, its journal is lost, and the traffic has fallen: another one holds scale-in for a window, and scales in then',
+  { minNodes: 2, maxNodes: 4, startNodes: 4 },
+  async (site) => {
+    const first = await site.startService();
+    const load = site.load(STORM_RPS);
+    await first.told(WRITTEN);
+    await site.untilConverged(4);
+    await first.kill();
+    await removeJournal(site.config.journal.path);
+    load.change(CALM_RPS);
+
+    const next = await site.startService();
+    const answered = await next.told(
+      ({ msg, balancer }) => msg === 'source answers' && balancer === 'lb',
+    );
+    const drained = await next.told(drains);
+    expect(drained.time - answered.time).toBeGreaterThanOrEqual(SCALE_IN_WINDOW_MS);
+    await site.untilConverged(2);
+    await load.end();
+  },
+);
+
+/** Said once, not with each attempt. */
+async function expectSaid(service: ServiceProcess, msg: string, since: number): Promise<LogLine> {
+  const line = await service.told(msg, since);
+  expect(service.lines.slice(since).filter((one) => one.msg === msg)).toHaveLength(1);
+  return line;
+}
+
+/** As a backup tool that holds on to it. */
+function lockJournal(site: WeatherSite): Disposable {
+  const database = new DatabaseSync(site.config.journal.path, { timeout: 5_000 });
+  database.exec('BEGIN IMMEDIATE');
+  return {
+    [Symbol.dispose]: () => {
+      if (database.isOpen) {
+        database.close();
+      }
+    },
+  };
+}
+
+function limitFileSize({ pid }: ServiceProcess, bytes: string): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`]);
+}
+
+async function removeJournal(path: string): Promise<void> {
+  for (const suffix of ['', '-wal', '-shm']) {
+    await rm(`${path}${suffix}`, { force: true });
+  }
+}
+
+/** Zeros over the first pages, as a disk does that is about to die. */
+async function damage(path: string): Promise<void> {
+  await using file = await open(path, 'r+');
+  await file.write(Buffer.alloc(16_384), 0, 16_384, 0);
+  await file.sync();
+}
