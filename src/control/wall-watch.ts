@@ -10,10 +10,13 @@ const JUMP_MS = 2_000;
 export class WallWatch {
   readonly #clock: Clock;
   #offsetMs: number;
-  #jumpedAtMs: number | undefined;
+  /** Since when the wall clock has not jumped: since the start, or since its last jump. */
+  #evenSinceMs: number;
+  #hasJumped = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#evenSinceMs = clock.steadyMs();
     this.#offsetMs = clock.wallMs() - clock.steadyMs();
   }
 
@@ -25,20 +28,21 @@ export class WallWatch {
     if (Math.abs(jumpMs) <= JUMP_MS) {
       return 0;
     }
-    this.#jumpedAtMs = this.#clock.steadyMs();
+    this.#evenSinceMs = this.#clock.steadyMs();
+    this.#hasJumped = true;
     return jumpMs;
   }
 
   /**
    * Time since a birth by the wall clock; never negative. Of a birth that lies in the future, because the
-   * clock was set back, only the time since the jump is known.
+   * clock was set back, only the time since then is known, or since the start when that was before it.
    */
   ageMs(bornMs: number): number {
     const ageMs = this.#clock.wallMs() - bornMs;
-    if (this.#jumpedAtMs === undefined) {
-      return Math.max(0, ageMs);
+    const evenForMs = this.#clock.steadyMs() - this.#evenSinceMs;
+    if (ageMs < -JUMP_MS) {
+      return evenForMs;
     }
-    const sinceJumpMs = this.#clock.steadyMs() - this.#jumpedAtMs;
-    return ageMs < 0 ? sinceJumpMs : Math.min(ageMs, sinceJumpMs);
+    return Math.max(0, this.#hasJumped ? Math.min(ageMs, evenForMs) : ageMs);
   }
 }

@@ -35,8 +35,11 @@ interface NodeBehavior {
   readonly serviceTimeMs: number;
   /** Requests that a node works on at once; further ones wait in the node. */
   readonly slots: number;
-  /** A health check that fails for ever, or for a while after the boot: for tests of what happens then. */
-  readonly fault?: 'never-healthy' | `503-for-ms:${number}`;
+  /**
+   * For tests of what happens then: a health check that fails for ever, or for a while after the boot, or that
+   * waits for a slot as every request does.
+   */
+  readonly fault?: 'never-healthy' | 'health-takes-slot' | `503-for-ms:${number}`;
 }
 
 /**

@@ -50,12 +50,11 @@ function readWhole(mark: string, least: number): number {
   return value;
 }
 
-/** How long /health answers 503 after the boot: a fault that tests and demonstrations order. */
-function readUnhealthyMs(): number {
-  const fault = marks.get('fault') ?? '503-for-ms:0';
+/** A fault that tests and demonstrations order: how long /health answers 503 after the boot. */
+function readUnhealthyMs(fault: string): number {
   const match = /^503-for-ms:([0-9]+)$/.exec(fault);
   if (match === null && fault !== 'never-healthy') {
-    throw new Error('--fault= must be never-healthy or 503-for-ms:N');
+    throw new Error('--fault= must be never-healthy, health-takes-slot or 503-for-ms:N');
   }
   return match === null ? Number.POSITIVE_INFINITY : Number(match[1]);
 }
@@ -66,7 +65,10 @@ const port = readWhole('port', 1);
 const bootDelayMs = readWhole('boot-delay-ms', 0);
 const serviceTimeMs = readWhole('service-time-ms', 1);
 const slots = readWhole('slots', 1);
-const unhealthyMs = readUnhealthyMs();
+const fault = marks.get('fault') ?? '503-for-ms:0';
+/** Another fault: /health is a page as any other, so a crowded node answers its check late. */
+const healthTakesSlot = fault === 'health-takes-slot';
+const unhealthyMs = healthTakesSlot ? 0 : readUnhealthyMs(fault);
 
 /** Each holds one slot. All hold it equally long, so the first one to start is the first one to end. */
 const working: { readonly endsAtMs: number; readonly response: ServerResponse }[] = [];
@@ -86,9 +88,13 @@ function answer(response: ServerResponse, status: number, body: string): void {
 
 function handle(request: IncomingMessage, response: ServerResponse): void {
   request.resume();
-  if (request.url === '/health') {
+  const [, slowMs] = /^\/slow\?ms=([0-9]{1,5})$/.exec(request.url ?? '') ?? [];
+  if (request.url === '/health' && !healthTakesSlot) {
     const healthy = !stopping && performance.now() - listensSinceMs >= unhealthyMs;
     answer(response, healthy ? 200 : 503, healthy ? 'ok\n' : 'not now\n');
+  } else if (slowMs !== undefined) {
+    // It waits for somebody else, as an upload or a report does, and takes no slot meanwhile.
+    setTimeout(() => answer(response, 200, `${nodeName}\n`), Number(slowMs));
   } else if (working.length < slots) {
     work(response, performance.now());
   } else if (waiting.length < MAX_WAITING) {

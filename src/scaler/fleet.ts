@@ -5,14 +5,14 @@ import type { Node, NodePhase } from './node-phase.ts';
 /** A node in service whose check has failed for so long is sick; before that, it is HAProxy's business alone. */
 const SICK_AFTER_MS = 15_000;
 
-/** More sick nodes than this share (and than one) are no sick nodes. */
+/** More nodes whose check fails than this share (and than one) are no sick nodes. */
 const SICK_SHARE_MAX = 0.2;
 
 export interface Fleet {
   /** In rotation, or about to be; a sick node only while healing is frozen. */
   readonly serving: Node[];
   readonly sick: Node[];
-  /** In rotation, and an operator asked to drain them. */
+  /** In rotation, and an operator asked to drain them; also while that is under way. */
   readonly asked: Node[];
   readonly outOfRotation: Node[];
   readonly coming: Node[];
@@ -49,7 +49,10 @@ export function sortFleet(nodes: readonly Node[]): Fleet {
   fleet.coming.sort(
     (one, other) => Number(one.phase === 'booting') - Number(other.phase === 'booting'),
   );
-  const healingFrozen = fleet.sick.length > Math.max(1, SICK_SHARE_MAX * inService);
+  // Whoever began to fail a moment ago counts, too: otherwise those who fail one after the other would be
+  // taken for one sick node each time.
+  const failing = fleet.sick.length + fleet.serving.filter(({ sickForMs }) => sickForMs > 0).length;
+  const healingFrozen = fleet.sick.length > 0 && failing > Math.max(1, SICK_SHARE_MAX * inService);
   if (healingFrozen) {
     fleet.serving.push(...fleet.sick.splice(0));
     fleet.serving.sort((one, other) => one.number - other.number);
@@ -64,13 +67,22 @@ const ASKABLE: ReadonlySet<NodePhase> = new Set([
   'booting',
   'warming',
   'standby',
+  // Drained, its check has failed for long since: it goes as it was asked to, and not as a failed boot.
+  'failed',
 ]);
 
-function shelfOfAsked(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | undefined {
-  if (node.phase !== 'in-service') {
-    return fleet.leaving;
-  }
-  return node.operation === 'drain' ? undefined : fleet.asked;
+function shelfOfAsked(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] {
+  return node.phase === 'in-service' || isPausedInRotation(node) ? fleet.asked : fleet.leaving;
+}
+
+/** Somebody paused it by hand: HAProxy may still send it visitors. */
+export function isPausedInRotation(node: Node): boolean {
+  return node.phase === 'standby' && (node.serving || node.sickForMs > 0);
+}
+
+/** In rotation, and its check has failed for so long that it is no longer HAProxy's business alone. */
+export function isSick(node: Node): boolean {
+  return node.sickForMs >= SICK_AFTER_MS;
 }
 
 function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | undefined {
@@ -83,7 +95,7 @@ function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | unde
         // Out of rotation in a moment, and back sooner than anything could be booted; unless it is sick.
         return node.sickForMs > 0 ? undefined : fleet.coming;
       }
-      return node.sickForMs >= SICK_AFTER_MS ? fleet.sick : fleet.serving;
+      return isSick(node) ? fleet.sick : fleet.serving;
     case 'unknown':
       return node.serving && node.operation !== 'drain' ? fleet.serving : undefined;
     case 'out-of-rotation':

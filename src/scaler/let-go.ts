@@ -2,7 +2,7 @@
 
 import { type Action, type ActionReason, domainAction, serverAction } from './action.ts';
 import type { ScaledTier } from './cluster.ts';
-import type { Fleet } from './fleet.ts';
+import { type Fleet, isPausedInRotation, isSick } from './fleet.ts';
 import type { Node } from './node-phase.ts';
 import type { Observation, Term } from './observation.ts';
 
@@ -29,7 +29,7 @@ export function letGo(
   // The highest numbers go first, so that 1…min are the steady ones. A node on an unknown host stays, and
   // one whose check has just begun to fail is no reason to let one go that works.
   const surplus = fleet.serving.filter((node) => node.phase === 'in-service' && isFree(node));
-  for (const node of chooseSurplus(surplus, need.excess)) {
+  for (const node of chooseLast(surplus, need.excess)) {
     actions.push(serverAction('drain', node, 'not-needed', term));
   }
   actions.push(...removeSick(observation, fleet, need, term));
@@ -67,11 +67,10 @@ export function letGo(
   }
   const standbyKept = Math.max(0, need.standbyNodes - fleet.pausing.length);
   for (const node of fleet.standby.slice(standbyKept).toReversed()) {
-    // Somebody paused a node in rotation by hand: its visitors get the time that every drain gives.
-    const inRotation = node.serving || node.sickForMs > 0;
-    if (!inRotation) {
+    if (!isPausedInRotation(node)) {
       actions.push(...destroyWhenQuiet(node, 'not-needed', policy.drainDeadlineMs, term));
     } else if (need.excess >= 0) {
+      // Its visitors get the time that every drain gives.
       actions.push(serverAction('drain', node, 'not-needed', term));
     }
   }
@@ -82,11 +81,11 @@ export function letGo(
  * The last ones, and in the place of each protected one the next that is not. The protected ones are chosen,
  * too, so that the plan can say whom it kept.
  */
-function chooseSurplus(surplus: readonly Node[], excess: number): readonly Node[] {
+function chooseLast(candidates: readonly Node[], count: number): readonly Node[] {
   const last = (nodes: readonly Node[]): readonly Node[] =>
-    nodes.slice(Math.max(0, nodes.length - Math.max(0, excess)));
-  const chosen = new Set(last(surplus.filter((node) => node.protectedBy === undefined)));
-  for (const node of last(surplus)) {
+    nodes.slice(Math.max(0, nodes.length - Math.max(0, count)));
+  const chosen = new Set(last(candidates.filter((node) => node.protectedBy === undefined)));
+  for (const node of last(candidates)) {
     if (node.protectedBy !== undefined) {
       chosen.add(node);
     }
@@ -111,13 +110,16 @@ function removeSick(
 ): readonly Action[] {
   const queue = observation.signals.queue;
   const calm = queue.status === 'ok' && queue.value.requests === 0;
-  const sickest = fleet.sick.at(-1);
+  const replaced = isReplaced(fleet, need);
+  // Once replaced, those that were asked to go do so anyway.
+  const sick = replaced ? fleet.sick : [...fleet.sick, ...fleet.asked.filter(isSick)];
   const isAlone = fleet.coming.length + fleet.outOfRotation.length + fleet.leaving.length === 0;
-  const mayGo = need.noRoom || (isReplaced(fleet, need) && isAlone);
-  if (sickest === undefined || !isFree(sickest) || !calm || !mayGo) {
-    return [];
-  }
-  return [serverAction('drain', sickest, 'sick', term)];
+  const mayGo = need.noRoom || (replaced && isAlone);
+  return calm && mayGo
+    ? chooseLast(sick, 1)
+        .filter(isFree)
+        .map((node) => serverAction('drain', node, 'sick', term))
+    : [];
 }
 
 function destroyWhenQuiet(

@@ -1,6 +1,6 @@
 /** Notices what others do to the file while it is open here. */
 
-import { type BigIntStats, statSync } from 'node:fs';
+import { type BigIntStats, rmSync, statSync } from 'node:fs';
 
 /** What has become of the file since we last wrote to it. */
 export type FileChange = 'none' | 'gone' | 'replaced' | 'touched';
@@ -36,6 +36,19 @@ export class FileWatch {
     return isSame(file, this.#file) && isSame(look(`${this.#path}-wal`), this.#log)
       ? 'none'
       : 'touched';
+  }
+
+  /**
+   * After the file was closed that has been deleted or replaced: SQLite leaves its log behind then, and would
+   * take it for that of whatever file is there next, and spoil it.
+   *
+   * @see https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+   */
+  removeLog(): void {
+    const log = look(`${this.#path}-wal`);
+    if (log !== undefined && log.ino === this.#log?.ino) {
+      rmSync(`${this.#path}-wal`);
+    }
   }
 }
 

@@ -1,10 +1,11 @@
 /** The journal as one SQLite file. Synchronous: it belongs into a thread of its own. */
 
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { JournalReader } from './journal-reader.ts';
 import { pack } from './packing.ts';
-import { DamagedJournalError, readProblem } from './problems.ts';
+import { DamagedJournalError, readOpeningProblem } from './problems.ts';
 import { type Limits, prune } from './prune.ts';
 import type { DecisionRecord, EventEntry, OverrideEntry } from './records.ts';
 import { integerOf, textOf } from './rows.ts';
@@ -55,7 +56,12 @@ const CHAIN_DECISIONS = 16;
 /** When so much differs from the key frame, another one begins: the next ones will differ, too. */
 const LARGEST_SHARE = 0.5;
 
-/** Some four chunks of samples. */
+/** Read from a slow disk in a tenth of a second. */
+const CHECKED_AT_ONCE_BYTES = 8 * 2 ** 20;
+const PATROLLED = ['decisions', 'samples', 'events'] as const;
+const PATROLLED_ROWS = 3_000;
+
+/** Some five chunks of samples. */
 const PAGE_BYTES = 8_192;
 /** The write-ahead log is brought into the file when it has so many, or fewer when the whole is to be small. */
 const CHECKPOINT_PAGES = 512;
@@ -74,6 +80,7 @@ export class JournalFile {
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #tierIds = new Map<string, number>();
   readonly #setupIds = new Map<string, number>();
+  #patrol: { readonly table: (typeof PATROLLED)[number] | undefined; readonly afterId: number };
   /** The latest of each tier. */
   readonly #groups = new Map<string, Group>();
 
@@ -81,11 +88,12 @@ export class JournalFile {
     this.#db = db;
     this.isNew = isNew;
     this.#sql = prepareStatements(db);
+    this.#patrol = { table: PATROLLED[0], afterId: 0 };
     this.read = new JournalReader(db);
   }
 
   /**
-   * Opens or makes the file, and checks it.
+   * Opens or makes the file, and checks it unless it is large: see `patrol`.
    *
    * @param maxBytes - What it may take with its siblings; see `prune`.
    * @throws NewerJournalError or ForeignFileError, the file left as it was. DamagedJournalError.
@@ -100,10 +108,13 @@ export class JournalFile {
       (db) => {
         db.exec('PRAGMA locking_mode = EXCLUSIVE');
         const isNew = !hasSchema(db);
+        if (isNew) {
+          db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL`);
+        } else if (statSync(path).size <= CHECKED_AT_ONCE_BYTES) {
+          checkPages(db);
+        }
         const checkpointPages = Math.min(CHECKPOINT_PAGES, Math.ceil(maxBytes / 16 / PAGE_BYTES));
         db.exec(`
-          PRAGMA page_size = ${PAGE_BYTES};
-          PRAGMA auto_vacuum = INCREMENTAL;
           PRAGMA journal_mode = WAL;
           PRAGMA synchronous = NORMAL;
           PRAGMA wal_autocheckpoint = ${checkpointPages};
@@ -112,8 +123,6 @@ export class JournalFile {
         `);
         if (isNew) {
           createSchema(db);
-        } else {
-          checkPages(db);
         }
         return new JournalFile(db, isNew);
       },
@@ -180,6 +189,26 @@ export class JournalFile {
       this.#forget();
     }
     return !isTooBig;
+  }
+
+  /**
+   * A large file takes seconds to check when it comes from the disk, and whoever starts waits for what it
+   * remembers: it is checked bit by bit while it is in use.
+   *
+   * @returns False when there is more to check. @throws An error of SQLite when a page makes no sense.
+   */
+  patrol(): boolean {
+    const { table, afterId } = this.#patrol;
+    if (table === undefined) {
+      return true;
+    }
+    const row = this.#sql.patrols[table].get(afterId, PATROLLED_ROWS);
+    const lastId = row?.['id'];
+    this.#patrol =
+      typeof lastId === 'number'
+        ? { table, afterId: lastId }
+        : { table: PATROLLED[PATROLLED.indexOf(table) + 1], afterId: 0 };
+    return false;
   }
 
   /** Everything is in one file then. */
@@ -287,7 +316,7 @@ function openWith(
     return begin(db);
   } catch (error) {
     db?.close();
-    throw readProblem(error);
+    throw readOpeningProblem(error);
   }
 }
 
@@ -295,7 +324,8 @@ function openWith(
 function checkPages(db: DatabaseSync): void {
   const finding = textOf(db.prepare('PRAGMA quick_check(1)').get(), 'quick_check');
   if (finding !== 'ok') {
-    throw new DamagedJournalError(finding);
+    // The line before says which database, as if there were several.
+    throw new DamagedJournalError(finding.split('\n').at(-1));
   }
 }
 
@@ -320,5 +350,19 @@ function prepareStatements(db: DatabaseSync) {
       'INSERT INTO overrides VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET expires_at_ms = excluded.expires_at_ms, content = excluded.content',
     ),
     deleteOverride: db.prepare('DELETE FROM overrides WHERE id = ?'),
+    patrols: {
+      decisions: preparePatrol(db, 'decisions', 'content'),
+      samples: preparePatrol(db, 'samples', 'columns'),
+      events: preparePatrol(db, 'events', 'fields'),
+    },
   };
+}
+
+/** Looks at the pages of the next rows; what does not make sense there is an error. */
+function preparePatrol(db: DatabaseSync, table: string, column: string) {
+  return db.prepare(`
+    SELECT max(id) AS id, sum(length(${column})) AS bytes FROM (
+      SELECT id, ${column} FROM ${table} WHERE id > ? ORDER BY id LIMIT ?
+    )
+  `);
 }

@@ -59,21 +59,22 @@ export class FileJournal implements Journal {
   #droppedHere = 0;
   #droppedThere = 0;
   /** What the thread says of the file. */
-  #keeper: KeeperState = { state: 'failing', why: 'it has not been opened yet' };
+  #keeper = failing('it has not been opened yet');
   /** Why, whatever the thread says, what happens now is not kept. */
-  #trouble: string | undefined;
-  #said: KeeperState & { readonly sinceMs: number };
+  #trouble: KeeperState | undefined;
+  #said = this.#keeper;
+  #saidAtMs: number;
 
   constructor(options: JournalOptions) {
     const { path, retentionMs, maxBytes, clock, paceMs = PACE_MS } = options;
     this.#options = options;
-    this.#said = { ...this.#keeper, sinceMs: clock.wallMs() };
+    this.#saidAtMs = clock.wallMs();
     this.#waiting = new BoundedQueue<JournalRecord>({
       mostBytes: MOST_WAITING_BYTES,
       sizeOf,
       onDrop: () => {
         this.#droppedHere += 1;
-        this.#trouble ??= 'more is to be kept than can be written';
+        this.#trouble ??= failing('more is to be kept than can be written');
       },
     });
     this.#thread = new JournalThread(
@@ -91,7 +92,8 @@ export class FileJournal implements Journal {
   }
 
   get health(): JournalHealth {
-    return { ...this.#said, droppedRecords: this.#droppedHere + this.#droppedThere };
+    const droppedRecords = this.#droppedHere + this.#droppedThere;
+    return { ...this.#said, sinceMs: this.#saidAtMs, droppedRecords };
   }
 
   appendTick(ticked: TierTicked): void {
@@ -178,7 +180,7 @@ export class FileJournal implements Journal {
       this.#droppedHere += left.length;
     }
     if (!isEnded) {
-      this.#trouble = 'its disk hangs, and this process with it when it exits';
+      this.#trouble = failing('its disk hangs, and this process with it when it exits');
       this.#sayHealth();
     }
   }
@@ -203,9 +205,6 @@ export class FileJournal implements Journal {
       // What JSON cannot say cannot be kept.
       this.#droppedHere += 1;
     }
-    if (this.#trouble !== undefined) {
-      this.#sayHealth();
-    }
     this.#schedule();
   }
 
@@ -215,6 +214,7 @@ export class FileJournal implements Journal {
       this.#isScheduled = true;
       setImmediate(() => {
         this.#isScheduled = false;
+        this.#sayHealth();
         this.#handOver();
       });
     }
@@ -235,11 +235,15 @@ export class FileJournal implements Journal {
   #taken(dropped: number): void {
     this.#droppedThere = dropped;
     this.#settleHandOver();
-    if (this.#waiting.length === 0) {
-      this.#trouble = undefined;
-      this.#sayHealth();
-    } else {
+    if (this.#waiting.length > 0) {
       this.#schedule();
+    } else if (this.#trouble !== undefined) {
+      this.#trouble = undefined;
+      if (this.#keeper.state === 'writing') {
+        // How the file began has been said.
+        this.#keeper = { state: 'writing', why: undefined };
+      }
+      this.#sayHealth();
     }
   }
 
@@ -247,7 +251,7 @@ export class FileJournal implements Journal {
     this.#droppedHere += this.#droppedThere + (this.#handedOver?.count ?? 0);
     this.#droppedThere = 0;
     this.#settleHandOver();
-    this.#keeper = { state: 'failing', why: `its thread has died: ${why}` };
+    this.#keeper = failing(`its thread has died: ${why}`);
     this.#sayHealth();
   }
 
@@ -260,22 +264,25 @@ export class FileJournal implements Journal {
     // When it was this thread that had no time, the answer is there and will be heard before this.
     setImmediate(() => {
       if (this.#handedOver?.timer === timer) {
-        this.#trouble ??= 'its disk does not answer';
+        this.#trouble ??= failing('its disk does not answer');
         this.#sayHealth();
       }
     });
   }
 
   #sayHealth(): void {
-    const { state, why } =
-      this.#trouble === undefined
-        ? this.#keeper
-        : ({ state: 'failing', why: this.#trouble } as const);
-    if (state !== this.#said.state || why !== this.#said.why) {
-      this.#said = { state, why, sinceMs: this.#wallMs() };
+    const said = this.#trouble ?? this.#keeper;
+    // What became of two files, one after the other, is said twice though it be the same.
+    if (said !== this.#said) {
+      this.#said = said;
+      this.#saidAtMs = this.#wallMs();
       this.#options.onHealth(this.health);
     }
   }
+}
+
+function failing(why: string): KeeperState {
+  return { state: 'failing', why };
 }
 
 /** Makes records of one tier's ticks. */

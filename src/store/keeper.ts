@@ -13,7 +13,7 @@ import {
   type SampleRecord,
   sizeOf,
 } from './records.ts';
-import { SampleChunk } from './tier-samples.ts';
+import { LONGEST_GAP_MS, SampleChunk } from './tier-samples.ts';
 
 type Waiting = DecisionRecord | EventEntry | ({ readonly kind: 'chunk' } & TierChunk);
 
@@ -54,7 +54,7 @@ export class Keeper {
   #open: OpenFile | undefined;
   #hasBegun = false;
   #state: KeeperState = { state: 'failing', why: 'it has not been opened yet' };
-  /** What became of the file before this one. */
+  /** What became of the file before this one; until it is said. */
   #notice: string | undefined;
   #failures = 0;
   #nextTryMs = Number.NEGATIVE_INFINITY;
@@ -105,6 +105,7 @@ export class Keeper {
         if (open !== undefined) {
           this.#write(open, withRunning);
           this.#prune(open);
+          open.file.patrol();
         }
         return;
       } catch (error) {
@@ -182,9 +183,20 @@ export class Keeper {
     this.#chunks.set(tier, next);
   }
 
+  /** Those that will not grow any more, because the time of their tier is over. */
+  #finishChunks(): void {
+    for (const [tier, chunk] of this.#chunks) {
+      if ((this.#wallMs ?? 0) - chunk.endMs > LONGEST_GAP_MS) {
+        this.#waiting.push({ kind: 'chunk', tier, chunk: chunk.pack() });
+        this.#chunks.delete(tier);
+      }
+    }
+  }
+
   #write({ file, watch }: OpenFile, withRunning: boolean): void {
     const nowMs = performance.now();
     const isDue = withRunning || nowMs >= this.#runningDueMs;
+    this.#finishChunks();
     const waiting = this.#waiting.all();
     const running = isDue
       ? [...this.#chunks].map(([tier, chunk]) => ({ tier, chunk: chunk.pack() }))
@@ -203,7 +215,10 @@ export class Keeper {
       this.#runningDueMs = nowMs + RUNNING_PACES * this.#options.paceMs;
     }
     this.#failures = 0;
-    this.#say({ state: 'writing', why: this.#notice });
+    if (this.#state.state !== 'writing' || this.#notice !== undefined) {
+      this.#tell({ state: 'writing', why: this.#notice });
+      this.#notice = undefined;
+    }
   }
 
   #prune({ file, watch }: OpenFile): void {
@@ -223,11 +238,15 @@ export class Keeper {
       return undefined;
     }
     if (this.#open !== undefined) {
-      const change = this.#open.watch.compare();
+      const { watch } = this.#open;
+      const change = watch.compare();
       if (change === 'none') {
         return this.#open;
       }
       this.#closeFile();
+      if (change !== 'touched') {
+        watch.removeLog();
+      }
       this.#notice = NOTICES[change];
     }
     const path = resolveLinks(this.#options.path);
@@ -259,6 +278,8 @@ export class Keeper {
     if (problem instanceof UnusableJournalError && !problem.isPassing) {
       this.#closeFile();
     }
+    // It was we who wrote what was written of it.
+    this.#open?.watch.remember();
     this.#retryIn(Math.min(SLOWEST_RETRY_PACES, 2 ** this.#failures));
     this.#failures += 1;
     this.#say({ state: 'failing', why });
@@ -302,11 +323,16 @@ export class Keeper {
     this.#open = undefined;
   }
 
+  /** The same failure, tried again, is said once. */
   #say(state: KeeperState): void {
     if (state.state !== this.#state.state || state.why !== this.#state.why) {
-      this.#state = state;
-      this.#onState(state);
+      this.#tell(state);
     }
+  }
+
+  #tell(state: KeeperState): void {
+    this.#state = state;
+    this.#onState(state);
   }
 }
 

@@ -40,7 +40,9 @@ export function isRefusal(error: unknown): error is NewerJournalError | ForeignF
 }
 
 /** Primary result codes. @see https://www.sqlite.org/rescode.html */
-const SQLITE = { busy: 5, locked: 6, corrupt: 11, full: 13, notADatabase: 26 } as const;
+const SQLITE = { error: 1, busy: 5, locked: 6, corrupt: 11, full: 13, notADatabase: 26 } as const;
+/** Permission denied, read-only, input or output failed, cannot open, locking protocol, large file, authorization. */
+const SURROUNDINGS: ReadonlySet<number> = new Set([3, 8, 10, 14, 15, 22, 23]);
 
 /**
  * Reads an error of SQLite or of the file system.
@@ -48,16 +50,13 @@ const SQLITE = { busy: 5, locked: 6, corrupt: 11, full: 13, notADatabase: 26 } a
  * @returns One of the classes above, or the error itself when it is a defect of this program.
  */
 export function readProblem(error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error)) {
+  if (!(error instanceof Error)) {
     return error;
   }
-  if (error.code !== 'ERR_SQLITE_ERROR') {
-    const isOfFileSystem = 'syscall' in error;
-    return isOfFileSystem
-      ? new UnusableJournalError(error.message, { cause: error, isPassing: false })
-      : error;
+  if ('syscall' in error) {
+    return unusable(error.message, error, false);
   }
-  const code = 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
+  const code = sqliteCode(error);
   switch (code) {
     case SQLITE.corrupt:
     case SQLITE.notADatabase:
@@ -68,8 +67,20 @@ export function readProblem(error: unknown): unknown {
     case SQLITE.full:
       return unusable('the disk is full', error, true);
     default:
-      return unusable(error.message, error, false);
+      return SURROUNDINGS.has(code) ? unusable(error.message, error, false) : error;
   }
+}
+
+/** The same for what is said when a file is opened: one of ours that lacks a table is damaged. */
+export function readOpeningProblem(error: unknown): unknown {
+  return error instanceof Error && sqliteCode(error) === SQLITE.error
+    ? new DamagedJournalError(error.message, { cause: error })
+    : readProblem(error);
+}
+
+/** 0 when it is no error of SQLite. */
+function sqliteCode(error: Error): number {
+  return 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
 }
 
 function unusable(message: string, cause: unknown, isPassing: boolean): UnusableJournalError {

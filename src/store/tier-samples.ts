@@ -126,7 +126,7 @@ function whole(value: number): number {
 /** A row of the file holds so many at most: four minutes, of which five or six rows fill a page. */
 const CHUNK_SAMPLES = 240;
 /** After a longer pause, or when the clock was set back, a new row begins: within one, time runs evenly. */
-const LONGEST_GAP_MS = 5_000;
+export const LONGEST_GAP_MS = 5_000;
 
 /** From the first to the last sample of one chunk, at most. */
 export const LONGEST_CHUNK_MS = CHUNK_SAMPLES * LONGEST_GAP_MS;

@@ -36,7 +36,7 @@ export class DecisionFilter {
 }
 
 /** Something is done, or should be; or what it depends on is not what it was. */
-export function hasConsequence(previous: TierTicked, ticked: TierTicked): boolean {
+function hasConsequence(previous: TierTicked, ticked: TierTicked): boolean {
   const { decision, plan, actions, findings } = ticked.tick;
   const before = previous.tick;
   return (
@@ -56,7 +56,7 @@ export function hasConsequence(previous: TierTicked, ticked: TierTicked): boolea
 }
 
 /** The same count for another reason. */
-export function hasOtherReason(previous: TierTicked, ticked: TierTicked): boolean {
+function hasOtherReason(previous: TierTicked, ticked: TierTicked): boolean {
   const { stages, advice, reason } = ticked.tick.decision;
   const before = previous.tick.decision;
   return (

@@ -14,10 +14,20 @@ test('without a jump, an age is the time since the birth', async () => {
   expect(wall.ageMs(bornMs)).toBe(6 * MINUTE_MS);
 });
 
-test('a birth in the future, by a host whose clock is ahead, has no age yet', () => {
-  const clock = new TestClock();
-  expect(new WallWatch(clock).ageMs(clock.wallMs() + MINUTE_MS)).toBe(0);
-});
+test.each([
+  { aheadMs: 2_000, ageMs: 0 },
+  { aheadMs: 2_001, ageMs: MINUTE_MS },
+  { aheadMs: HOUR_MS, ageMs: MINUTE_MS },
+])(
+  'a birth $aheadMs ms in the future, because the clock was set back before the start: a minute later its age is $ageMs ms',
+  async ({ aheadMs, ageMs }) => {
+    const clock = new TestClock();
+    const wall = new WallWatch(clock);
+    await clock.step(MINUTE_MS);
+    wall.check();
+    expect(wall.ageMs(clock.wallMs() + aheadMs)).toBe(ageMs);
+  },
+);
 
 test.each([
   { ms: 2_000, said: 0 },

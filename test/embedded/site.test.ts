@@ -74,6 +74,30 @@ describe('a node', () => {
     expect((await page).status).toBe(200);
   });
 
+  test('with the fault health-takes-slot answers health checks in their turn', async () => {
+    const { order } = await boot({ serviceTimeMs: 300, slots: 1, fault: 'health-takes-slot' });
+    await untilAnswers(order);
+
+    const answers = await Promise.all([get(order, '/'), get(order, '/health')]);
+
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    // Whichever came second.
+    expect(Math.max(...answers.map(({ tookMs }) => tookMs))).toBeGreaterThan(590);
+  });
+
+  test('answers a slow request after the time it asks for, and has its slots for others meanwhile', async () => {
+    const { order } = await boot({ serviceTimeMs: 20, slots: 1 });
+    await untilAnswers(order);
+
+    const slow = get(order, '/slow?ms=800');
+    const page = await get(order, '/');
+    const answer = await slow;
+
+    expect(page.tookMs).toBeLessThan(answer.tookMs);
+    expect(answer).toMatchObject({ status: 200, node: 'news-web-1' });
+    expect(answer.tookMs).toBeGreaterThanOrEqual(799);
+  });
+
   test('gives the slot of a client that went away while it waited to the next one', async () => {
     const { order } = await boot({ serviceTimeMs: 400, slots: 1 });
     await untilAnswers(order);

@@ -519,6 +519,18 @@ describe('a sick node', () => {
     expect(planned).toMatchObject({ said: [], healingFrozen: true });
   });
 
+  test('that is the first of several to fail is none: the others count from their first moment', () => {
+    const nodes = [...serving(2), seen.sick(3), seen.sick(4, 1_000)];
+
+    expect(planAt(4, { nodes })).toMatchObject({ said: [], healingFrozen: true });
+  });
+
+  test('nodes that have just begun to fail freeze nothing', () => {
+    const nodes = [...serving(2), seen.sick(3, 14_999), seen.sick(4, 1_000)];
+
+    expect(planAt(4, { nodes }).healingFrozen).toBe(false);
+  });
+
   test.each([
     ['one of two', 1, 2, false],
     ['two of ten: exactly a fifth', 2, 10, false],

@@ -164,6 +164,14 @@ describe('a file', () => {
     damaged.close();
   });
 
+  test('of ours that lacks a table is damaged', async () => {
+    await using place = new Place();
+    JournalFile.open(place.path, GENEROUS).close();
+    makeDatabase(place.path, 'DROP TABLE decisions');
+
+    expect(() => JournalFile.open(place.path, GENEROUS)).toThrow(DamagedJournalError);
+  });
+
   test('that cannot be made, or is a directory, is unusable', async () => {
     await using place = new Place();
 

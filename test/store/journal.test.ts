@@ -111,6 +111,22 @@ test('one sample a second is kept, however often the loop looks', async () => {
   expect(seconds.size).toBe(150);
 });
 
+test('samples of one run are there beside those of the next', async () => {
+  await using place = new Place();
+  for (const run of [0, 1, 2]) {
+    const subject = place.open();
+    for (let second = 0; second < 5; second += 1) {
+      subject.wallMs = WALL_MS + run * 10_000 + second * 1_000;
+      subject.journal.appendTick(tickOf({ atMs: subject.wallMs }, settledAt(2)));
+    }
+    await subject.journal.close();
+  }
+
+  const { atMs } = await place.open().journal.samples(WEB, ALWAYS);
+  const seconds = [...atMs].map((at) => (at - WALL_MS) / 1_000);
+  expect(seconds).toEqual([0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 24]);
+});
+
 test('appending more than can be written costs the oldest, and is said', async () => {
   await using place = new Place();
   const subject = place.open();
@@ -122,7 +138,7 @@ test('appending more than can be written costs the oldest, and is said', async (
   }
 
   await subject.hear('failing', /more is to be kept/);
-  await subject.hear('writing', /new one/, 2);
+  await subject.hear('writing', undefined);
   const messages = await subject.messages();
 
   expect(messages.length).toBeGreaterThan(100);

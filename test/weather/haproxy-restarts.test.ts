@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { expect } from 'vitest';
 import { ask } from '../../src/balancer/runtime/socket.ts';
+import { createSystemClock } from '../../src/control/clock.ts';
 import { until } from '../balancer/site.ts';
 import type { ServiceProcess } from './service-process.ts';
 import { TARGET_RPS } from './site-config.ts';
@@ -12,11 +13,15 @@ import { weather } from './weather.ts';
 import type { WeatherLoad } from './weather-load.ts';
 import type { WeatherSite } from './weather-site.ts';
 
+/** For three nodes, and far enough from two and from four (see the tolerance) for the noise of arrivals. */
+const STEADY_RPS = 2.6 * TARGET_RPS;
 /** Longer than the row. */
 const SLOW_MS = 60_000;
 const SLOW_REQUESTS = 8;
 /** A request is served within this time; a machine that is busy with other things may need it, too. */
 const IN_FLIGHT_MS = 1_500;
+
+const clock = createSystemClock();
 
 interface Outage {
   readonly killedAtMs: number;
@@ -25,7 +30,7 @@ interface Outage {
 
 weather(
   'HAProxy is killed and started again, with its state file, with none, and with an old one: who asks while nobody listens fails and nobody else, and every server is as it was before anything else is done',
-  { minNodes: 2, maxNodes: 5, startNodes: 4 },
+  { minNodes: 2, maxNodes: 5, startNodes: 4, tier: { scaleOut: { tolerance: 0.3 } } },
   async (site) => {
     const oldStates = await writeOldStates(site);
     const service = await site.startService();
@@ -33,12 +38,10 @@ weather(
     await service.told('source answers');
     // They keep the node that is drained next until HAProxy is killed, and then rates are unknown.
     const slow = Array.from({ length: SLOW_REQUESTS }, () => askSlowly(site, SLOW_MS));
-    load.change(2.4 * TARGET_RPS);
+    load.change(STEADY_RPS);
     await service.told(({ msg, action }) => msg === 'action done' && action === 'drain');
     const before = await site.until('one is drained', (view) => statesOf(view)[3] === 'drain');
-    expect(statesOf(before).slice(0, 6)).toEqual([
-      ...['ready', 'ready', 'ready', 'drain', 'maint', 'maint'],
-    ]);
+    expect(statesOf(before).slice(0, 5).join(' ')).toBe('ready ready ready drain maint');
     expect(load.run.failed).toBe(0);
 
     const { stateFilePath } = site.haproxy;
@@ -55,7 +58,8 @@ weather(
       await expectRestored(site, service, { before, since, reasserted });
     }
 
-    expect((await Promise.allSettled(slow)).map(({ status }) => status)).not.toContain('fulfilled');
+    const answers = await Promise.all(slow);
+    expect(answers.map(({ status }) => status)).toEqual(Array(SLOW_REQUESTS).fill(0));
     const { failed } = load.run;
     await site.untilConverged(3);
     await load.end();
@@ -88,7 +92,7 @@ async function restart(
   const failedBefore = run.failed;
   const inFlight = run.inFlight;
   const dueBefore = run.due;
-  const killedAtMs = performance.now() - run.startedAtMs;
+  const killedAtMs = clock.steadyMs() - run.startedAtMs;
   await site.haproxy.kill();
   await spoil();
   const okBefore = run.ok;
@@ -100,7 +104,7 @@ async function restart(
     () => run.ok,
     (ok) => ok > okBefore,
   );
-  const firstOkMs = performance.now() - run.startedAtMs - listensAtMs;
+  const firstOkMs = clock.steadyMs() - run.startedAtMs - listensAtMs;
   await started;
 
   expect(firstOkMs, 'until the first answer').toBeLessThan(1_000);
@@ -122,7 +126,7 @@ async function untilListens(site: WeatherSite): Promise<number> {
     },
     (listens) => listens,
   );
-  return performance.now();
+  return clock.steadyMs();
 }
 
 async function expectRestored(

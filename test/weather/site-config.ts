@@ -1,6 +1,7 @@
 /** The config of a weather site's Rackfire: small nodes and short times, so that a storm fits into seconds. */
 
 import { stringify } from 'yaml';
+import type { EmbeddedHypervisorOptions } from '../../src/embedded/hypervisor.ts';
 
 /** What a row asks of its site. Durations are written as in the config; rows rely on the defaults below. */
 export interface SitePlan {
@@ -8,6 +9,8 @@ export interface SitePlan {
   readonly maxNodes: number;
   /** In service when the row begins, booted and admitted by the operator; by default `minNodes`. */
   readonly startNodes?: number;
+  /** What those suffer from; what Rackfire boots does not. */
+  readonly startFault?: EmbeddedHypervisorOptions['behavior']['fault'];
   /** One entry for each host, `host-a`, `host-b` and so on; by default two without peculiarities. */
   readonly hosts?: readonly HostPlan[];
   /** Laid over the tier `web`, key by key, as in the config file. */

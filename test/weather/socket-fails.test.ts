@@ -14,6 +14,8 @@ const LONGEST_TICK_GAP_MS = 4_000;
 /** Less than this is known only when the visitors of the storm have gone. */
 const LOW_RPS = 1.5 * TARGET_RPS;
 
+const balancerAnswers: LineMatch = ({ msg, balancer }) =>
+  msg === 'source answers' && balancer !== undefined;
 const takesAway: LineMatch = ({ msg, action }) =>
   msg === 'decided to scale in' ||
   (msg === 'action started' && ['drain', 'pause', 'destroy'].includes(String(action)));
@@ -35,14 +37,17 @@ weather(
     );
     const service = await site.startService();
     const load = site.load(1.5 * TARGET_RPS);
-    await service.told('source answers');
+    await service.told(balancerAnswers);
     await using ticks = new TickWatch(site);
 
     // A little more than two nodes can do: what waits until help comes is answered in time.
     load.change(3.2 * TARGET_RPS);
-    await service.told(({ msg, action }) => msg === 'action started' && action === 'boot');
+    await service.told(({ msg, action, node }) => {
+      return msg === 'action started' && action === 'boot' && node === site.nodeName(4);
+    });
     await proxy.turn('gone');
     await site.lasts(30_000);
+    expect(service.found('source does not answer')).toHaveLength(1);
     expect(site.watch.latest?.inService).toHaveLength(2);
     expect(site.watch.latest?.nodes).toHaveLength(4);
     await proxy.turn('clear');
@@ -51,14 +56,16 @@ weather(
     load.change(0.5 * TARGET_RPS);
     for (const spoiled of ['hanging', 'cut'] as const) {
       await untilLowLoadIsKnown(site);
+      const before = service.lines.length;
       await proxy.turn(spoiled);
+      await service.told('source does not answer', before);
       await site.lasts(7_000);
       await clear(proxy, service);
     }
     expect(service.found(takesAway)).toEqual([]);
 
     // They are on all nodes, and end while nobody can tell that they did.
-    const slow = Array.from({ length: 8 }, () => askSlowly(site, 12_000));
+    const slow = Array.from({ length: 8 }, () => askSlowly(site, 14_000));
     await service.told(({ msg, action }) => msg === 'action done' && action === 'drain');
     await proxy.turn('garbage');
     const answers = await Promise.all(slow);
@@ -91,7 +98,7 @@ async function untilLowLoadIsKnown(site: WeatherSite): Promise<void> {
 async function clear(proxy: SocketProxy, service: ServiceProcess): Promise<void> {
   const before = service.lines.length;
   await proxy.turn('clear');
-  await service.told('source answers', before);
+  await service.told(balancerAnswers, before);
 }
 
 /** Why HAProxy did not answer, once for each time. */

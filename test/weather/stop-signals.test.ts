@@ -11,8 +11,10 @@ import type { WeatherSite } from './weather-site.ts';
 /** Begun actions may take so long to end; the rest is for a machine that is busy. */
 const GRACE_MS = 10_000;
 const SLACK_MS = 3_000;
-/** Two nodes' share of a node that is told to go. */
-const SLOTS_PER_SECOND = 40;
+/** The second signal ends it at once; the same for that machine. */
+const AT_ONCE_MS = 2_000;
+/** What a node answers in a second. */
+const NODE_RPS = 40;
 
 const GATED = { minNodes: 2, maxNodes: 4, socketName: 'gate.sock' };
 
@@ -41,9 +43,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       }
       await site.startService();
       const { nodes } = await site.untilConverged(4);
-      expect(nodes.map(({ pid }) => pid).toSorted()).toEqual(
-        booted.map(({ pid }) => pid).toSorted(),
-      );
+      expect(new Set(nodes.map(({ pid }) => pid))).toEqual(new Set(booted.map(({ pid }) => pid)));
       await load.end();
     },
   );
@@ -62,7 +62,7 @@ weather(
     const sentAtMs = performance.now();
     service.signal('SIGTERM');
     await service.ended();
-    expect(performance.now() - sentAtMs).toBeLessThan(1_000);
+    expect(performance.now() - sentAtMs).toBeLessThan(AT_ONCE_MS);
     expect(service.exitCode).toBe(1);
     // HAProxy gets to it only now: a server is drained for a node that nobody boots.
     gate.open();
@@ -80,7 +80,7 @@ weather(
     const service = await site.startService();
     const load = site.load(0.6 * TARGET_RPS);
     await gate.catch('state maint');
-    const { answered } = await visitDirectly(site, 3, 3 * SLOTS_PER_SECOND);
+    const { answered } = await visitDirectly(site, 3, 3 * NODE_RPS);
     const sentAtMs = performance.now();
     service.signal('SIGTERM');
     await stillRuns(site, service);
@@ -105,7 +105,7 @@ weather(
     const service = await site.startService();
     const load = site.load(0.6 * TARGET_RPS);
     await gate.catch('state maint');
-    const { answered } = await visitDirectly(site, 3, 14 * SLOTS_PER_SECOND);
+    const { answered } = await visitDirectly(site, 3, 14 * NODE_RPS);
     gate.open();
     await site.until('it stops', ({ nodes }) => nodes.some(({ state }) => state === 'stopping'));
     const sentAtMs = performance.now();

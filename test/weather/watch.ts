@@ -20,8 +20,10 @@ import { type NodeProcess, readNodeProcesses } from '../../src/embedded/process-
 import { parseNodeNumber, type ScaledTier } from '../../src/scaler/cluster.ts';
 import { type HaproxyAddress, type HaproxyView, viewHaproxy } from './haproxy-view.ts';
 
-/** The site at one moment. */
+/** The site at one moment. `servers` are those of the tier's own addresses. */
 export interface View extends HaproxyView {
+  /** What somebody else has put into the tier's backend. */
+  readonly foreignServers: HaproxyView['servers'];
   /** Milliseconds since the watch began. */
   readonly atMs: number;
   /** The tier's node processes in any state, without protected ones. */
@@ -51,7 +53,10 @@ export class Watch implements AsyncDisposable {
   /** Processes that the row itself has ended, stopped or frozen. */
   readonly #excused = new Set<number>();
   readonly #protected: NodeProcess[] = [];
-  readonly #foreignServers = new Map<string, string>();
+  /** Of the protected ones, those whose owner ends them; still nobody's nodes of ours while they die. */
+  readonly #released = new Set<number>();
+  /** As their owner left them; undefined until a Rackfire runs. */
+  #foreignServers: Map<string, string> | undefined;
   #latest: View | undefined;
   #latestProcesses: readonly NodeProcess[] = [];
   /** Processes that have ended or begun to stop since HAProxy answered last. */
@@ -100,6 +105,16 @@ export class Watch implements AsyncDisposable {
     this.#protected.push(node);
   }
 
+  /** Their owner has set them up: from now on they must stay so. */
+  takeForeignServersAsTheyAre(): void {
+    this.#foreignServers = new Map();
+  }
+
+  /** From now on a protected process may end. */
+  release(node: NodeProcess): void {
+    this.#released.add(node.pid);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
@@ -130,7 +145,7 @@ export class Watch implements AsyncDisposable {
     for (const name of names.filter((one, index) => names.indexOf(one) !== index)) {
       this.#violate(`two processes are called ${name}`);
     }
-    for (const node of this.#protected) {
+    for (const node of this.#protected.filter(({ pid }) => !this.#released.has(pid))) {
       const now = all.find(
         ({ pid, startTicks }) => pid === node.pid && startTicks === node.startTicks,
       );
@@ -173,7 +188,7 @@ export class Watch implements AsyncDisposable {
     const inService = [...haproxy.servers]
       .filter(([name, { status }]) => running.has(name) && status.startsWith('UP'))
       .map(([name]) => name);
-    const view: View = { ...haproxy, atMs: this.#atMs, nodes, inService };
+    const view: View = { ...haproxy, ...this.#split(haproxy), atMs: this.#atMs, nodes, inService };
     this.#judgeLeaving(leaving, view);
     this.#judgeForeignServers(view);
     if (this.#latest?.epoch === view.epoch) {
@@ -223,16 +238,26 @@ export class Watch implements AsyncDisposable {
     }
   }
 
-  #judgeForeignServers({ servers }: View): void {
-    for (const [name, { admin }] of servers) {
-      if (parseNodeNumber(this.#options.tier, name) === undefined) {
-        const first = this.#foreignServers.get(name) ?? admin;
-        this.#foreignServers.set(name, first);
-        if (admin !== first) {
-          this.#violate(`foreign server ${name} was ${first} and is ${admin}`);
-        }
+  #judgeForeignServers({ foreignServers }: View): void {
+    for (const [name, { admin }] of foreignServers) {
+      const first = this.#foreignServers?.get(name) ?? admin;
+      this.#foreignServers?.set(name, first);
+      if (admin !== first) {
+        this.#violate(`foreign server ${name} was ${first} and is ${admin}`);
       }
     }
+  }
+
+  #split({ servers }: HaproxyView): Pick<View, 'servers' | 'foreignServers'> {
+    const { tier } = this.#options;
+    const isOwn = (name: string): boolean => {
+      const number = parseNodeNumber(tier, name);
+      return number !== undefined && number <= tier.addresses.length;
+    };
+    return {
+      servers: new Map([...servers].filter(([name]) => isOwn(name))),
+      foreignServers: new Map([...servers].filter(([name]) => !isOwn(name))),
+    };
   }
 
   get #atMs(): number {

@@ -43,7 +43,7 @@ export interface HandMade {
   readonly name?: string;
   /** Position in the config's list; by default the hosts take turns. */
   readonly host?: number;
-  readonly fault?: EmbeddedHypervisorOptions['behavior']['fault'];
+  readonly fault?: EmbeddedHypervisorOptions['behavior']['fault'] | undefined;
 }
 
 export class WeatherSite implements AsyncDisposable {
@@ -109,9 +109,14 @@ export class WeatherSite implements AsyncDisposable {
    * Starts a Rackfire; resolves when it has said so, before its first tick.
    *
    * @param meddling - Meddles with its ports and its clock; also `{}`, for `service.meddle` later.
+   * @param configFile - By default the site's own.
    */
-  async startService(meddling?: Meddling): Promise<ServiceProcess> {
-    const service = new ServiceProcess(this.configFile, meddling);
+  async startService(
+    meddling?: Meddling,
+    configFile: string = this.configFile,
+  ): Promise<ServiceProcess> {
+    this.watch.takeForeignServersAsTheyAre();
+    const service = new ServiceProcess(configFile, meddling);
     this.#services.push(service);
     await service.told('started');
     return service;
@@ -124,9 +129,14 @@ export class WeatherSite implements AsyncDisposable {
     return load;
   }
 
+  /** Rackfire's config with some of the plan changed. */
+  renderConfig(change: Partial<SitePlan>): string {
+    return renderConfig({ ...this.plan, ...change }, this.place);
+  }
+
   /** Writes Rackfire's config anew, with some of the plan changed. */
   async rewriteConfig(change: Partial<SitePlan>): Promise<void> {
-    await writeFile(this.configFile, renderConfig({ ...this.plan, ...change }, this.place));
+    await writeFile(this.configFile, this.renderConfig(change));
   }
 
   /** Boots a node by hand, without a boot delay; resolves when its process runs. */
@@ -186,6 +196,12 @@ export class WeatherSite implements AsyncDisposable {
     return node;
   }
 
+  /** Its owner ends what {@link bootForeignNode} booted. */
+  endForeignNode(node: NodeProcess): void {
+    this.watch.release(node);
+    kill(node.pid);
+  }
+
   /** The tier's node of this name now. @throws Error when there is none. */
   node(name: string): NodeProcess {
     const node = this.ownNodes().find((one) => one.name === name);
@@ -230,10 +246,14 @@ export class WeatherSite implements AsyncDisposable {
     }
   }
 
-  /** Lets the weather last: the watch goes on, and resolves after so long. */
+  /** Lets the weather last so long, while HAProxy answers. */
   async lasts(ms: number): Promise<void> {
-    const untilMs = (this.watch.latest?.atMs ?? 0) + ms;
-    await this.until(`${ms} ms have passed`, ({ atMs }) => atMs >= untilMs);
+    const startMs = this.watch.latest?.atMs ?? 0;
+    for await (const { atMs } of this.watch.views()) {
+      if (atMs >= startMs + ms) {
+        break;
+      }
+    }
   }
 
   /** Waits for exactly so many nodes in service, and nothing else anywhere. */
@@ -365,7 +385,7 @@ export async function startSite(plan: SitePlan): Promise<WeatherSite> {
 async function admitFirstNodes(site: WeatherSite, nodes: number): Promise<void> {
   const numbers = Array.from({ length: nodes }, (_, index) => index + 1);
   for (const number of numbers) {
-    await site.bootNode(number);
+    await site.bootNode(number, { fault: site.plan.startFault });
   }
   const config = { ...balancerOf(site.config), socket: site.haproxy.socketPath };
   const balancer = composeBalancer(site.config, config, createSystemClock());

@@ -17,7 +17,7 @@ import { errorOf, numberSeverities, readErrors, splitAnswers } from './answers.t
 import { isConverged, planChanges, type ServerOrder } from './changes.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { ask, groupByLine } from './socket.ts';
-import { replaceStateFile } from './state-file.ts';
+import { removeLeftBehind, replaceStateFile } from './state-file.ts';
 import { listWorkers, parseWorker, type Worker } from './workers.ts';
 
 export interface RuntimeBalancerOptions {
@@ -77,6 +77,7 @@ class RuntimeBalancer implements LoadBalancer {
   readonly #meters: ReadonlyMap<string, BackendMeter>;
   /** True at first: whoever ran before may have been killed between a change and its file. */
   #stateFileDue = true;
+  #isTidied = false;
   #stateFileWarning: string | undefined;
 
   constructor(options: RuntimeBalancerOptions) {
@@ -168,6 +169,10 @@ class RuntimeBalancer implements LoadBalancer {
     const answer = await this.#ask([numberSeverities, 'show servers state'], signal);
     const [table = ''] = splitAnswers(answer, 1);
     parseServerStates(table);
+    if (!this.#isTidied) {
+      this.#isTidied = true;
+      await removeLeftBehind(path);
+    }
     try {
       await replaceStateFile(path, `${table}\n`);
       this.#stateFileDue = false;

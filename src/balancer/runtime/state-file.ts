@@ -1,9 +1,13 @@
 /** HAProxy's `server-state-file`: what makes states survive a reload that nobody announced. */
 
-import { open, rename, stat, unlink } from 'node:fs/promises';
+import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 
 /** HAProxy reads it before it gives up root, and people like to look at it. */
 const usualMode = 0o644;
+
+/** Before the pid of whoever is writing. */
+const temporaryMark = '.rackfire-';
 
 /**
  * Replaces the file as a whole: HAProxy may read it at any moment, and a part of it would put the servers
@@ -13,7 +17,7 @@ const usualMode = 0o644;
  */
 export async function replaceStateFile(path: string, text: string): Promise<void> {
   const existing = await stat(path).catch(() => undefined);
-  const temporaryPath = `${path}.rackfire-${process.pid}`;
+  const temporaryPath = `${path}${temporaryMark}${process.pid}`;
   const file = await open(temporaryPath, 'w', usualMode);
   try {
     try {
@@ -31,5 +35,30 @@ export async function replaceStateFile(path: string, text: string): Promise<void
   } catch (error) {
     await unlink(temporaryPath).catch(() => undefined);
     throw error;
+  }
+}
+
+/**
+ * Removes what was left beside the file by processes that were killed while they replaced it. What cannot be
+ * removed stays: nobody reads it.
+ */
+export async function removeLeftBehind(path: string): Promise<void> {
+  const folder = dirname(path);
+  const prefix = `${basename(path)}${temporaryMark}`;
+  const names = await readdir(folder).catch((): string[] => []);
+  for (const name of names.filter((one) => one.startsWith(prefix))) {
+    const pid = Number(name.slice(prefix.length));
+    if (Number.isSafeInteger(pid) && pid > 0 && !isAlive(pid)) {
+      await unlink(join(folder, name)).catch(() => undefined);
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
   }
 }

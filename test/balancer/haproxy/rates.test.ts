@@ -63,6 +63,25 @@ test('somebody cleared the counters: absent, and start anew', () => {
   expect(samples.slice(2)).toMatchObject([{ status: 'absent' }, { status: 'ok', value: 60 }]);
 });
 
+test.each([
+  ['wraps', 2 ** 32 - 40, 40],
+  ['begins at 0', 1_000_000, 0],
+  ['loses one', 1_000, 999],
+])('a counter that %s is no rate, neither a storm nor a silence', (_, last, next) => {
+  const samples = feed(new RateMeter(), [
+    [0, last - 80],
+    [1_000, last],
+    [2_000, next],
+    [3_000, next + 80],
+  ]);
+
+  expect(samples.slice(1)).toMatchObject([
+    { status: 'ok', value: 80 },
+    { status: 'absent' },
+    { status: 'ok', value: 80 },
+  ]);
+});
+
 test('after a long silence it is an average of the past, which lets nobody go', () => {
   const samples = feed(new RateMeter(), [
     [0, 0],

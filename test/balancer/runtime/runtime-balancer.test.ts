@@ -1,4 +1,5 @@
-import { chmod, mkdir, readFile, stat } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { ask } from '../../../src/balancer/runtime/socket.ts';
 import { ConfigError, PreconditionError, UnreachableError } from '../../../src/control/errors.ts';
@@ -220,6 +221,19 @@ test('the state file is replaced as a whole and keeps its mode', async () => {
 
   expect((await stat(rig.stateFilePath)).mode & 0o777).toBe(0o640);
   expect(await readFile(rig.stateFilePath, 'utf8')).toMatch(/^1\n# be_id .* news-web-2 .* 2 12 /s);
+});
+
+test('what was left by one that was killed while it replaced the state file is removed, not that of a living one', async () => {
+  const ports = await pickPorts();
+  await using rig = await startHaproxy(configFor(ports));
+  const killed = spawnSync(process.execPath, ['--version']).pid;
+  const names = [killed, process.ppid, 'else'].map((who) => `server-state.rackfire-${who}`);
+  await Promise.all(names.map((name) => writeFile(`${rig.folder}/${name}`, '1\n# half')));
+
+  await balancerOf(rig).setServers([], never);
+
+  const left = (await readdir(rig.folder)).filter((name) => name.startsWith('server-state'));
+  expect(left.toSorted()).toEqual(['server-state', ...names.slice(1)].toSorted());
 });
 
 test('an unwritable state file fails no change; it is said until it is mended', async () => {

@@ -1,0 +1,159 @@
+/** Signals → recommendation: what was read, and how many nodes it comes to, in sentences. */
+
+import type { ExplainInput } from './explain-input.ts';
+import { wholeNodes } from './limit.ts';
+import type { QueueReading, Sample } from './observation.ts';
+import type { SignalAdvice } from './recommend.ts';
+import {
+  agree,
+  capitalized,
+  counted,
+  inDigits,
+  inDigitsApart,
+  inNodes,
+  inTime,
+} from './wording.ts';
+
+/** One sentence for each configured signal, and one more when not all are known. */
+export function describeSignals(input: ExplainInput): readonly string[] {
+  const { observation, memory, tick, formatTime } = input;
+  const { decision } = tick;
+  const sentences = decision.advice.map((advice) => describeSignal(input, advice));
+  if (decision.needNodes === undefined) {
+    const last = memory.peaks.at(-1);
+    sentences.push(
+      last === undefined
+        ? 'No signal has said yet how many nodes are needed.'
+        : `No signal has said how many nodes are needed since ${formatTime(last.atMs)}, ${inTime(observation.atMs - last.atMs)} ago.`,
+    );
+  } else if (!decision.signalsKnown && memory.knownSinceMs !== undefined) {
+    const since = formatTime(memory.knownSinceMs);
+    sentences.push(`Until this tick every signal had been known since ${since}.`);
+  }
+  return sentences;
+}
+
+/** What the highest need comes to, beside what was wanted so far. */
+export function describeNeed(input: ExplainInput): readonly string[] {
+  const { advice, needNodes, currentNodes } = input.tick.decision;
+  if (needNodes === undefined) {
+    return [];
+  }
+  const top = topAdvice(input);
+  const needs = advice.filter((one) => one.needNodes !== undefined);
+  const whose =
+    needs.length > 1 && top !== undefined ? `The highest need counts, ${ofSignal(top)}` : 'Needed';
+  const isNew = input.memory.desiredNodes === undefined;
+  const soFar = `${isNew ? 'found after the start' : 'wanted so far'}: ${currentNodes}`;
+  const whole = wholeNodes(needNodes);
+  const rounded = inNodes(needNodes) === String(whole) ? '' : `, rounded up to ${whole}`;
+  return [`${whose}: ${needText(needNodes)}${rounded}; ${soFar}.`];
+}
+
+/** What the signal with the highest need says: `431 rps need 5.39 nodes at 80 rps each`. */
+export function describeTop(input: ExplainInput): string {
+  const { needNodes } = input.tick.decision;
+  if (needNodes === undefined) {
+    return 'no signal says how many nodes are needed';
+  }
+  const top = topAdvice(input)?.signal;
+  const { requestRate, queue } = input.observation.signals;
+  if (top === 'queue' && queue.status !== 'absent' && queue.value.requests > 0) {
+    const { requests } = queue.value;
+    return `${counted(requests, 'waiting request')} ${agree(requests, 'asks', 'ask')} for ${needText(needNodes)}`;
+  }
+  const target = input.tier.policy.requestRate?.targetPerNodeRps;
+  if (top === 'request-rate' && requestRate.status !== 'absent' && target !== undefined) {
+    const known = requestRate.status === 'ok' ? '' : ', as far as is known,';
+    return `${inDigits(requestRate.value)} rps${known} need ${needText(needNodes)} at ${inDigits(target)} rps each`;
+  }
+  return `${needText(needNodes)} ${inNodes(needNodes) === '1' ? 'is' : 'are'} needed`;
+}
+
+function describeSignal(input: ExplainInput, advice: SignalAdvice): string {
+  const { signals } = input.observation;
+  switch (advice.signal) {
+    case 'request-rate':
+      return describeRate(input, signals.requestRate, advice);
+    case 'queue':
+      return describeQueue(input, signals.queue, advice);
+  }
+}
+
+function describeRate(
+  { tier }: ExplainInput,
+  sample: Sample<number>,
+  { needNodes }: SignalAdvice,
+): string {
+  if (sample.status === 'absent' || needNodes === undefined) {
+    return `The request rate is not known${whyNot(sample)}.`;
+  }
+  const target = inDigits(tier.policy.requestRate?.targetPerNodeRps ?? 0);
+  const need = `at ${target} rps per node they need ${needText(needNodes)}`;
+  const sentence = `${asFarAsKnown(sample)}${inDigits(sample.value)} rps arrive; ${need}.`;
+  return sample.status === 'ok'
+    ? sentence
+    : `${sentence} What is not known wholly and freshly may add nodes, and never takes one away.`;
+}
+
+function asFarAsKnown(sample: Exclude<Sample<unknown>, { readonly status: 'absent' }>): string {
+  switch (sample.status) {
+    case 'ok':
+      return '';
+    case 'partial':
+      return `As far as is known (${sample.why}), `;
+    case 'stale':
+      return `By the last news, ${inTime(sample.ageMs)} old, `;
+  }
+}
+
+function describeQueue(
+  { tier }: ExplainInput,
+  sample: Sample<QueueReading>,
+  { needNodes }: SignalAdvice,
+): string {
+  if (sample.status === 'absent' || needNodes === undefined) {
+    return `The queue is not known${whyNot(sample)}.`;
+  }
+  const { requests, servedRps } = sample.value;
+  if (requests === 0) {
+    return capitalized(`${asFarAsKnown(sample)}no request waits at the balancers.`);
+  }
+  const wait =
+    servedRps === 0
+      ? 'none is being served'
+      : describeWait(requests, servedRps, tier.policy.queue?.maxWaitMs ?? 0);
+  const asks = `${agree(requests, 'it asks', 'they ask')} for ${needText(needNodes)}`;
+  return `${asFarAsKnown(sample)}${counted(requests, 'request')} ${agree(requests, 'waits', 'wait')} at the balancers; ${wait}: ${asks}.`;
+}
+
+function describeWait(requests: number, servedRps: number, maxWaitMs: number): string {
+  const waitMs = Math.min((requests / servedRps) * 1_000, LONG_WAIT_MS);
+  const [close, most] = inDigitsApart(waitMs, maxWaitMs);
+  const wait = waitMs < 10 * maxWaitMs ? `${close} ms` : inTime(waitMs);
+  const atLeast = waitMs < LONG_WAIT_MS ? '' : 'at least ';
+  const compared = waitMs > maxWaitMs ? 'more than the allowed' : 'within the allowed';
+  return `at ${inDigits(servedRps)} rps being served that is a wait of ${atLeast}${wait}, ${compared} ${most} ms`;
+}
+
+/** Next to nothing is being served; how little exactly is no news. */
+const LONG_WAIT_MS = 3_600_000;
+
+function whyNot(sample: Sample<unknown>): string {
+  return sample.status === 'absent' ? ` (${sample.why})` : ' (the reading is no number)';
+}
+
+function topAdvice({ tick }: ExplainInput): SignalAdvice | undefined {
+  const { advice, needNodes } = tick.decision;
+  return advice.find((one) => one.needNodes !== undefined && one.needNodes === needNodes);
+}
+
+function ofSignal({ signal }: SignalAdvice): string {
+  return signal === 'queue' ? 'that of the queue' : 'that of the request rate';
+}
+
+/** `1 node`, `5.39 nodes`. */
+export function needText(needNodes: number): string {
+  const text = inNodes(needNodes);
+  return `${text} ${text === '1' ? 'node' : 'nodes'}`;
+}
