@@ -5,7 +5,7 @@
  * `--days N --tiers N` for less of it, `--keep FILE` to look at the file afterwards.
  */
 
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -46,6 +46,9 @@ const clock: Clock = {
 
 const directory = mkdtempSync(join(tmpdir(), 'rackfire-bench-'));
 const path = values.keep ?? join(directory, 'journal.db');
+if (existsSync(path)) {
+  throw new Error(`${path} exists already`);
+}
 const startedMs = performance.now();
 const journal = openJournal({ path, ...BOUNDS, clock, onHealth: () => undefined });
 const hosts = new SimulatedHosts(6);

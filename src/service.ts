@@ -215,7 +215,11 @@ export class Service {
       this.#log.error({ ...health }, 'journal is not written, scaling goes on');
       return;
     }
-    this.#log.info({ ...health }, 'journal is written');
+    if (health.why === undefined) {
+      this.#log.info({ ...health }, 'journal is written');
+    } else {
+      this.#log.warn({ ...health }, 'journal is written, but something befell its file');
+    }
     for (const given of this.overrides.all()) {
       // It may be a new file, or they were given while nothing could be kept.
       void this.#keep((journal) => journal.saveOverride(given));

@@ -165,7 +165,7 @@ export interface KeptDecision {
 export interface JournalHealth {
   /** `failing`: what happens now is not kept. `refused`: a newer program has written the file. */
   readonly state: 'writing' | 'failing' | 'refused';
-  /** Why it is not writing. */
+  /** Why it is not writing; or, while it is, what befell the file before. */
   readonly why: string | undefined;
   /** Since when, by the wall clock. */
   readonly sinceMs: number;

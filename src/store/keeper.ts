@@ -195,7 +195,8 @@ export class Keeper {
 
   #write({ file, watch }: OpenFile, withRunning: boolean): void {
     const nowMs = performance.now();
-    const isDue = withRunning || nowMs >= this.#runningDueMs;
+    // After a failure, whatever there is shows whether it works again.
+    const isDue = withRunning || this.#failures > 0 || nowMs >= this.#runningDueMs;
     this.#finishChunks();
     const waiting = this.#waiting.all();
     const running = isDue
@@ -367,8 +368,9 @@ function resolveLinks(path: string): string {
 /** Keeps one damaged copy for whoever wants to look at it. @returns Its path. */
 function moveAside(path: string): string {
   const aside = `${path}.corrupt`;
+  // Of an earlier copy; it would not fit.
+  rmSync(`${aside}-wal`, { force: true });
   for (const suffix of ['-wal', '']) {
-    rmSync(`${aside}${suffix}`, { force: true });
     if (existsSync(`${path}${suffix}`)) {
       renameSync(`${path}${suffix}`, `${aside}${suffix}`);
     }

@@ -63,6 +63,17 @@ function makeDatabase(path: string, sql: string): Buffer {
   return readFileSync(path);
 }
 
+/** As a kill leaves a database: what was done last is in its log alone. */
+function leaveUnfinished(path: string, sql: string): readonly Buffer[] {
+  const db = new DatabaseSync(path);
+  db.exec(`PRAGMA wal_autocheckpoint = 0; ${sql}`);
+  const files = [readFileSync(path), readFileSync(`${path}-wal`)];
+  db.close();
+  writeFileSync(path, files[0] ?? '');
+  writeFileSync(`${path}-wal`, files[1] ?? '');
+  return files;
+}
+
 describe('a file', () => {
   test('that is not there, or empty, is begun', async () => {
     await using place = new Place();
@@ -93,18 +104,18 @@ describe('a file', () => {
     reader.close();
   });
 
+  const theirs = 'CREATE TABLE notes (text)';
+  const newer = 'PRAGMA application_id = 0x52636b66; PRAGMA user_version = 2';
+
   test.each([
-    [
-      'of a newer program',
-      'PRAGMA application_id = 0x52636b66; PRAGMA user_version = 2',
-      NewerJournalError,
-    ],
-    ['of another program', 'PRAGMA application_id = 7', ForeignFileError],
-    ['of another program that has no number', 'PRAGMA user_version = 0', ForeignFileError],
-    ['of another program that counts versions', 'PRAGMA user_version = 1', ForeignFileError],
-  ])('%s is refused and left as it is', async (_situation, pragmas, refusal) => {
+    ['of a newer program', `${newer}; ${theirs}`, NewerJournalError],
+    ['of another program', `PRAGMA application_id = 7; ${theirs}`, ForeignFileError],
+    ['of another program that has no number', theirs, ForeignFileError],
+    ['of another program, empty but for its number', 'PRAGMA application_id = 7', ForeignFileError],
+    ['of another program, empty but for its version', 'PRAGMA user_version = 1', ForeignFileError],
+  ])('%s is refused and left as it is', async (_situation, sql, refusal) => {
     await using place = new Place();
-    const before = makeDatabase(place.path, `${pragmas}; CREATE TABLE notes (text)`);
+    const before = makeDatabase(place.path, sql);
 
     expect(() => JournalFile.open(place.path, GENEROUS)).toThrow(refusal);
     expect(() => JournalFile.openToRead(place.path)).toThrow(refusal);
@@ -112,16 +123,20 @@ describe('a file', () => {
     expect(existsSync(`${place.path}-wal`)).toBe(false);
   });
 
+  test('of a newer program that was killed is left as it is, with its log', async () => {
+    await using place = new Place();
+    makeDatabase(place.path, `PRAGMA journal_mode = WAL; ${newer}; ${theirs}`);
+    const files = leaveUnfinished(place.path, "INSERT INTO notes VALUES ('of the last second')");
+
+    expect(() => JournalFile.open(place.path, GENEROUS)).toThrow(NewerJournalError);
+
+    expect([readFileSync(place.path), readFileSync(`${place.path}-wal`)]).toEqual(files);
+  });
+
   test('of a newer program is refused, too, when only its log says so', async () => {
     await using place = new Place();
     JournalFile.open(place.path, GENEROUS).close();
-    const newer = new DatabaseSync(place.path);
-    newer.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 2');
-    const [file, log] = [readFileSync(place.path), readFileSync(`${place.path}-wal`)];
-    newer.close();
-    // As a kill leaves it.
-    writeFileSync(place.path, file);
-    writeFileSync(`${place.path}-wal`, log);
+    leaveUnfinished(place.path, 'PRAGMA user_version = 2');
 
     expect(() => JournalFile.open(place.path, GENEROUS)).toThrow(NewerJournalError);
   });
@@ -239,6 +254,22 @@ describe('decisions', () => {
     db.close();
     expect(decisions[0]!.content.length).toBeGreaterThan(2_000);
     expect(bytes).toBeLessThan(150);
+  });
+
+  test('depend on a few others at most', async () => {
+    await using place = new Place();
+    const file = JournalFile.open(place.path, GENEROUS);
+    const decisions = Array.from({ length: 300 }, (_, second) => decisionOf(second * 1_000));
+    file.write({ ...NOTHING, decisions });
+    file.close();
+
+    const db = new DatabaseSync(place.path, { readOnly: true });
+    const depths = new Map<unknown, number>([[null, -1]]);
+    for (const { id, base } of db.prepare('SELECT id, base FROM decisions ORDER BY id').all()) {
+      depths.set(id, (depths.get(base) ?? Number.NaN) + 1);
+    }
+    db.close();
+    expect(Math.max(...depths.values())).toBe(16);
   });
 
   test('of a restarted program go on in the same file', async () => {
@@ -386,6 +417,20 @@ describe('what is too old goes', () => {
     const { atMs } = file.read.samples(WEB, ALWAYS);
     expect(Math.min(...atMs)).toBeGreaterThanOrEqual(oldestMs - 3_000);
     expect(atMs).toHaveLength(young.length * 3);
+    file.close();
+  });
+
+  test('not all of it at once when there is much', async () => {
+    await using place = new Place();
+    const file = JournalFile.open(place.path, GENEROUS);
+    const events = Array.from({ length: 9_000 }, (_, at) => eventOf(WALL_MS + at));
+    file.write({ ...NOTHING, events });
+    const nowMs = WALL_MS + 9 * DAY_MS;
+
+    file.prune({ ...limits, nowMs });
+    expect(file.read.events({ limit: 9_999 })).toHaveLength(4_000);
+    file.prune({ ...limits, nowMs });
+    expect(file.read.events({ limit: 9_999 })).toHaveLength(0);
     file.close();
   });
 

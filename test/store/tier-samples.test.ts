@@ -182,6 +182,7 @@ describe('samples', () => {
       chunk.add(sampleRow(ticked, WALL_MS + second * 1_000 + ((second * 13) % 5)));
     }
 
+    console.log(chunk.pack().bytes.length / 240);
     expect(chunk.pack().bytes.length / 240).toBeLessThan(7);
   });
 

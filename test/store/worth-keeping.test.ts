@@ -73,6 +73,17 @@ describe('a tick is kept at once', () => {
     expect(filter.isWorthKeeping(ticked)).toBe(true);
   });
 
+  test('and so is the next one that does as much', () => {
+    const next = tickOf(
+      { atMs, nodes: [seen.inService(1), seen.inService(2), seen.outOfRotation(3)] },
+      settledAt(2),
+    );
+    const filter = new DecisionFilter();
+    filter.isWorthKeeping(next);
+
+    expect(filter.isWorthKeeping({ ...next, observation: { ...next.observation } })).toBe(true);
+  });
+
   test('and what observing alone would do is kept once, not with each tick', () => {
     const observing = (second: number): TierTicked => {
       const ticked = tickOf(

@@ -40,8 +40,10 @@ weather(
     load.change(3.4 * TARGET_RPS);
     await site.untilConverged(3);
 
-    await site.rewriteConfig({ ...maxNodes(5), file: { clusters: [] } });
-    expect(problemOf(await refusal(service, 1))).toMatchObject({ path: 'clusters' });
+    const none = { ...maxNodes(5), file: { clusters: [] } };
+    await site.rewriteConfig(none);
+    const line = 1 + site.renderConfig(none).split('\n').indexOf('clusters: []');
+    expect(problemOf(await refusal(service, 1))).toMatchObject({ path: 'clusters', line });
 
     const foreign = `other-${site.place.id}`;
     await site.rewriteConfig({ ...maxNodes(5), file: { installation: foreign } });

@@ -23,7 +23,7 @@ weather(
     maxNodes: 6,
     startNodes: NODES,
     socketName: SOCKET_NAME,
-    tier: { scaleOut: { tolerance: 0.3 } },
+    tier: { scaleOut: { tolerance: 0.6 } },
   },
   async (site) => {
     await using proxy = await SocketProxy.start(

@@ -6,8 +6,11 @@ import type { Sample } from '../../scaler/observation.ts';
 const windowMs = 1_000;
 /** A poll each second is never exactly a second apart. */
 const jitterMs = 150;
-/** A rate over less than this says more about the moment than about the load. */
-const shortestSpanMs = 200;
+/**
+ * A rate over less than a window says more about the moment than about the load: the 20 requests of a quarter
+ * of a second are as likely 15 or 25. Right after a start nothing would tolerate that, and nodes would come.
+ */
+const shortestSpanMs = windowMs - jitterMs;
 /** Beyond this it is an average of the past, and must not let a node go. */
 const longestSpanMs = 3_000;
 /** After a reload the old worker goes on serving its connections, which the new one's counters leave out. */
@@ -63,7 +66,7 @@ export class RateMeter {
       this.#keep({ atMs, total });
     }
     if (spanMs < shortestSpanMs) {
-      return { status: 'absent', why: 'the readings are too close together' };
+      return { status: 'absent', why: `the readings span only ${Math.round(spanMs)} ms` };
     }
     const value = ((total - base.total) * 1_000) / spanMs;
     const why = this.#whyPartial(atMs, spanMs);
@@ -96,9 +99,6 @@ export class RateMeter {
   #whyPartial(atMs: number, spanMs: number): string | undefined {
     if (atMs < this.#partialUntilMs) {
       return 'HAProxy was reloaded: its old workers still serve what this one does not count';
-    }
-    if (spanMs < windowMs - jitterMs) {
-      return `the readings span only ${Math.round(spanMs)} ms`;
     }
     return spanMs > longestSpanMs
       ? `no reading for ${Math.round(spanMs)} ms: an average`

@@ -109,7 +109,8 @@ test('draining waits for open requests; only a quiet server goes to maintenance'
 test('waiting requests count as arrived, and only what nodes answer counts as served', async () => {
   const ports = await pickPorts();
   await using node = await WebNode.start('127.0.0.2', ports.nodePort);
-  node.serviceMs = 600;
+  // Longer than a rate takes to be known.
+  node.serviceMs = 2_000;
   await using rig = await startHaproxy(configFor(ports, { maxConnections: 2 }));
   const balancer = balancerOf(rig);
   await until(() => see(balancer, 1), hasPassed);
@@ -123,6 +124,7 @@ test('waiting requests count as arrived, and only what nodes answer counts as se
   expect(valueOf(full?.requestRate)).toBeGreaterThan(5);
   expect(valueOf(full?.servedRate)).toBe(0);
 
+  node.serviceMs = 50;
   await Promise.all(open);
   const after = (await balancer.inspect(never)).backends.get('news-web');
   expect(valueOf(after?.servedRate)).toBeGreaterThan(1);
