@@ -59,6 +59,19 @@ export interface DomainRef {
   readonly term: Term;
 }
 
+/** How fast a host is when it is well. */
+export interface HostPace {
+  /** How long to wait between an answer and the next question; the second, while something changes there. */
+  readonly intervalMs: number;
+  readonly busyIntervalMs: number;
+  /** A question that takes longer has failed, for now. */
+  readonly answerWithinMs: number;
+  /** A host that has not answered for so long is not known any more. */
+  readonly staleAfterMs: number;
+  /** An order that takes longer is given up; what became of it, the next snapshots say. */
+  readonly actWithinMs: number;
+}
+
 /**
  * One host. Every method is idempotent: what is already so is a success. All of them reject with
  * `UnreachableError` when the host does not answer and nothing was sent, and with `OutcomeUnknownError`
@@ -66,6 +79,7 @@ export interface DomainRef {
  */
 export interface Hypervisor {
   readonly host: string;
+  readonly pace: HostPace;
   /** @throws UnreachableError */
   inspect(signal: AbortSignal): Promise<HostSnapshot>;
   /**
@@ -77,7 +91,19 @@ export interface Hypervisor {
   create(order: BootOrder, signal: AbortSignal): Promise<void>;
   /** Freezes a running domain, memory kept. @throws PreconditionError when this tenant is not there. */
   pause(ref: DomainRef, signal: AbortSignal): Promise<void>;
-  /** Lets a paused domain run. @throws PreconditionError when this tenant is not there. */
+  /**
+   * Puts a running domain's memory into a file and gives the memory back.
+   *
+   * @throws RefusedError when the host cannot (no room for the file).
+   * @throws PreconditionError when this tenant is not there.
+   */
+  save(ref: DomainRef, signal: AbortSignal): Promise<void>;
+  /**
+   * Lets a paused or saved domain run.
+   *
+   * @throws RefusedError when the host cannot have it (no room for its memory, a file that cannot be read).
+   * @throws PreconditionError when this tenant is not there.
+   */
   wake(ref: DomainRef, signal: AbortSignal): Promise<void>;
   /** Shuts a domain down, by force at the deadline, and removes what was made for it. Absent is a success. */
   destroy(ref: DomainRef, signal: AbortSignal): Promise<void>;

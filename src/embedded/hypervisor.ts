@@ -5,7 +5,7 @@ import {
   RefusedError,
   UnreachableError,
 } from '../control/errors.ts';
-import type { BootOrder, DomainRef, HostSnapshot, Hypervisor } from '../control/ports.ts';
+import type { BootOrder, DomainRef, HostPace, HostSnapshot, Hypervisor } from '../control/ports.ts';
 import { freezeNode, startNode, stopIfAborted, stopNode, thawNode } from './node-process.ts';
 import { isListening } from './listeners.ts';
 import { formatMarks, isSameTenant, type NodeProcess, readNodeProcesses } from './process-table.ts';
@@ -42,6 +42,15 @@ interface NodeBehavior {
   readonly fault?: 'never-healthy' | 'health-takes-slot' | `503-for-ms:${number}`;
 }
 
+/** All of it is this machine. */
+const PACE: HostPace = {
+  intervalMs: 2_000,
+  busyIntervalMs: 250,
+  answerWithinMs: 5_000,
+  staleAfterMs: 10_000,
+  actWithinMs: 60_000,
+};
+
 /**
  * A host whose nodes are local processes. They are detached, so they outlive the Rackfire that made them
  * and are found again in /proc by the next one, which pauses, wakes and destroys them just as well.
@@ -60,6 +69,7 @@ export function createEmbeddedHypervisor(options: EmbeddedHypervisorOptions): Hy
 
   return {
     host,
+    pace: PACE,
     inspect: async (signal) => {
       if (signal.aborted) {
         throw new UnreachableError(`${host} was not asked: aborted`, { cause: signal.reason });
@@ -80,6 +90,7 @@ export function createEmbeddedHypervisor(options: EmbeddedHypervisorOptions): Hy
           .map((node) => freezeNode(node, clock, signal)),
       );
     },
+    save: (ref) => Promise.reject(new RefusedError(`${ref.name}: a process cannot be saved`)),
     wake: async (ref, signal) => {
       stopIfAborted(signal, ref.name);
       await Promise.all(

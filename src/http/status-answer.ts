@@ -24,6 +24,7 @@ const ACTION_KINDS = [
   'boot',
   'drain',
   'pause',
+  'save',
   'park',
   'destroy',
 ] as const;

@@ -54,8 +54,11 @@ function phaseOfFixed([domain, second]: readonly DomainSighting[]): FixedNode['p
     case 'being-made':
       return 'booting';
     case 'paused':
+    case 'saved':
       return 'standby';
     case 'stopping':
       return 'stopping';
+    case 'residue':
+      return 'absent';
   }
 }

@@ -44,7 +44,11 @@ export interface DomainSighting {
   readonly fresh: boolean;
 }
 
-export type DomainState = 'being-made' | 'running' | 'paused' | 'stopping';
+/**
+ * `saved`: its memory lies in a file, and no hypervisor lists it. `residue`: what an interrupted boot or teardown
+ * left, a disk or a file without a domain; it cannot become a node any more.
+ */
+export type DomainState = 'being-made' | 'running' | 'paused' | 'saved' | 'stopping' | 'residue';
 
 /** What can be done to a node; what is under way on one is known by the same word. */
 export type ActionKind =
@@ -54,6 +58,7 @@ export type ActionKind =
   | 'boot'
   | 'drain'
   | 'pause'
+  | 'save'
   | 'park'
   | 'destroy';
 

@@ -51,6 +51,13 @@ type CreateFault = 'refuse' | 'unreachable' | 'hang' | 'hang-before' | 'lose-ans
 
 export class SimulatedHost implements Hypervisor {
   readonly host: string;
+  readonly pace = {
+    intervalMs: 2_000,
+    busyIntervalMs: 250,
+    answerWithinMs: 5_000,
+    staleAfterMs: 10_000,
+    actWithinMs: 60_000,
+  };
   readonly domains = new Map<string, Domain>();
   readonly room = { memoryMiB: 16 * 512, vcpus: 16, diskMiB: 16 * 4096 };
   /** Does not answer: at once, or ever, or never and without heeding the signal. */
@@ -106,6 +113,12 @@ export class SimulatedHost implements Hypervisor {
     this.#world.calls.push(`${this.host} pause ${ref.name}`);
     await this.#reach(signal);
     this.#tenant(ref).paused = true;
+  }
+
+  async save(ref: DomainRef, signal: AbortSignal): Promise<void> {
+    this.#world.calls.push(`${this.host} save ${ref.name}`);
+    await this.#reach(signal);
+    throw new RefusedError(`${this.host} saves nothing`);
   }
 
   async wake(ref: DomainRef, signal: AbortSignal): Promise<void> {

@@ -25,6 +25,7 @@ export type PortCall =
   | 'create'
   | 'destroy'
   | 'pause'
+  | 'save'
   | 'wake'
   | 'set-ready'
   | 'set-drain'
@@ -80,6 +81,7 @@ function meddledHypervisor(port: Hypervisor, config: Config, clock: Clock): Hype
   const { host } = port;
   return {
     host,
+    pace: port.pace,
     inspect: (signal) => port.inspect(signal),
     create: (order, signal) => {
       const fault = meddling.faults?.find(
@@ -90,6 +92,7 @@ function meddledHypervisor(port: Hypervisor, config: Config, clock: Clock): Hype
     },
     destroy: (ref, signal) => exposed(['destroy'], () => port.destroy(ref, signal)),
     pause: (ref, signal) => exposed(['pause'], () => port.pause(ref, signal)),
+    save: (ref, signal) => exposed(['save'], () => port.save(ref, signal)),
     wake: (ref, signal) => exposed(['wake'], () => port.wake(ref, signal)),
   };
 }
