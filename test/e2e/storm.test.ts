@@ -1,22 +1,52 @@
+import { link, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { KeptDecision } from '../../src/control/ports.ts';
+import { explain } from '../../src/scaler/explain.ts';
+import { expectSameDecisions } from '../weather/replay.ts';
 import { DemoProcess } from './demo-process.ts';
 
-test('the demo absorbs its storm without a failed request and goes back to the minimum', {
+test('the demo absorbs its storm without a failed request and goes back to the minimum; its journal says why, and every decision in it is the same when it is made again', {
   timeout: 200_000,
 }, async () => {
   const startedAtMs = performance.now();
   const demo = new DemoProcess();
-  const summary = await demo.summary();
+  const folder = await mkdtemp(join(tmpdir(), 'rackfire-storm-'));
+  try {
+    const journal = join(folder, 'journal.db');
+    await demo.until(({ nodes }) => nodes >= 2);
+    // The demo removes its folder when it ends. By then everything has been written to the file.
+    await link(join(dirname(demo.printed(/config {4}(.+)/)), 'journal.db'), journal);
+    const summary = await demo.summary();
 
-  expect(summary.failedRequests, demo.log()).toBe(0);
-  expect(summary.totalRequests).toBeGreaterThan(40_000);
-  expect(summary.peakNodes).toBeGreaterThanOrEqual(8);
-  expect(summary.finalNodes).toBe(2);
-  expect(summary.secondsToFirstNode).toBeLessThanOrEqual(5 + 3);
-  expect(summary.secondsToCatchUp).toBeLessThanOrEqual(45);
-  expect(summary.p99OnsetSeconds).toBeLessThanOrEqual(15);
-  expect(summary.p99AfterSeconds).toBeLessThanOrEqual(0.5);
-  expect(summary.leftovers).toBe(0);
-  expect(demo.exitCode).toBe(0);
-  expect(performance.now() - startedAtMs).toBeLessThanOrEqual(180_000);
+    expect(summary.failedRequests, demo.log()).toBe(0);
+    expect(summary.totalRequests).toBeGreaterThan(40_000);
+    expect(summary.peakNodes).toBeGreaterThanOrEqual(8);
+    expect(summary.finalNodes).toBe(2);
+    expect(summary.secondsToFirstNode).toBeLessThanOrEqual(5 + 3);
+    expect(summary.secondsToCatchUp).toBeLessThanOrEqual(45);
+    expect(summary.p99OnsetSeconds).toBeLessThanOrEqual(15);
+    expect(summary.p99AfterSeconds).toBeLessThanOrEqual(0.5);
+    expect(summary.leftovers).toBe(0);
+    expect(demo.exitCode).toBe(0);
+    expect(performance.now() - startedAtMs).toBeLessThanOrEqual(180_000);
+
+    const decisions = expectSameDecisions(journal, 'news/web');
+    process.stdout.write(`${decisions.length} decisions were replayed\n`);
+    expect(explainLast(decisions, 'out')).toMatch(
+      /^news\/web scales out from [0-9]+ to (?:[89]|1[0-2]) nodes: (?:[0-9.]+ rps need [0-9.]+ nodes at 80 rps each|[0-9]+ waiting requests? asks? for [0-9.]+ nodes)/,
+    );
+    expect(explainLast(decisions, 'in')).toMatch(
+      /^news\/web scales in from [34] to 2 nodes: [0-9.]+ rps need 1\.[0-9]+ nodes at 80 rps each/,
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
+
+/** The headline. */
+function explainLast(decisions: readonly KeptDecision[], direction: 'out' | 'in'): string {
+  const last = decisions.findLast(({ tick }) => tick.decision.direction === direction)!;
+  return explain({ ...last, formatTime: String }).headline;
+}

@@ -18,7 +18,11 @@ function replay({ tier, mode, observation, memory }: KeptDecision): string {
   return JSON.stringify(tickTier(tier, mode, observation, memory));
 }
 
-test('a storm, with hosts and a balancer that fail: every decision, taken from the file', async () => {
+function textOf({ observation, memory, tick }: TierTicked | KeptDecision): string {
+  return JSON.stringify({ observation, memory, tick });
+}
+
+test('120 storms, with hosts and a balancer that fail: a thousand decisions, taken from the file', async () => {
   await using place = new Place();
   const subject = place.open();
   const ticks: TierTicked[] = [];
@@ -36,7 +40,7 @@ test('a storm, with hosts and a balancer that fail: every decision, taken from t
   });
   const { world, clock } = lab;
   lab.start();
-  for (let wave = 0; wave < 18; wave += 1) {
+  for (let wave = 0; wave < 120; wave += 1) {
     for (const rps of [160, 300, 520, 780, 640, 300]) {
       world.rps = rps + wave * 7.3;
       await clock.step(15_000);
@@ -60,15 +64,14 @@ test('a storm, with hosts and a balancer that fail: every decision, taken from t
   file.close();
 
   expect(subject.journal.health.droppedRecords).toBe(0);
-  expect(kept.length).toBeGreaterThan(200);
+  expect(kept).toHaveLength(1_000);
   expect(new Set(kept.map(({ tick }) => tick.decision.reason)).size).toBeGreaterThan(4);
-  const original = new Map(ticks.map((ticked) => [ticked.observation.atMs, ticked]));
+  // Now and then, two answers of the balancer are less than a millisecond apart.
+  const originals = Map.groupBy(ticks, ({ observation }) => observation.atMs);
   for (const decision of kept) {
-    const { observation, memory, tick } = original.get(decision.observation.atMs)!;
-    expect(JSON.stringify(decision.observation)).toBe(JSON.stringify(observation));
-    expect(JSON.stringify(decision.memory)).toBe(JSON.stringify(memory));
-    expect(JSON.stringify(decision.tick)).toBe(JSON.stringify(tick));
-    expect(replay(decision)).toBe(JSON.stringify(tick));
+    const atThatTime = originals.get(decision.observation.atMs) ?? [];
+    expect(atThatTime.map(textOf)).toContain(textOf(decision));
+    expect(replay(decision)).toBe(JSON.stringify(decision.tick));
   }
 });
 

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { expect } from 'vitest';
+import { parseServerStates } from '../../src/balancer/haproxy/server-states.ts';
 import { ask } from '../../src/balancer/runtime/socket.ts';
 import { createSystemClock } from '../../src/control/clock.ts';
 import { until } from '../balancer/site.ts';
@@ -13,6 +14,7 @@ import { weather } from './weather.ts';
 import type { WeatherLoad } from './weather-load.ts';
 import type { WeatherSite } from './weather-site.ts';
 
+/** For three nodes. */
 const STEADY_RPS = 2.2 * TARGET_RPS;
 /** Longer than the row. */
 const SLOW_MS = 60_000;
@@ -42,11 +44,9 @@ weather(
   async (site) => {
     const oldStates = await writeOldStates(site);
     const service = await site.startService();
-    const load = site.load(3.4 * TARGET_RPS, { mayFail: true });
-    await service.told('source answers');
+    const load = site.load(STEADY_RPS, { mayFail: true });
     // They keep the node that is drained next until HAProxy is killed, and then rates are unknown.
     const slow = Array.from({ length: SLOW_REQUESTS }, () => askSlowly(site, SLOW_MS));
-    load.change(STEADY_RPS);
     await service.told(({ msg, action }) => msg === 'action done' && action === 'drain');
     const before = await site.until('one is drained', (view) => statesOf(view)[3] === 'drain');
     expect(statesOf(before).slice(0, 5).join(' ')).toBe('ready ready ready drain maint');
@@ -148,8 +148,20 @@ async function expectRestored(
   await site.until('every server is as it was', (view) => {
     return String(statesOf(view)) === String(statesOf(before));
   });
+  // It survives the next restart; and nothing is written any more that the row might spoil too early.
+  await until(
+    () => readStateFile(site),
+    (states) => states === String(statesOf(before)),
+  );
   const acted = service.lines.slice(since).filter(({ msg }) => msg === 'action started');
   expect(acted).toEqual([]);
+}
+
+/** As {@link statesOf}, of what HAProxy would start from. */
+async function readStateFile({ haproxy, tier }: WeatherSite): Promise<string> {
+  const text = await readFile(haproxy.stateFilePath, 'utf8').catch(() => undefined);
+  const servers = text === undefined ? undefined : parseServerStates(text).get(tier.backend);
+  return String([...(servers?.values() ?? [])].map(({ admin }) => admin));
 }
 
 /** In the order of the numbers, from 1. */

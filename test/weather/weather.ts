@@ -35,7 +35,7 @@ export function weather(
       await expectNothingBad(site);
       await Promise.all(site.services.map((service) => service.kill()));
       const decisions = expectSameDecisions(site.config.journal.path, tierKey(site.tier));
-      process.stdout.write(`${decisions} decisions were replayed: ${name}\n`);
+      process.stdout.write(`${decisions.length} decisions were replayed: ${name}\n`);
     } catch (error) {
       throw await explain(site, error);
     }
