@@ -87,11 +87,11 @@ export function composeHypervisors(config: Config, clock: Clock): readonly Hyper
   return config.hosts.map((host) => composeHypervisor(config, host, clock));
 }
 
-function composeHypervisor(
-  { installation }: Config,
-  { name, capacity, reserveMemoryMiB, embedded }: HostConfig,
-  clock: Clock,
-): Hypervisor {
+function composeHypervisor({ installation }: Config, host: HostConfig, clock: Clock): Hypervisor {
+  if (host.driver === 'xen') {
+    throw new Error('not yet');
+  }
+  const { name, capacity, reserveMemoryMiB, embedded } = host;
   return createEmbeddedHypervisor({
     host: name,
     installation,

@@ -17,6 +17,7 @@ describe('a config that says only what must be said', () => {
         {
           name: 'local-a',
           driver: 'embedded',
+          failureDomain: 'local-a',
           capacity: { memoryMiB: 8_192, vcpus: 8, diskMiB: 102_400 },
           reserveMemoryMiB: 0,
           embedded: { bootDelayMs: 5_000, serviceTimeMs: 100, slots: 10 },
@@ -32,6 +33,9 @@ describe('a config that says only what must be said', () => {
           hardStopAfterMs: 60_000,
         },
       ],
+      network: undefined,
+      images: [],
+      placement: { hostFailuresToTolerate: 1 },
       limits: {
         maxNodes: 200,
         concurrentBootsPerHost: 4,
