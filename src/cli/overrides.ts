@@ -136,7 +136,8 @@ function findMeant(overrides: readonly OverrideAnswer[], what: string): readonly
   return byId.length > 0
     ? byId
     : overrides.filter(
-        ({ tier, node }) => tier === what || node === what || tier.startsWith(`${what}/`),
+        ({ tier, node, host }) =>
+          [tier, node, host].includes(what) || tier?.startsWith(`${what}/`) === true,
       );
 }
 

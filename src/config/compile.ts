@@ -189,7 +189,7 @@ function compilePolicy(tier: WrittenScaledTier): TierPolicy {
         stabilizationWindow === 'auto' ? 'auto' : parseDurationMs(stabilizationWindow),
       policies: tier.scaleIn.policies.flatMap(compileScalingPolicy),
     },
-    standbyNodes: tier.standby.nodes,
+    standby: { state: 'paused', nodes: tier.standby.nodes },
     drainDeadlineMs: parseDurationMs(tier.drain.deadline),
     bootDeadlineMs: parseDurationMs(tier.boot.deadline),
   };

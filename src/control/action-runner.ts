@@ -20,7 +20,7 @@ export interface ActionRunnerOptions extends Omit<Actuators, 'hypervisors' | 'ba
   readonly onSuccess: (action: Action) => void;
 }
 
-/** An action that takes longer is given up here; what became of it, the next snapshots say. */
+/** An action on servers alone that takes longer is given up here; a host says how long its own may take. */
 export const ACTION_DEADLINE_MS = 60_000;
 
 /** A failed action is repeated after this time, if the next tick still wants it. */
@@ -57,7 +57,9 @@ export class ActionRunner {
     recorder.record({ type: 'action-started', tier, action });
     let failure: unknown;
     try {
-      await within({ clock, ms: ACTION_DEADLINE_MS, late: givenUp }, actionSignal, (signal) =>
+      const ms = this.#deadlineMs(action);
+      const late = (): Error => new OutcomeUnknownError(`not done within ${ms} ms, given up`);
+      await within({ clock, ms, late }, actionSignal, (signal) =>
         carryOut(tier, action, bornMs, { ...this.#options, ...this.#options.ports() }, signal),
       );
       this.#noteServerState(tier, action);
@@ -75,6 +77,12 @@ export class ActionRunner {
     if (failure === undefined) {
       this.#options.onSuccess(action);
     }
+  }
+
+  /** What became of an action that takes longer, the next snapshots say. */
+  #deadlineMs(action: Action): number {
+    const host = 'host' in action ? this.#options.ports().hypervisors.get(action.host) : undefined;
+    return host?.pace.actWithinMs ?? ACTION_DEADLINE_MS;
   }
 
   /** Of a boot whose outcome is unknown, the next snapshots say what became of it. */
@@ -104,10 +112,6 @@ export class ActionRunner {
   async settled(): Promise<void> {
     await Promise.all(this.#running);
   }
-}
-
-function givenUp(): Error {
-  return new OutcomeUnknownError(`not done within ${ACTION_DEADLINE_MS} ms, given up`);
 }
 
 const SERVER_STATE_AFTER = {

@@ -6,11 +6,16 @@ import type { InFlight } from './in-flight.ts';
 import type { HostSnapshot } from './ports.ts';
 import { type Snapshot, stampOf } from './source.ts';
 
-/** A host that has not answered for so long is not known any more. */
-export const HOST_STALE_AFTER_MS = 10_000;
-
-export interface HostView {
+/** What the config and the port say of a host. */
+export interface HostTraits {
   readonly name: string;
+  /** A host that has not answered for so long is not known any more. */
+  readonly staleAfterMs: number;
+  /** Hosts of one failure domain may be lost together. */
+  readonly failureDomain: string;
+}
+
+export interface HostView extends HostTraits {
   snapshot: Snapshot<HostSnapshot> | undefined;
   /** Of its domains. */
   names: ReadonlySet<string>;
@@ -20,15 +25,20 @@ export interface HostView {
 }
 
 /** A host that has not answered yet. */
-export function createHostView(name: string): HostView {
+export function createHostView(traits: HostTraits): HostView {
   return {
-    name,
+    ...traits,
     snapshot: undefined,
     names: new Set(),
     bookedMemoryMiB: 0,
     bookedVcpus: 0,
     bookedDiskMiB: 0,
   };
+}
+
+/** What it said last is still true, as far as anybody knows. */
+export function isFresh(host: HostView, atMs: number): boolean {
+  return atMs - stampOf(host.snapshot) <= host.staleAfterMs;
 }
 
 /** Takes a new answer in. */
@@ -50,7 +60,7 @@ export function sightHost(
   const value = host.snapshot?.value;
   const sighting = {
     name: host.name,
-    reachable: atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS,
+    reachable: isFresh(host, atMs),
     everAnswered: value !== undefined,
     freeMemoryMiB: (value?.memoryMiB ?? 0) - host.bookedMemoryMiB,
     freeVcpus: (value?.vcpus ?? 0) - host.bookedVcpus,

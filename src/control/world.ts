@@ -21,8 +21,9 @@ import type { BootLedger } from './boots.ts';
 import type { Clock } from './clock.ts';
 import {
   createHostView,
-  HOST_STALE_AFTER_MS,
+  type HostTraits,
   type HostView,
+  isFresh,
   sightHost,
   updateHostView,
 } from './host-view.ts';
@@ -65,7 +66,9 @@ export interface StrangerWatch {
 
 export interface WorldOptions {
   readonly clusters: readonly Cluster[];
-  readonly hosts: readonly string[];
+  readonly hosts: readonly HostTraits[];
+  /** As the config says; the core takes into account how many hosts can be used. */
+  readonly hostFailuresToTolerate: number;
   readonly balancers: readonly string[];
   readonly maxNodes: number;
   readonly concurrentBootsPerHost: number;
@@ -215,7 +218,7 @@ export class World {
       return [];
     }
     const host = this.#hosts.find(({ name }) => name === action.host);
-    if (atMs - stampOf(host?.snapshot) <= HOST_STALE_AFTER_MS) {
+    if (host !== undefined && isFresh(host, atMs)) {
       return [];
     }
     return [
@@ -235,7 +238,7 @@ export class World {
     const numbers = new Map<number, DomainSighting[]>();
     for (const { host, number, report } of this.#domainsByTier().get(nodePrefix(tier)) ?? []) {
       if (number >= 1 && number <= tier.addresses.length) {
-        const fresh = atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS;
+        const fresh = isFresh(host, atMs);
         const sightings = numbers.get(number) ?? [];
         sightings.push(this.#domainSighting(host.name, report, fresh));
         numbers.set(number, sightings);
@@ -321,7 +324,7 @@ export class World {
 
   /** What no host shows is nowhere. */
   isEveryHostFresh(atMs: number): boolean {
-    return this.#hosts.every((host) => atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS);
+    return this.#hosts.every((host) => isFresh(host, atMs));
   }
 
   #domainSighting(host: string, report: DomainReport, fresh: boolean): DomainSighting {

@@ -154,7 +154,9 @@ function describeScaledTier(
 ): ScaledTierAnswer {
   const key = tierKey(tier);
   const ticked = service.controller.ticks.get(key);
-  const overrides = service.overrides.all().filter((given) => given.tier === key);
+  const overrides = service.overrides
+    .all()
+    .filter(({ tier: of }) => of === undefined || of === key);
   const { minNodes, maxNodes } = tier.policy;
   return {
     scaling: 'automatic',

@@ -237,7 +237,7 @@ export class TelemetryRecorder implements Recorder {
       const missing = plan.shortfall?.why === reason ? plan.shortfall.nodes : 0;
       metrics.missingNodes.set({ ...labels, reason }, missing);
     }
-    for (const kind of ['pause', 'hold', 'min', 'protect', 'drain'] as const) {
+    for (const kind of ['pause', 'hold', 'min', 'protect', 'drain', 'drain-host'] as const) {
       const given = observation.overrides.filter((override) => override.kind === kind).length;
       metrics.overrides.set({ ...labels, kind }, given);
     }
@@ -291,7 +291,7 @@ function describeAction({
 }
 
 function describeOverride({ id, tier, word, reason, expiresAtMs }: GivenOverride) {
-  const [cluster, tierName] = tier.split('/');
+  const [cluster, tierName] = tier?.split('/') ?? [];
   const expiresAt = new Date(expiresAtMs).toISOString();
   return { cluster, tier: tierName, override: id, ...word, reason, expiresAt };
 }

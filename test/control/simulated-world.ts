@@ -13,6 +13,7 @@ import type {
   BootOrder,
   DomainRef,
   DomainReport,
+  HostPace,
   HostSnapshot,
   Hypervisor,
   Leadership,
@@ -51,7 +52,7 @@ type CreateFault = 'refuse' | 'unreachable' | 'hang' | 'hang-before' | 'lose-ans
 
 export class SimulatedHost implements Hypervisor {
   readonly host: string;
-  readonly pace = {
+  pace: HostPace = {
     intervalMs: 2_000,
     busyIntervalMs: 250,
     answerWithinMs: 5_000,

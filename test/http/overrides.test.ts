@@ -23,6 +23,7 @@ test('what is given holds from the next tick on, shows in status and explanation
       direction: null,
       nodes: 5,
       node: null,
+      host: null,
       born: null,
       reason: 'deploy of the shop',
       givenAt: '2023-11-14T22:30:05.000Z',

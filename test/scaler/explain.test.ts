@@ -977,7 +977,7 @@ describe('what is done', () => {
       {
         desired: 2,
         rps: 160,
-        policy: { standbyNodes: 1 },
+        policy: { standby: { state: 'paused', nodes: 1 } },
         changes: {
           nodes: [
             ...serving(3),
@@ -1028,7 +1028,7 @@ describe('what is done', () => {
     ],
     [
       'for standby',
-      { desired: 2, rps: 160, policy: { standbyNodes: 1 } },
+      { desired: 2, rps: 160, policy: { standby: { state: 'paused', nodes: 1 } } },
       'action',
       ['news-web-3 on xen-a is booted for standby.'],
     ],

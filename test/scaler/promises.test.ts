@@ -18,7 +18,7 @@ import type {
 } from '../../src/scaler/observation.ts';
 import { type Plan, plan } from '../../src/scaler/plan.ts';
 import type { Override } from '../../src/scaler/override.ts';
-import type { ScalingPolicy } from '../../src/scaler/policy.ts';
+import type { ScalingPolicy, TierPolicy } from '../../src/scaler/policy.ts';
 import { type BootOutcome, SmallWorld } from './small-world.ts';
 import { hostOf, NOW_MS, ok, policyOf, settledAt, signalsOf, webTier } from './world.ts';
 
@@ -193,7 +193,7 @@ const tiers: fc.Arbitrary<ScaledTier> = fc
     outPolicies: scalingPolicies(),
     inPolicies: scalingPolicies(),
     stabilizationWindowMs: fc.constantFrom('auto' as const, 0, 30_000),
-    standbyNodes: fc.nat(2),
+    standby: fc.record({ state: fc.constantFrom('paused' as const, 'saved'), nodes: fc.nat(2) }),
   })
   .map((given) =>
     webTier(
@@ -206,7 +206,7 @@ const tiers: fc.Arbitrary<ScaledTier> = fc
           stabilizationWindowMs: given.stabilizationWindowMs,
           policies: given.inPolicies,
         },
-        standbyNodes: given.standbyNodes,
+        standby: given.standby,
       },
       16,
     ),
@@ -457,7 +457,7 @@ interface Start {
   readonly rooms: readonly [number, number];
   readonly minNodes: number;
   readonly maxNodes: number;
-  readonly standbyNodes: number;
+  readonly standby: TierPolicy['standby'];
   readonly lags: readonly number[];
   readonly bootOutcomes: readonly BootOutcome[];
   readonly desiredNodes: number | undefined;
@@ -469,7 +469,7 @@ const starts: fc.Arbitrary<Start> = fc
     rooms: fc.tuple(fc.integer({ min: 0, max: 8 }), fc.integer({ min: 0, max: 8 })),
     minNodes: fc.integer({ min: 1, max: 3 }),
     moreNodes: fc.nat(8),
-    standbyNodes: fc.nat(2),
+    standby: fc.record({ state: fc.constantFrom('paused' as const, 'saved'), nodes: fc.nat(2) }),
     lags: fc.array(fc.nat(2), { minLength: 1, maxLength: 4 }),
     bootOutcomes: fc.array(fc.constantFrom(...BOOTS), { maxLength: 4 }),
     desiredNodes: fc.option(fc.integer({ min: 1, max: 10 }), { nil: undefined }),
@@ -484,7 +484,7 @@ function smallTier(start: Start): ScaledTier {
     policy: policyOf({
       minNodes: start.minNodes,
       maxNodes: start.maxNodes,
-      standbyNodes: start.standbyNodes,
+      standby: start.standby,
       scaleIn: { tolerance: 0.1, stabilizationWindowMs: 5_000, policies: [] },
       drainDeadlineMs: 15_000,
       bootDeadlineMs: 20_000,
