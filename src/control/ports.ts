@@ -21,6 +21,7 @@ export interface DomainReport {
   /** Wall clock of the birth, from the domain's own marks; 0 when it carries none. */
   readonly bornMs: number;
   readonly imageVersion: string;
+  /** What it takes from its host now: a saved one takes no memory and no vCPUs, and its file counts as disk. */
   readonly memoryMiB: number;
   readonly vcpus: number;
   readonly diskMiB: number;
