@@ -99,16 +99,25 @@ function compileImages(images: WrittenConfig['images']): readonly ImageConfig[] 
   return Object.entries(images).flatMap(([name, { version, type, disk, kernel, ramdisk }]) =>
     disk === undefined || kernel === undefined
       ? []
-      : [{ name, version, type, disk: compileDisk(disk), kernel, ramdisk }],
+      : [
+          {
+            name,
+            version,
+            type,
+            disk: compileDisk(disk),
+            kernel,
+            ...(ramdisk === undefined ? {} : { ramdisk }),
+          },
+        ],
   );
 }
 
 /** The schema lets exactly one of the two through. */
 function compileDisk({
-  file,
+  file = '',
   lvmThin,
-}: NonNullable<WrittenConfig['images'][string]['disk']>): string {
-  return file === undefined ? `thin:${lvmThin}` : `file:${file}`;
+}: NonNullable<WrittenConfig['images'][string]['disk']>): ImageConfig['disk'] {
+  return lvmThin === undefined ? { file } : { thin: lvmThin };
 }
 
 function compileBalancer(balancer: WrittenConfig['balancers'][number]): BalancerConfig {
@@ -189,7 +198,7 @@ function compilePolicy(tier: WrittenScaledTier): TierPolicy {
         stabilizationWindow === 'auto' ? 'auto' : parseDurationMs(stabilizationWindow),
       policies: tier.scaleIn.policies.flatMap(compileScalingPolicy),
     },
-    standby: { state: 'paused', nodes: tier.standby.nodes },
+    standby: tier.standby,
     drainDeadlineMs: parseDurationMs(tier.drain.deadline),
     bootDeadlineMs: parseDurationMs(tier.boot.deadline),
   };

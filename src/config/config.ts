@@ -78,10 +78,10 @@ export interface ImageConfig {
   readonly name: string;
   readonly version: string;
   readonly type: 'pv' | 'pvh';
-  /** `file:/PATH` or `thin:GROUP/VOLUME`. */
-  readonly disk: string;
+  /** The golden image: a file, or a thin volume `group/volume`. */
+  readonly disk: { readonly file: string } | { readonly thin: string };
   readonly kernel: string;
-  readonly ramdisk: string | undefined;
+  readonly ramdisk?: string;
 }
 
 export interface RoomConfig {

@@ -108,6 +108,8 @@ export interface Hypervisor {
   wake(ref: DomainRef, signal: AbortSignal): Promise<void>;
   /** Shuts a domain down, by force at the deadline, and removes what was made for it. Absent is a success. */
   destroy(ref: DomainRef, signal: AbortSignal): Promise<void>;
+  /** Ends what it holds open to the host; what runs there runs on. Nothing is asked of it any more. */
+  close?(): void;
 }
 
 /** One declared server. */

@@ -126,6 +126,9 @@ export const ScaledTierAnswer = z
     }),
     minNodes: z.int(),
     maxNodes: z.int(),
+    standby: z
+      .object({ state: z.enum(['paused', 'saved']), nodes: z.int() })
+      .openapi({ description: 'How many are kept ready beside those in service, and how.' }),
     decision: orNull(DecisionSummary).openapi({ description: 'Null before the first tick.' }),
     signals: orNull(Signals),
     nodes: list(NodeAnswer),
@@ -162,6 +165,7 @@ const HostAnswer = z
     bootsInFlight: z.int(),
     circuit: Circuit,
     recentFailures: z.int(),
+    overrides: list(OverrideAnswer).openapi({ description: 'Its drains.' }),
   })
   .openapi('Host');
 

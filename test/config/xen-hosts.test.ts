@@ -49,9 +49,8 @@ describe('a config of Xen hosts that says only what must be said', () => {
           name: 'drupal-web',
           version: '1',
           type: 'pv',
-          disk: 'thin:vg0/drupal-web',
+          disk: { thin: 'vg0/drupal-web' },
           kernel: '/boot/guest/vmlinuz',
-          ramdisk: undefined,
         },
       ],
       placement: { hostFailuresToTolerate: 1 },
@@ -82,7 +81,9 @@ describe('a config of Xen hosts that says only what must be said', () => {
           vcpusPerCpu: 4,
         },
       ],
-      images: [{ type: 'pvh', disk: 'file:/srv/web.img', kernel: '/boot/k', ramdisk: '/boot/r' }],
+      images: [
+        { type: 'pvh', disk: { file: '/srv/web.img' }, kernel: '/boot/k', ramdisk: '/boot/r' },
+      ],
     });
   });
 
