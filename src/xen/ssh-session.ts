@@ -34,8 +34,9 @@ export class SshSession {
   readonly #host: string;
   readonly #ssh: NodeSSH;
   #answered = false;
-  #isOpen = true;
-  #why = 'closed by the host';
+  /** Why it has ended; `undefined` while it has not. */
+  #why: string | undefined;
+  #onClose: ((session: SshSession, why: string) => void) | undefined;
 
   /**
    * @param onClose - Called once, when a session that had been opened ends, with why.
@@ -61,7 +62,11 @@ export class SshSession {
     // node-ssh stops listening for errors once it is connected; one nobody listens to would end the process.
     const client = ssh.connection;
     const session = new SshSession(options.host, ssh);
-    client?.on('error', (error) => session.#note(error));
+    client?.on('error', (error) => {
+      session.#end(error.message);
+      client.destroy();
+    });
+    client?.on('close', () => session.#end('closed by the host'));
     const giveUp = (): void => session.destroy();
     options.closing.addEventListener('abort', giveUp, { once: true });
     try {
@@ -72,11 +77,7 @@ export class SshSession {
     } finally {
       options.closing.removeEventListener('abort', giveUp);
     }
-    client?.once('close', () => {
-      session.#isOpen = false;
-      onClose(session, session.#why);
-    });
-    session.#isOpen = ssh.isConnected();
+    session.#onClose = onClose;
     return session;
   }
 
@@ -86,7 +87,7 @@ export class SshSession {
   }
 
   get isOpen(): boolean {
-    return this.#isOpen && this.#ssh.isConnected();
+    return this.#why === undefined && this.#ssh.isConnected();
   }
 
   /** True once a command was answered: then the connection was a good one. */
@@ -144,8 +145,9 @@ export class SshSession {
 
   /** Ends it at once: what is under way is lost. */
   destroy(): void {
-    this.#why = 'closed here';
-    this.#ssh.connection?.destroy();
+    const client = this.#ssh.connection;
+    this.#end('closed here');
+    client?.destroy();
   }
 
   /** Without an exit code, the connection was lost or the command was killed. */
@@ -154,7 +156,8 @@ export class SshSession {
     end: { code: number | null; signal: string | null; stdout: string; stderr: string },
   ): CommandAnswer {
     if (end.code === null) {
-      const why = end.signal === null ? this.#why : `ended by signal ${end.signal}`;
+      const why =
+        end.signal === null ? (this.#why ?? 'closed by the host') : `ended by signal ${end.signal}`;
       throw answerLost(this.#host, kind, why);
     }
     this.#answered = true;
@@ -166,16 +169,23 @@ export class SshSession {
       return error;
     }
     const message = error instanceof Error ? error.message : String(error);
-    // A channel that was not opened, a request that was refused, and a socket that was closed before.
-    const wasNotOpened = error instanceof Error && 'reason' in error;
-    if (wasNotOpened || message === 'Unable to exec' || message.startsWith('Not connected')) {
+    // A channel that the host did not open, and a socket that was closed before.
+    const wasNotSent =
+      (error instanceof Error && 'reason' in error) || message.startsWith('Not connected');
+    // ssh2 says the same of a request whose answer was lost together with the connection.
+    const wasRefused = message === 'Unable to exec' && this.isOpen;
+    if (wasNotSent || wasRefused) {
       return new UnreachableError(`${this.#host} did not take the command: ${message}`);
     }
     return answerLost(this.#host, kind, message);
   }
 
-  #note(error: Error): void {
-    this.#why = error.message;
+  /** An error comes before its close, and both at once or either alone. */
+  #end(why: string): void {
+    if (this.#why === undefined) {
+      this.#why = why;
+      this.#onClose?.(this, why);
+    }
   }
 }
 
