@@ -89,21 +89,21 @@ export function absolutePath(maxLength: number) {
 }
 
 /**
- * A path on a dom0. It becomes part of a request there, which has no `..`.
+ * A path on a dom0. It becomes part of a request there, which knows no other.
  *
  * @see docs/xen.md, Requests
  */
 export function domZeroPath() {
-  return absolutePath(200).refine((path) => !path.includes('..'), {
-    error: ({ input }) => `must be a path without \`..\`, got ${show(input)}`,
+  return absolutePath(200).refine((path) => !/\.\.|\/\.(?:\/|$)/.test(path), {
+    error: ({ input }) => `must be a path without \`..\` and \`/./\`, got ${show(input)}`,
   });
 }
 
-/** A volume as LVM names it, `group/volume`. @see lvm(8), VALID NAMES */
+/** A volume as LVM names it, `group/volume`. Those of nodes begin with `rackfire-`. @see lvm(8), VALID NAMES */
 export function lvmVolume() {
   return text(
-    /^(?!.*\.\.)[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,62}\/[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,62}$/,
-    'a volume such as vg0/drupal-web',
+    /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_+.-]{0,63}\/(?!rackfire-)[A-Za-z0-9][A-Za-z0-9_+.-]{0,63}$/,
+    'a volume such as vg0/drupal-web, that is not the disk of a node (rackfire-…)',
   );
 }
 

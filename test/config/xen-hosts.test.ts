@@ -151,7 +151,7 @@ describe('what reaches a dom0 is held to what its script takes', () => {
     [
       'a kernel above its folder',
       withImage('/boot/guest/vmlinuz', '/boot/../etc/shadow'),
-      '10:74 images.drupal-web.kernel: must be a path without `..`, got "/boot/../etc/shadow"',
+      '10:74 images.drupal-web.kernel: must be a path without `..` and `/./`, got "/boot/../etc/shadow"',
     ],
     [
       'a kernel with a command',
@@ -166,7 +166,17 @@ describe('what reaches a dom0 is held to what its script takes', () => {
     [
       'a volume by its device',
       withImage('vg0/drupal-web', '/dev/vg0/drupal-web'),
-      '10:48 images.drupal-web.disk.lvmThin: expected a volume such as vg0/drupal-web, got "/dev/vg0/drupal-web"',
+      '10:48 images.drupal-web.disk.lvmThin: expected a volume such as vg0/drupal-web, that is not the disk of a node (rackfire-…), got "/dev/vg0/drupal-web"',
+    ],
+    [
+      'the disk of a node',
+      withImage('vg0/drupal-web', 'vg0/rackfire-news-web-1'),
+      '10:48 images.drupal-web.disk.lvmThin: expected a volume such as vg0/drupal-web, that is not the disk of a node (rackfire-…), got "vg0/rackfire-news-web-1"',
+    ],
+    [
+      'a kernel by another way',
+      withImage('/boot/guest/vmlinuz', '/boot/./vmlinuz'),
+      '10:74 images.drupal-web.kernel: must be a path without `..` and `/./`, got "/boot/./vmlinuz"',
     ],
     [
       'two disks',
