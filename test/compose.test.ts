@@ -183,10 +183,11 @@ test('a dry run leaves nothing open, also when it is given up', async () => {
   );
   stop.abort();
   await running.catch(() => undefined);
-  await until(
+  const open = await until(
     () => server.openConnections,
     (count) => count === 0,
   );
+  expect(open).toBe(0);
 });
 
 test('a host and a balancer that come are new, beside those that are there', () => {
