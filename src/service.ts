@@ -199,7 +199,7 @@ export class Service {
       for (const key of tierKeys(this.#setup.clusters)) {
         const kept = await journal.decisionAt(key, this.clock.wallMs());
         if (kept !== undefined) {
-          this.controller.restore(key, kept.tick.memory, kept.observation.bootTimeMs);
+          this.controller.restore(key, kept.tick.memory, kept.observation);
         }
       }
     } catch (error) {

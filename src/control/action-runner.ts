@@ -2,11 +2,12 @@ import type { Action, BootAction } from '../scaler/action.ts';
 import { nodeName, type ScaledTier } from '../scaler/cluster.ts';
 import type { AdminState } from '../scaler/observation.ts';
 import { type Actuators, carryOut } from './act.ts';
-import type { BootLedger } from './boots.ts';
+import type { BootLedger, ComingAction } from './boots.ts';
 import { within } from './deadline.ts';
 import { ConflictError, OutcomeUnknownError, PreconditionError, RefusedError } from './errors.ts';
 import type { Recorder } from './events.ts';
 import type { Flight, InFlight } from './in-flight.ts';
+import type { Start } from './learned-times.ts';
 
 export interface ActionRunnerOptions extends Omit<Actuators, 'hypervisors' | 'balancers'> {
   /** Those of the config in force when an action starts. */
@@ -14,6 +15,8 @@ export interface ActionRunnerOptions extends Omit<Actuators, 'hypervisors' | 'ba
   readonly recorder: Recorder;
   readonly inFlight: InFlight;
   readonly boots: BootLedger;
+  /** How a node comes that is ordered now. */
+  readonly startOf: (tier: ScaledTier, action: ComingAction) => Start;
   /** A server has been set on every balancer. */
   readonly onServerSet: (backend: string, server: string, to: AdminState) => void;
   /** An action has been done: what its sources said before is old. */
@@ -49,8 +52,9 @@ export class ActionRunner {
     const { clock, recorder, boots, inFlight } = this.#options;
     const startedAtMs = clock.steadyMs();
     const bornMs = clock.wallMs();
-    if (action.kind === 'boot') {
-      boots.ordered(tier, action, bornMs, startedAtMs);
+    if (action.kind === 'boot' || action.kind === 'wake') {
+      const tenant = action.kind === 'boot' ? bornMs : action.bornMs;
+      boots.ordered(tier, action, this.#options.startOf(tier, action), tenant, startedAtMs);
     } else if (action.kind === 'destroy') {
       boots.cancelled(tier, action.node);
     }
@@ -67,6 +71,10 @@ export class ActionRunner {
       failure = error;
       if (action.kind === 'boot') {
         this.#noteFailedBoot(tier, action, error);
+      } else if (error instanceof RefusedError && action.kind === 'wake') {
+        boots.wakeRefused(tier, action.node, action.bornMs);
+      } else if (error instanceof RefusedError && action.kind === 'save') {
+        boots.saveRefused(tier, action.node, action.bornMs, clock.steadyMs());
       }
     }
     const endedAtMs = clock.steadyMs();
@@ -121,6 +129,7 @@ const SERVER_STATE_AFTER = {
   boot: 'drain',
   drain: 'drain',
   pause: 'maint',
+  save: 'maint',
   park: 'maint',
   destroy: 'maint',
 } as const;

@@ -3,7 +3,7 @@ import type { BreakerPolicy } from '../scaler/breaker.ts';
 import { type Cluster, type Mode, type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
-import type { Term } from '../scaler/observation.ts';
+import type { Observation, Term } from '../scaler/observation.ts';
 import { type TierTick, tickTier } from '../scaler/tick.ts';
 import type { Actuators } from './act.ts';
 import { ActionRunner } from './action-runner.ts';
@@ -90,6 +90,7 @@ export class Controller {
       ports: () => this.#setup,
       inFlight: this.#inFlight,
       boots: this.#boots,
+      startOf: (tier, action) => this.#world.startOf(tier, action),
       onServerSet: (backend, server, to) => {
         for (const reassertion of this.#reassertions.values()) {
           reassertion.note(backend, server, to);
@@ -129,11 +130,16 @@ export class Controller {
   }
 
   /**
-   * What was known before a restart: scaling policies look back on it, and the boot time is not learned anew.
+   * What was known before a restart: scaling policies look back on it, and how long nodes take to come is
+   * not learned anew.
    * The count and the windows are not taken over: the world says what is there, and scale-in waits for a full
    * window of known signals, because nobody watched meanwhile.
    */
-  restore(tier: string, memory: TierMemory, bootTimeMs: number | undefined): void {
+  restore(
+    tier: string,
+    memory: TierMemory,
+    { bootTimeMs, startTimes = [] }: Pick<Observation, 'bootTimeMs' | 'startTimes'>,
+  ): void {
     const nowMs = this.#options.clock.steadyMs();
     // A clock that was set back must not keep a change in the future.
     const changes = memory.changes.map((change) => ({
@@ -141,9 +147,7 @@ export class Controller {
       atMs: Math.min(change.atMs, nowMs),
     }));
     this.#memories.set(tier, { ...EMPTY_MEMORY, changes });
-    if (bootTimeMs !== undefined) {
-      this.#boots.restoreTime(tier, bootTimeMs);
-    }
+    this.#boots.restoreTimes(tier, bootTimeMs, startTimes);
   }
 
   /** Sources for the ports of the setup, and a world that has seen their latest answers. */

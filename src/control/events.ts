@@ -3,7 +3,7 @@
 import type { FixedTier, Mode, ScaledTier } from '../scaler/cluster.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { TierMemory } from '../scaler/decide.ts';
-import type { Observation } from '../scaler/observation.ts';
+import type { Observation, StartKind } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 import type { HostWord, NodeWord, TierWord } from '../scaler/override.ts';
 import type { TierTick } from '../scaler/tick.ts';
@@ -44,6 +44,7 @@ export type ControlEvent =
       readonly node: string;
       readonly host: string;
       readonly result: 'served' | 'failed';
+      readonly start: StartKind;
       readonly durationMs: number;
     }
   | {

@@ -19,6 +19,8 @@ export interface HostView extends HostTraits {
   snapshot: Snapshot<HostSnapshot> | undefined;
   /** Of its domains. */
   names: ReadonlySet<string>;
+  /** Of those whose memory lies in a file. */
+  savedNames: ReadonlySet<string>;
   bookedMemoryMiB: number;
   bookedVcpus: number;
   bookedDiskMiB: number;
@@ -30,6 +32,7 @@ export function createHostView(traits: HostTraits): HostView {
     ...traits,
     snapshot: undefined,
     names: new Set(),
+    savedNames: new Set(),
     bookedMemoryMiB: 0,
     bookedVcpus: 0,
     bookedDiskMiB: 0,
@@ -46,12 +49,15 @@ export function updateHostView(view: HostView, snapshot: Snapshot<HostSnapshot>)
   const { domains } = snapshot.value;
   view.snapshot = snapshot;
   view.names = new Set(domains.map((report) => report.name));
+  view.savedNames = new Set(
+    domains.filter(({ state }) => state === 'saved').map(({ name }) => name),
+  );
   view.bookedMemoryMiB = sum(domains, (report) => report.memoryMiB);
   view.bookedVcpus = sum(domains, (report) => report.vcpus);
   view.bookedDiskMiB = sum(domains, (report) => report.diskMiB);
 }
 
-/** Room = what the host has − what its domains hold − boots ordered there that it does not show yet. */
+/** Room = what the host has − what its domains hold − boots and wakes ordered there that it does not show yet. */
 export function sightHost(
   host: HostView,
   { boots, inFlight }: { readonly boots: BootLedger; readonly inFlight: InFlight },
@@ -68,6 +74,7 @@ export function sightHost(
     bootsInFlight: 0,
     circuit: boots.circuitOfHost(host.name, atMs),
     recentFailures: boots.recentFailuresOfHost(host.name, atMs),
+    ...(host.failureDomain === host.name ? {} : { failureDomain: host.failureDomain }),
   };
   for (const { action, tier } of inFlight.all()) {
     if (action.kind === 'boot' && action.host === host.name) {
@@ -76,6 +83,11 @@ export function sightHost(
         sighting.freeMemoryMiB -= tier.size.memoryMiB;
         sighting.freeVcpus -= tier.size.vcpus;
         sighting.freeDiskMiB -= tier.size.diskMiB;
+      }
+    } else if (action.kind === 'wake' && action.host === host.name) {
+      if (host.savedNames.has(action.node)) {
+        sighting.freeMemoryMiB -= tier.size.memoryMiB;
+        sighting.freeVcpus -= tier.size.vcpus;
       }
     }
   }

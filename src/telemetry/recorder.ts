@@ -23,6 +23,7 @@ const PHASES: readonly NodePhase[] = [
   'standby',
   'unknown',
   'conflict',
+  'residue',
 ];
 
 /** Turns events into log lines – one for each change, none for a converged tick – and into metrics. */
@@ -263,17 +264,20 @@ export class TelemetryRecorder implements Recorder {
   }
 
   #bootEnded(event: Extract<ControlEvent, { readonly type: 'boot-ended' }>): void {
-    const { tier, node, host, result, durationMs } = event;
-    this.#metrics.boots.inc({ host, result });
+    const { tier, node, host, result, start, durationMs } = event;
+    if (start === 'cold') {
+      this.#metrics.boots.inc({ host, result });
+    }
     const fields = {
       cluster: tier.cluster,
       tier: tier.name,
       node,
       host,
+      start,
       durationMs: Math.round(durationMs),
     };
     if (result === 'served') {
-      this.#metrics.timeToServe.observe(durationMs / 1000);
+      this.#metrics.timeToServe.observe({ start }, durationMs / 1000);
       this.#log.info(fields, 'node passed its check');
     } else {
       this.#log.warn(fields, 'boot failed');

@@ -129,16 +129,16 @@ describe('more are needed', () => {
         number: 3,
         reason: 'needed',
         term: { createdAtSeconds: 1_700_000_000, transitions: 3 },
-        host: 'xen-a',
+        host: 'xen-b',
         address: '10.0.1.22',
         mac: '00:16:3e:00:01:16',
       },
     ]);
   });
 
-  test('boots go to hosts by turns', () => {
+  test('boots go where the fewest nodes are', () => {
     expect(planAt(6, {}).actions.map((action) => 'host' in action && action.host)).toEqual([
-      'xen-a',
+      'xen-b',
       'xen-b',
       'xen-a',
       'xen-b',
