@@ -31,7 +31,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   'disk-in-use': 'see by `xl block-list` there which guest has the disk',
   'not-ours': 'it carries no mark of this installation: a person decides what becomes of it',
   'no-memory': 'nothing, another host is tried; `xl info` there shows free_memory',
-  'no-disk': 'make room where node disks are made on this host (`disk` in its dom0.conf)',
+  'no-disk': 'make room on this host, where its dom0.conf has node disks and saved nodes',
   'no-image': 'bring the golden image to this host, under the path that the config names',
   'no-kernel':
     'bring the kernel and the ramdisk to this host, under the paths that the config names',
