@@ -61,6 +61,8 @@ export class SshSession {
     });
     // node-ssh stops listening for errors once it is connected; one nobody listens to would end the process.
     const client = ssh.connection;
+    // A command is a few small packets; held back for acknowledgments they would take 40 ms each.
+    client?.setNoDelay(true);
     const session = new SshSession(options.host, ssh);
     client?.on('error', (error) => {
       session.#end(error.message);

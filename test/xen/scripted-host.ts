@@ -8,7 +8,7 @@ import { answer, type CommandHandler, TestSshServer } from './ssh-server.ts';
 
 export const never = new AbortController().signal;
 
-export const recordedInfo = readFileSync(
+const recordedInfo = readFileSync(
   new URL('../fixtures/xl/4.17.5-info.txt', import.meta.url),
   'utf8',
 );

@@ -99,7 +99,10 @@ export class TestSshServer implements AsyncDisposable {
 
   /** Opens the port; again the same one after `stopListening`. */
   async listen(): Promise<void> {
-    this.#tcp = createServer((socket) => this.#take(socket)).listen(this.#port, '127.0.0.1');
+    this.#tcp = createServer({ noDelay: true }, (socket) => this.#take(socket)).listen(
+      this.#port,
+      '127.0.0.1',
+    );
     await once(this.#tcp, 'listening');
     this.#port = (this.#tcp.address() as AddressInfo).port;
   }
