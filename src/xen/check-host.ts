@@ -5,6 +5,7 @@ import type { HostSnapshot } from '../control/ports.ts';
 import { ConnectFailure, type ConnectStep } from './connect-failure.ts';
 import { readSnapshot } from './host-snapshot.ts';
 import { type InspectAnswer, WRAPPER_VERSION } from './inspect-answer.ts';
+import { printable } from './printable.ts';
 import { SshConnection } from './ssh-connection.ts';
 import { askHost, formatDisk, inspectHost, type XenHostOptions } from './xen-host.ts';
 
@@ -36,7 +37,7 @@ const FIXES: Readonly<Record<string, string>> = {
   xl: 'run `xl info` there as root: is the machine booted under Xen?',
   installation: 'compare INSTALLATION in dom0.conf there with this config',
   bridge: 'make it there, or name the right one in the config',
-  image: 'bring the golden image there, under the path that the config names',
+  disk: 'bring the golden image there, under the path that the config names',
   kernel: 'bring the kernel there, under the path that the config names',
   ramdisk: 'bring the ramdisk there, under the path that the config names',
   folder: 'make it there, writable by root; dom0.conf says which',
@@ -116,7 +117,7 @@ function checkParts(
   return orBad('check', async () => {
     const values = { bridge: network.bridge };
     const text = await askHost(connection, host, { verb: 'check', values }, signal);
-    const findings = readFindings(text).filter(({ name }) => !KNOWN_BETTER.has(name));
+    const findings = readFindings(text).filter(({ name, ok }) => !(ok && KNOWN_BETTER.has(name)));
     return requireNames(findings, ['installation', 'xl', 'bridge']).map((finding) =>
       finding.name === 'installation' && finding.text !== installation
         ? describePart({
@@ -195,7 +196,7 @@ async function checkImages(
     const of = `${name}@${image.version}`;
     const { kernel, ramdisk } = image;
     const values = { disk: formatDisk(image), kernel, ramdisk };
-    const names = ramdisk === undefined ? ['image', 'kernel'] : ['image', 'kernel', 'ramdisk'];
+    const names = ramdisk === undefined ? ['disk', 'kernel'] : ['disk', 'kernel', 'ramdisk'];
     const findings = await orBad('check', async () => {
       const text = await askHost(connection, host, { verb: 'check', values }, signal);
       const parts = readFindings(text).filter((finding) => names.includes(finding.name));
@@ -213,8 +214,7 @@ function readFindings(text: string): readonly HostFinding[] {
     if (name === undefined || said === undefined) {
       return [];
     }
-    const printable = said.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, 300);
-    return [describePart({ name, ok: verdict === 'ok', text: printable })];
+    return [describePart({ name, ok: verdict === 'ok', text: printable(said) })];
   });
 }
 

@@ -8,6 +8,7 @@ import {
   UnreachableError,
 } from '../control/errors.ts';
 import type { CommandKind } from './command-slots.ts';
+import { printable } from './printable.ts';
 import type { CommandAnswer } from './ssh-session.ts';
 
 /** What the wrapper said when it did not do what it was asked. */
@@ -119,10 +120,4 @@ function describeGarbage(
     `${host}: ${what}: exit ${code} and no word of rackfire-dom0` +
     `${said === '' ? '' : ` (${said})`}; is it the forced command of this key in authorized_keys there?`;
   return kind === 'order' ? new OutcomeUnknownError(message) : new UnreachableError(message);
-}
-
-/** One short line of what another machine has said, for logs and terminals. */
-function printable(text: string): string {
-  const line = text.trim().replaceAll(/[^\x20-\x7e]+/g, ' ');
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
 }

@@ -3,6 +3,7 @@ import { OutcomeUnknownError, UnreachableError } from '../control/errors.ts';
 import type { CommandKind } from './command-slots.ts';
 import { ConnectFailure } from './connect-failure.ts';
 import { type HostKeyCheck, serverHostKeyAlgorithms } from './host-key-check.ts';
+import { printable } from './printable.ts';
 
 /** What a command answered, and how it ended. */
 export interface CommandAnswer {
@@ -177,7 +178,7 @@ export class SshSession {
     // ssh2 says the same of a request whose answer was lost together with the connection.
     const wasRefused = message === 'Unable to exec' && this.isOpen;
     if (wasNotSent || wasRefused) {
-      return new UnreachableError(`${this.#host} did not take the command: ${message}`);
+      return new UnreachableError(`${this.#host} did not take the command: ${printable(message)}`);
     }
     return answerLost(this.#host, kind, message);
   }
@@ -194,9 +195,9 @@ export class SshSession {
 function answerLost(host: string, kind: CommandKind, why: string): Error {
   return kind === 'order'
     ? new OutcomeUnknownError(
-        `${host} got the order and its answer was lost (${why}); the next snapshots show what became of it`,
+        `${host} got the order and its answer was lost (${printable(why)}); the next snapshots show what became of it`,
       )
-    : new UnreachableError(`${host} did not answer (${why}); it is asked again`);
+    : new UnreachableError(`${host} did not answer (${printable(why)}); it is asked again`);
 }
 
 function describeReason(reason: unknown): string {
@@ -227,7 +228,7 @@ function describeFailure(options: SessionOptions, error: unknown): ConnectFailur
   }
   return new ConnectFailure(
     'network',
-    `${host}: no SSH connection to ${at} (${message})`,
+    `${host}: no SSH connection to ${at} (${printable(message)})`,
     'is the host up, sshd running, and the port open from here?',
   );
 }

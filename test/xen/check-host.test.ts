@@ -1,8 +1,9 @@
 import { chmodSync } from 'node:fs';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createSystemClock } from '../../src/control/clock.ts';
 import { checkXenHost } from '../../src/xen/check-host.ts';
 import type { XenHostOptions } from '../../src/xen/xen-host.ts';
+import { TestClock } from '../control/test-clock.ts';
 import { byVerb, inspectText, never, optionsFor, refuse } from './scripted-host.ts';
 import { answer, type CommandHandler, generateKey, TestSshServer } from './ssh-server.ts';
 
@@ -16,7 +17,7 @@ const wellCheck: CommandHandler = (command, channel) => {
     .split(' ')
     .slice(1)
     .map((pair) => pair.split('='))
-    .map(([key, value]) => `ok ${key === 'disk' ? 'image' : key} ${value}`);
+    .map(([key, value]) => `ok ${key} ${value}`);
   answer(channel, { stdout: [...lines, ...said, 'ok free-disk 81920 MiB', ''].join('\n') });
 };
 
@@ -45,7 +46,7 @@ test('A host in order: everything is looked at, one thing after the other', asyn
     { name: 'time', ok: true, text: 'within 2 s of this machine' },
     { name: 'memory', ok: true, text: '1500 MiB for further nodes' },
     { name: 'disk', ok: true, text: '81920 MiB for further nodes' },
-    { name: 'site@2026-11-01 image', ok: true, text: 'file:/srv/images/site.img' },
+    { name: 'site@2026-11-01 disk', ok: true, text: 'file:/srv/images/site.img' },
     { name: 'site@2026-11-01 kernel', ok: true, text: '/srv/images/vmlinuz' },
     { name: 'site@2026-11-01 ramdisk', ok: true, text: '/srv/images/initrd' },
   ]);
@@ -117,7 +118,7 @@ test('A host of another installation, without its bridge and image: each is said
         answer(channel, {
           stdout: command.includes('bridge')
             ? 'ok installation other\nok xl Xen 4.17.5\nbad bridge xenbr0\nbad lock /run/rackfire\n'
-            : 'ok kernel /srv/images/vmlinuz\nbad image /srv/images/site.img\n',
+            : 'ok kernel /srv/images/vmlinuz\nbad disk /srv/images/site.img\n',
         }),
       inspect: refuse(6, 'xl-failed'),
     }),
@@ -130,12 +131,27 @@ test('A host of another installation, without its bridge and image: each is said
     'bridge: xenbr0',
     'lock: /run/rackfire',
     'wrapper: xen-1: inspect: xl-failed: so it is; it is tried again',
-    'site@2026-11-01 image: /srv/images/site.img',
+    'site@2026-11-01 disk: /srv/images/site.img',
     'site@2026-11-01 ramdisk: the host says nothing of it',
   ]);
   for (const finding of bad) {
     expect(finding.fix).toMatch(/\w+/);
   }
+});
+
+test('A host that takes too long to shake hands: that is said, and nothing is taken for well', async () => {
+  const clock = new TestClock();
+  const server = await startServer(byVerb({}));
+  server.holdsHandshakes = true;
+
+  const checking = check(server, { clock });
+  await vi.waitFor(() => expect(server.connections).toBe(1));
+  await clock.step(15_000);
+
+  expect((await checking).map(({ name, ok }) => [name, ok])).toEqual([
+    ['key file', true],
+    ['connection', false],
+  ]);
 });
 
 test('A key without the wrapper behind it: that is said, and nothing is taken for well', async () => {
