@@ -8,6 +8,7 @@ import {
   UnreachableError,
 } from '../control/errors.ts';
 import type { CommandKind } from './command-slots.ts';
+import { printable } from './printable.ts';
 import type { CommandAnswer } from './ssh-session.ts';
 
 /** What the wrapper said when it did not do what it was asked. */
@@ -31,7 +32,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   'disk-in-use': 'see by `xl block-list` there which guest has the disk',
   'not-ours': 'it carries no mark of this installation: a person decides what becomes of it',
   'no-memory': 'nothing, another host is tried; `xl info` there shows free_memory',
-  'no-disk': 'make room where node disks are made on this host (`disk` in its dom0.conf)',
+  'no-disk': 'make room on this host, where its dom0.conf has node disks and saved nodes',
   'no-image': 'bring the golden image to this host, under the path that the config names',
   'no-kernel':
     'bring the kernel and the ramdisk to this host, under the paths that the config names',
@@ -119,10 +120,4 @@ function describeGarbage(
     `${host}: ${what}: exit ${code} and no word of rackfire-dom0` +
     `${said === '' ? '' : ` (${said})`}; is it the forced command of this key in authorized_keys there?`;
   return kind === 'order' ? new OutcomeUnknownError(message) : new UnreachableError(message);
-}
-
-/** One short line of what another machine has said, for logs and terminals. */
-function printable(text: string): string {
-  const line = text.trim().replaceAll(/[^\x20-\x7e]+/g, ' ');
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
 }

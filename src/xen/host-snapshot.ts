@@ -23,6 +23,9 @@ interface Domain {
 /** What is called so is on its way out and has lost its name: it is nobody's any more. */
 const DYING = '(null)';
 
+/** What a dom0 says of a mark that it cannot read; the name is in the name of the mark's file. */
+const DAMAGED = '00000000-0000-0000-0000-000000000000';
+
 /** The name of a node: `cluster-tier-number`. */
 const NODE_NAME = /^[a-z][a-z0-9-]{0,39}-[a-z][a-z0-9-]{0,39}-[1-9][0-9]{0,5}$/;
 
@@ -34,7 +37,7 @@ const NODE_NAME = /^[a-z][a-z0-9-]{0,39}-[a-z][a-z0-9-]{0,39}-[1-9][0-9]{0,5}$/;
  *   promises and the host's reserve. So `total − Σ domains` is what can be given away, whoever holds the rest: foreign
  *   guests, and domains that are dying, have lost their name, and hold their memory still.
  * - A saved node holds no memory, and its disk together with its file.
- * - Disk and vCPUs are booked by marks, at their full size.
+ * - Disk is the same sum: the host counts every disk of a node at its full size, however little of it is written.
  */
 export function readSnapshot(answer: InspectAnswer, options: SnapshotOptions): HostSnapshot {
   const domains = joinLists(answer);
@@ -50,7 +53,7 @@ export function readSnapshot(answer: InspectAnswer, options: SnapshotOptions): H
   return {
     memoryMiB: freeMiB + sum(reports, (report) => report.memoryMiB),
     vcpus: Math.floor(answer.info.cpus * options.vcpusPerCpu) - foreignVcpus,
-    diskMiB: answer.diskMiB,
+    diskMiB: answer.freeDiskMiB + sum(reports, (report) => report.diskMiB),
     domains: reports,
   };
 }
@@ -147,7 +150,7 @@ function reportWithoutDomain(
       const state = stateWithoutDomain(name, answer);
       return {
         name,
-        uuid: mark?.uuid ?? uuidOf(name),
+        uuid: mark === undefined || mark.uuid === DAMAGED ? uuidOf(name) : mark.uuid,
         state,
         bornMs: mark?.bornMs ?? operations.get(name)?.bornMs ?? 0,
         imageVersion: mark?.imageVersion ?? '',

@@ -32,8 +32,8 @@ export interface InspectAnswer {
   readonly marks: ReadonlyMap<string, NodeMark>;
   readonly savedMiB: ReadonlyMap<string, number>;
   readonly disks: ReadonlySet<string>;
-  /** What node disks and saved nodes may take in all. */
-  readonly diskMiB: number;
+  /** For further nodes, when each disk that there is counts at its full size. */
+  readonly freeDiskMiB: number;
   readonly info: XlInfo;
   readonly rows: readonly XlListRow[];
   readonly configs: readonly XlConfig[];
@@ -63,7 +63,7 @@ export function parseInspectAnswer(text: string): InspectAnswer {
   const lines = own.split('\n').slice(1);
   return {
     timeSeconds: readSingle(lines, 'time'),
-    diskMiB: readSingle(lines, 'free-disk'),
+    freeDiskMiB: readSingle(lines, 'free-disk'),
     terms: readLines(lines, 'term', ([shard = '', term = '']) => [shard, term]),
     operations: readLines(lines, 'operation', ([name = '', verb = '', bornMs]) => [
       name,

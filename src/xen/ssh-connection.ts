@@ -4,6 +4,7 @@ import { type CommandKind, CommandSlots } from './command-slots.ts';
 import { ConnectFailure } from './connect-failure.ts';
 import { readHostKeyCheck } from './host-key-check.ts';
 import { readKeyFile } from './key-file.ts';
+import { printable } from './printable.ts';
 import { type CommandAnswer, SshSession } from './ssh-session.ts';
 
 /** Where a host's sshd is, and who is who. */
@@ -120,7 +121,7 @@ export class SshConnection {
         this.#connecting = undefined;
       });
     }
-    return unlessAborted(this.#connecting, signal, host);
+    return unlessAborted(this.#connecting, signal, this.#options);
   }
 
   async #connect(): Promise<SshSession> {
@@ -162,7 +163,7 @@ export class SshConnection {
       this.#failures = 0;
       return;
     }
-    const text = `${this.#options.host}: the connection was lost before any answer (${why})`;
+    const text = `${this.#options.host}: the connection was lost before any answer (${printable(why)})`;
     this.#pause(new ConnectFailure('network', text, 'look at the log of sshd there'));
   }
 
@@ -175,13 +176,19 @@ export class SshConnection {
 }
 
 /** Waits for the connection; what is given up meanwhile was not sent. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, host: string): Promise<T> {
+async function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  { host, address, port }: SshConnectionOptions,
+): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void =>
     aborted.reject(
-      new UnreachableError(`${host} was not asked: still connecting when it was given up`, {
-        cause: signal.reason,
-      }),
+      new ConnectFailure(
+        'network',
+        `${host}: still no SSH connection to ${address}:${port} when it was given up`,
+        'is the host up, and is it very busy?',
+      ),
     );
   signal.addEventListener('abort', onAbort, { once: true });
   try {

@@ -3,6 +3,7 @@ import { OutcomeUnknownError, UnreachableError } from '../control/errors.ts';
 import type { CommandKind } from './command-slots.ts';
 import { ConnectFailure } from './connect-failure.ts';
 import { type HostKeyCheck, serverHostKeyAlgorithms } from './host-key-check.ts';
+import { printable } from './printable.ts';
 
 /** What a command answered, and how it ended. */
 export interface CommandAnswer {
@@ -61,6 +62,8 @@ export class SshSession {
     });
     // node-ssh stops listening for errors once it is connected; one nobody listens to would end the process.
     const client = ssh.connection;
+    // A command is a few small packets; held back for acknowledgments they would take 40 ms each.
+    client?.setNoDelay(true);
     const session = new SshSession(options.host, ssh);
     client?.on('error', (error) => {
       session.#end(error.message);
@@ -175,7 +178,7 @@ export class SshSession {
     // ssh2 says the same of a request whose answer was lost together with the connection.
     const wasRefused = message === 'Unable to exec' && this.isOpen;
     if (wasNotSent || wasRefused) {
-      return new UnreachableError(`${this.#host} did not take the command: ${message}`);
+      return new UnreachableError(`${this.#host} did not take the command: ${printable(message)}`);
     }
     return answerLost(this.#host, kind, message);
   }
@@ -192,9 +195,9 @@ export class SshSession {
 function answerLost(host: string, kind: CommandKind, why: string): Error {
   return kind === 'order'
     ? new OutcomeUnknownError(
-        `${host} got the order and its answer was lost (${why}); the next snapshots show what became of it`,
+        `${host} got the order and its answer was lost (${printable(why)}); the next snapshots show what became of it`,
       )
-    : new UnreachableError(`${host} did not answer (${why}); it is asked again`);
+    : new UnreachableError(`${host} did not answer (${printable(why)}); it is asked again`);
 }
 
 function describeReason(reason: unknown): string {
@@ -225,7 +228,7 @@ function describeFailure(options: SessionOptions, error: unknown): ConnectFailur
   }
   return new ConnectFailure(
     'network',
-    `${host}: no SSH connection to ${at} (${message})`,
+    `${host}: no SSH connection to ${at} (${printable(message)})`,
     'is the host up, sshd running, and the port open from here?',
   );
 }

@@ -5,6 +5,7 @@ import { UnreachableError } from '../control/errors.ts';
 import { describeFailure } from './dom0-answer.ts';
 import { type Dom0Verb, formatRequest } from './dom0-request.ts';
 import { type InspectAnswer, parseInspectAnswer } from './inspect-answer.ts';
+import { printable } from './printable.ts';
 import type { SshConnection, SshSettings } from './ssh-connection.ts';
 
 /** What nodes of one image boot from on this host. */
@@ -87,7 +88,7 @@ export async function inspectHost(
     return parseInspectAnswer(text);
   } catch (error) {
     if (error instanceof UnreachableError) {
-      throw new UnreachableError(`${host}: inspect: ${error.message}`, { cause: error });
+      throw new UnreachableError(`${host}: inspect: ${printable(error.message)}`, { cause: error });
     }
     throw error;
   }

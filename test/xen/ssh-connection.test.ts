@@ -5,6 +5,7 @@ import { createSystemClock } from '../../src/control/clock.ts';
 import { OutcomeUnknownError, UnreachableError } from '../../src/control/errors.ts';
 import { SshConnection, type SshConnectionOptions } from '../../src/xen/ssh-connection.ts';
 import { TestClock } from '../control/test-clock.ts';
+import { failureOf, never } from './scripted-host.ts';
 import {
   answer,
   type CommandHandler,
@@ -13,7 +14,6 @@ import {
   TestSshServer,
 } from './ssh-server.ts';
 
-const never = new AbortController().signal;
 const question = { kind: 'question', withinMs: 20_000 } as const;
 const order = { kind: 'order', withinMs: 20_000 } as const;
 
@@ -36,15 +36,6 @@ function connectTo(
   const connection = new SshConnection({ host: 'xen-1', ...server.settings, clock, ...change });
   onTestFinished(() => connection.close());
   return connection;
-}
-
-/** Why it is rejected; a success fails the test. */
-async function failureOf(work: Promise<unknown>): Promise<Error> {
-  const result = await work.then(
-    () => new Error('it was no failure'),
-    (error: unknown) => error,
-  );
-  return result as Error;
 }
 
 describe('commands', () => {
