@@ -1,3 +1,4 @@
+import type { CapacityInput } from '../scaler/capacity.ts';
 import {
   type Cluster,
   type FixedTier,
@@ -198,6 +199,16 @@ export class World {
       overrides: this.#options.overrides.ofTier(tier),
       ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
       ...(times.all.length > 0 ? { startTimes: times.all } : {}),
+    };
+  }
+
+  /** What the core needs to say how many more nodes fit. */
+  capacityInput(atMs: number): Omit<CapacityInput, 'sizes'> {
+    return {
+      hosts: this.#hostSightings(atMs),
+      overrides: this.#options.overrides.ofHosts(),
+      hostFailuresToTolerate: this.#options.hostFailuresToTolerate,
+      fleetRoom: this.#fleetRoom(),
     };
   }
 
