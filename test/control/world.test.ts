@@ -47,6 +47,7 @@ class Stage {
       inFlight: this.inFlight,
       boots: this.boots,
       sickBirths: this.sickBirths,
+      remembered: new Map(),
       strangers: new Map(),
       overrides: new OverrideBook(this.clock, { record: () => undefined }),
     });
