@@ -195,23 +195,26 @@ describe('a connection that is lost', () => {
     expect(await ordered).toBeInstanceOf(OutcomeUnknownError);
   });
 
-  test('when a command has just come may have carried it out', async () => {
-    const server = await startServer();
-    server.resetsAtCommands = true;
+  test.each(['by a reset', 'by hanging up'] as const)(
+    'when a command has just come, %s, may have carried it out',
+    async (how) => {
+      const server = await startServer();
+      server.cutsAtCommands = how;
 
-    const failure = await failureOf(connectTo(server).run('create', order, never));
+      const failure = await failureOf(connectTo(server).run('create', order, never));
 
-    expect(server.commands).toEqual(['create']);
-    expect(failure).toBeInstanceOf(OutcomeUnknownError);
-  });
+      expect(server.commands).toEqual(['create']);
+      expect(failure).toBeInstanceOf(OutcomeUnknownError);
+    },
+  );
 
   test('that never gave an answer is made anew after a pause', async () => {
     const server = await startServer();
-    server.resetsAtCommands = true;
+    server.cutsAtCommands = 'by hanging up';
     const clock = new TestClock();
     const connection = connectTo(server, { clock });
     await failureOf(connection.run('a', question, never));
-    server.resetsAtCommands = false;
+    server.cutsAtCommands = 'not';
 
     const meanwhile = await failureOf(connection.run('b', question, never));
     expect(meanwhile.message).toContain('the connection was lost before any answer');
