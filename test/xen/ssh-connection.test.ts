@@ -1,11 +1,11 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ServerChannel } from 'ssh2';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSystemClock } from '../../src/control/clock.ts';
 import { OutcomeUnknownError, UnreachableError } from '../../src/control/errors.ts';
 import { SshConnection, type SshConnectionOptions } from '../../src/xen/ssh-connection.ts';
 import { TestClock } from '../control/test-clock.ts';
-import { failureOf, never } from './scripted-host.ts';
+import { eventually, failureOf, never } from './scripted-host.ts';
 import {
   answer,
   type CommandHandler,
@@ -78,12 +78,12 @@ describe('commands', () => {
     const orders = Array.from({ length: 9 }, (_, index) =>
       connection.run(`order ${index}`, order, never),
     );
-    await vi.waitFor(() => expect(open).toHaveLength(7));
+    await eventually(() => expect(open).toHaveLength(7));
     await expect(connection.run('inspect', question, never)).resolves.toMatchObject({ code: 0 });
     expect(open).toHaveLength(7);
 
     for (let index = 0; index < 9; index += 1) {
-      await vi.waitFor(() => expect(open.length).toBeGreaterThan(index));
+      await eventually(() => expect(open.length).toBeGreaterThan(index));
       answer(open[index]!, {});
     }
     await Promise.all(orders);
@@ -100,14 +100,14 @@ describe('commands', () => {
     const orders = Array.from({ length: 7 }, (_, index) =>
       connection.run(`order ${index}`, order, never),
     );
-    await vi.waitFor(() => expect(open).toHaveLength(7));
+    await eventually(() => expect(open).toHaveLength(7));
 
     const waiting = failureOf(connection.run('given up', order, giveUp.signal));
     const next = connection.run('next', order, never);
     giveUp.abort();
     const failure = await waiting;
     answer(open[0]!, {});
-    await vi.waitFor(() => expect(open).toHaveLength(8));
+    await eventually(() => expect(open).toHaveLength(8));
 
     expect(failure).toBeInstanceOf(UnreachableError);
     expect(failure.message).toBe('xen-1 was not asked: given up before its turn');
@@ -125,7 +125,7 @@ describe('commands', () => {
 
     const asked = failureOf(connection.run('inspect', question, never));
     const ordered = failureOf(connection.run('create', order, never));
-    await vi.waitFor(() => expect(server.commands).toHaveLength(2));
+    await eventually(() => expect(server.commands).toHaveLength(2));
     await clock.step(20_000);
 
     expect(await asked).toBeInstanceOf(UnreachableError);
@@ -187,7 +187,7 @@ describe('a connection that is lost', () => {
     const connection = connectTo(server);
     const asked = failureOf(connection.run('inspect', question, never));
     const ordered = failureOf(connection.run('create', order, never));
-    await vi.waitFor(() => expect(server.commands).toHaveLength(2));
+    await eventually(() => expect(server.commands).toHaveLength(2));
 
     server.reset();
 
@@ -229,9 +229,9 @@ describe('a connection that is lost', () => {
     await connection.run('a', question, never);
 
     server.reset();
-    await vi.waitFor(() => expect(server.openConnections).toBe(0));
+    await eventually(() => expect(server.openConnections).toBe(0));
 
-    await vi.waitFor(() => connection.run('b', question, never));
+    await eventually(() => connection.run('b', question, never));
     expect(server.connections).toBe(2);
   });
 
@@ -281,7 +281,7 @@ describe('a connection that is lost', () => {
     const connection = connectTo(server, { clock });
 
     const first = failureOf(connection.run('a', order, never));
-    await vi.waitFor(() => expect(server.connections).toBe(1));
+    await eventually(() => expect(server.connections).toBe(1));
     await clock.step(20_000);
     expect(await first).toBeInstanceOf(UnreachableError);
     const second = connection.run('b', question, never);
@@ -296,7 +296,7 @@ describe('a connection that is lost', () => {
     const server = await startServer(() => undefined);
     const connection = connectTo(server);
     const running = failureOf(connection.run('create', order, never));
-    await vi.waitFor(() => expect(server.commands).toHaveLength(1));
+    await eventually(() => expect(server.commands).toHaveLength(1));
 
     connection.close();
 
@@ -304,7 +304,7 @@ describe('a connection that is lost', () => {
     expect((await failureOf(connection.run('a', question, never))).message).toBe(
       'xen-1 was not asked: its connection is closed',
     );
-    await vi.waitFor(() => expect(server.openConnections).toBe(0));
+    await eventually(() => expect(server.openConnections).toBe(0));
   });
 });
 

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   ConflictError,
   OutcomeUnknownError,
@@ -11,6 +11,7 @@ import {
   bootOrder,
   byVerb,
   domainRef,
+  eventually,
   failureOf,
   inspectText,
   never,
@@ -172,7 +173,7 @@ describe('an order whose answer is lost', () => {
     expect(failure).toBeInstanceOf(OutcomeUnknownError);
 
     // The reset is noticed here some moments after it.
-    const snapshot = await vi.waitFor(() => hypervisor.inspect(never));
+    const snapshot = await eventually(() => hypervisor.inspect(never));
     expect(snapshot.domains).toMatchObject([
       { name: web3, uuid: uuidOf(web3), bornMs: 1_795_501_400_000, state: 'running' },
     ]);
@@ -209,7 +210,7 @@ describe('an order whose answer is lost', () => {
     const { server, hypervisor } = await startHost(byVerb({ destroy: () => undefined }), { clock });
 
     const failing = failureOf(hypervisor.destroy(domainRef(web3), never));
-    await vi.waitFor(() => expect(server.commands).toHaveLength(1));
+    await eventually(() => expect(server.commands).toHaveLength(1));
     await clock.step(hypervisor.pace.actWithinMs);
 
     expect(await failing).toBeInstanceOf(OutcomeUnknownError);
@@ -245,7 +246,7 @@ describe('inspect', () => {
     const well = await startHost(byVerb({ inspect: inspectText([]) }), { host: 'xen-2' });
 
     const failing = failureOf(hanging.hypervisor.inspect(never));
-    await vi.waitFor(() => expect(hanging.server.commands).toHaveLength(1));
+    await eventually(() => expect(hanging.server.commands).toHaveLength(1));
     await expect(well.hypervisor.inspect(never)).resolves.toMatchObject({ domains: [] });
     await clock.step(15_000);
 
