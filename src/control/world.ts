@@ -518,12 +518,12 @@ function addBase(bases: Map<string, BaseLoad[]>, host: string, taken: Amounts): 
   const index = loads.findIndex(
     (load) => load.memoryMiB === memoryMiB && load.vcpus === vcpus && load.diskMiB === diskMiB,
   );
-  loads.splice(Math.max(index, 0), index < 0 ? 0 : 1, {
+  loads[index < 0 ? loads.length : index] = {
     memoryMiB,
     vcpus,
     diskMiB,
     nodes: (loads[index]?.nodes ?? 0) + 1,
-  });
+  };
   bases.set(host, loads);
 }
 
