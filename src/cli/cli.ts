@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander';
+import { addCapacity } from './capacity.ts';
 import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
 import { EXIT, exitCodeOf, type SetExitCode } from './exit-codes.ts';
 import { addEvents } from './events.ts';
 import { addExplain } from './explain.ts';
 import { addHaproxyConfig } from './haproxy-config.ts';
+import { addHost } from './host.ts';
 import { addOverrides } from './overrides.ts';
 import { addPlan } from './plan.ts';
 import { addReload } from './reload.ts';
@@ -40,9 +42,11 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     addExplain,
     addEvents,
     addOverrides,
+    addHost,
     addReload,
     addCheck,
     addPlan,
+    addCapacity,
     addHaproxyConfig,
     addDemo,
   ];

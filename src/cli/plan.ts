@@ -1,19 +1,20 @@
 import type { Command } from 'commander';
-import { composeDryController } from '../compose.ts';
+import { dryRun } from '../compose.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { UnreachableError } from '../control/errors.ts';
 import type { Action } from '../scaler/action.ts';
 import type { TierTick } from '../scaler/tick.ts';
 import { print, printJson } from './print.ts';
+import { describeRefusal } from './troubles.ts';
 
 interface PlanOptions {
   readonly config: string;
   readonly json?: true;
 }
 
-/** Two readings a second apart, and what slow sources need. */
-const DEADLINE_MS = 15_000;
+/** Two readings a second apart, each as long as a busy host may take for its answer. */
+const DEADLINE_MS = 60_000;
 
 /** `rackfire plan`: one tick that changes nothing. */
 export function addPlan(program: Command): void {
@@ -30,8 +31,7 @@ export function addPlan(program: Command): void {
 /** @throws UnreachableError when a host or balancer does not answer. */
 async function plan(options: PlanOptions): Promise<void> {
   const { config } = await loadConfig(options.config);
-  const controller = composeDryController(config, createSystemClock());
-  await controller.dryRun(AbortSignal.timeout(DEADLINE_MS));
+  const controller = await dryRun(config, createSystemClock(), AbortSignal.timeout(DEADLINE_MS));
   const { ticks, fixed } = controller;
   if (options.json === true) {
     printJson({
@@ -82,7 +82,7 @@ function printTick({ decision, nodes, plan: planned, actions }: TierTick): void 
   }
   if (planned.shortfall !== undefined) {
     const { nodes: missing, why, refusals } = planned.shortfall;
-    const hosts = refusals.map((one) => `${one.host}: ${one.why}`).join(', ');
+    const hosts = refusals.map(describeRefusal).join('; ');
     print(`  cannot boot ${missing} more: ${why}${hosts === '' ? '' : ` (${hosts})`}`);
   }
   if (planned.actions.length === 0) {

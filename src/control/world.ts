@@ -1,3 +1,4 @@
+import type { CapacityInput } from '../scaler/capacity.ts';
 import {
   type Cluster,
   type FixedTier,
@@ -8,6 +9,7 @@ import {
   tierKey,
 } from '../scaler/cluster.ts';
 import { deriveFixedNodes, type FixedNode } from '../scaler/fixed-tier.ts';
+import type { Amounts, BaseLoad } from '../scaler/host-loss.ts';
 import type {
   DomainSighting,
   HostSighting,
@@ -17,16 +19,18 @@ import type {
   Term,
 } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
-import type { BootLedger } from './boots.ts';
+import type { BootLedger, ComingAction } from './boots.ts';
 import type { Clock } from './clock.ts';
 import {
   createHostView,
-  HOST_STALE_AFTER_MS,
+  type HostTraits,
   type HostView,
+  isFresh,
   sightHost,
   updateHostView,
 } from './host-view.ts';
 import type { InFlight } from './in-flight.ts';
+import type { Start } from './learned-times.ts';
 import type { OverrideBook } from './override-book.ts';
 import type {
   BackendReport,
@@ -45,6 +49,9 @@ interface PlacedDomain {
   readonly number: number;
   readonly report: DomainReport;
 }
+
+/** A node as the loss of its host sees it; without a report while it has only been ordered. */
+type BaseNode = Pick<PlacedDomain, 'host' | 'number'> & Partial<Pick<PlacedDomain, 'report'>>;
 
 interface BalancerView {
   readonly name: string;
@@ -65,7 +72,9 @@ export interface StrangerWatch {
 
 export interface WorldOptions {
   readonly clusters: readonly Cluster[];
-  readonly hosts: readonly string[];
+  readonly hosts: readonly HostTraits[];
+  /** As the config says; the core takes into account how many hosts can be used. */
+  readonly hostFailuresToTolerate: number;
   readonly balancers: readonly string[];
   readonly maxNodes: number;
   readonly concurrentBootsPerHost: number;
@@ -80,6 +89,8 @@ export interface WorldOptions {
   /** What answers at a node's address and no host shows, by the node's name. */
   readonly strangers: Map<string, StrangerWatch>;
   readonly overrides: OverrideBook;
+  /** What hosts ran before a restart, by node: it counts for a host until that one answers. */
+  readonly remembered: ReadonlyMap<string, DomainSighting>;
 }
 
 /** The latest answers of all sources, indexed by tier, and what they mean for one tier now. */
@@ -93,6 +104,15 @@ export class World {
   #domainMemo: ReadonlyMap<string, readonly PlacedDomain[]> | undefined;
   /** Host sightings are the same for all tiers of one tick. */
   #hostMemo: { readonly atMs: number; readonly sightings: readonly HostSighting[] } | undefined;
+
+  /** At most once a tick: a boot that another tier has begun meanwhile counts from the next tick on. */
+  #baseMemo:
+    | {
+        readonly atMs: number;
+        readonly domains: ReadonlyMap<string, readonly PlacedDomain[]>;
+        readonly bases: ReadonlyMap<string, readonly BaseLoad[]>;
+      }
+    | undefined;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -113,7 +133,7 @@ export class World {
   }
 
   seeHost(name: string, snapshot: Snapshot<HostSnapshot>): void {
-    const view = this.#hosts.find((host) => host.name === name);
+    const view = this.#host(name);
     if (view === undefined) {
       return;
     }
@@ -149,7 +169,7 @@ export class World {
     if (stamps.length === 0) {
       return Number.NEGATIVE_INFINITY;
     }
-    const view = this.#hosts.find(({ name }) => name === host);
+    const view = this.#host(host);
     // A host that a new config has no more shows nothing, and is not waited for.
     if (view !== undefined) {
       stamps.push(stampOf(view.snapshot));
@@ -159,7 +179,8 @@ export class World {
 
   /** All that is known of one tier now. */
   observe(tier: ScaledTier, term: Term, atMs: number): Observation {
-    const { boots, concurrentBootsPerHost } = this.#options;
+    const { boots, concurrentBootsPerHost, hostFailuresToTolerate } = this.#options;
+    const times = boots.timesOf(tier);
     return {
       atMs,
       term,
@@ -176,9 +197,34 @@ export class World {
       circuit: boots.circuitOfTier(tier, atMs),
       fleetRoom: this.#fleetRoom(),
       concurrentBootsPerHost,
-      bootTimeMs: boots.bootTimeMs(tier),
+      bootTimeMs: times.bootTimeMs,
       overrides: this.#options.overrides.ofTier(tier),
+      ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
+      ...(times.all.length > 0 ? { startTimes: times.all } : {}),
     };
+  }
+
+  /** What the core needs to say how many more nodes fit. */
+  capacityInput(atMs: number): Omit<CapacityInput, 'sizes'> {
+    return {
+      hosts: this.#hostSightings(atMs),
+      overrides: this.#options.overrides.ofHosts(),
+      hostFailuresToTolerate: this.#options.hostFailuresToTolerate,
+      fleetRoom: this.#fleetRoom(),
+    };
+  }
+
+  /** How a node comes that is ordered now. */
+  startOf(tier: ScaledTier, { kind, node, host }: ComingAction): Start {
+    const report =
+      kind === 'wake' ? this.#host(host)?.snapshot?.value.domains.find(isNamed(node)) : undefined;
+    return report === undefined
+      ? { imageVersion: tier.image.version, host, start: kind === 'boot' ? 'cold' : 'paused' }
+      : {
+          imageVersion: report.imageVersion,
+          host,
+          start: report.state === 'saved' ? 'saved' : 'paused',
+        };
   }
 
   /** The nodes of a tier that is only watched. */
@@ -214,8 +260,8 @@ export class World {
     if (action.kind !== 'boot') {
       return [];
     }
-    const host = this.#hosts.find(({ name }) => name === action.host);
-    if (atMs - stampOf(host?.snapshot) <= HOST_STALE_AFTER_MS) {
+    const host = this.#host(action.host);
+    if (host !== undefined && isFresh(host, atMs)) {
       return [];
     }
     return [
@@ -235,13 +281,32 @@ export class World {
     const numbers = new Map<number, DomainSighting[]>();
     for (const { host, number, report } of this.#domainsByTier().get(nodePrefix(tier)) ?? []) {
       if (number >= 1 && number <= tier.addresses.length) {
-        const fresh = atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS;
+        const fresh = isFresh(host, atMs);
         const sightings = numbers.get(number) ?? [];
         sightings.push(this.#domainSighting(host.name, report, fresh));
         numbers.set(number, sightings);
       }
     }
+    this.#addRemembered(tier, numbers);
     return numbers;
+  }
+
+  /**
+   * A host that has not answered since the start may still have what it had before: nothing tells a paused or
+   * saved node there from a number that nobody uses, but for what was seen by the process before.
+   */
+  #addRemembered(tier: Tier, numbers: Map<number, DomainSighting[]>): void {
+    const { remembered } = this.#options;
+    if (remembered.size === 0 || this.#hosts.every(({ snapshot }) => snapshot !== undefined)) {
+      return;
+    }
+    for (let number = 1; number <= tier.addresses.length; number += 1) {
+      const domain = remembered.get(nodeName(tier, number));
+      const host = this.#host(domain?.host);
+      if (domain !== undefined && host?.snapshot === undefined && host && !numbers.has(number)) {
+        numbers.set(number, [{ ...domain, fresh: false }]);
+      }
+    }
   }
 
   #domainsByTier(): ReadonlyMap<string, readonly PlacedDomain[]> {
@@ -290,6 +355,7 @@ export class World {
       domains,
       servers,
       leaving,
+      ...(domains[0] && this.#options.boots.refusalOf(name, domains[0].bornMs, atMs)),
       ...(strangerForMs === undefined ? {} : { strangerForMs }),
       ...(operation === undefined ? {} : { operation }),
     };
@@ -319,9 +385,13 @@ export class World {
     return forMs;
   }
 
+  #host(name: string | undefined): HostView | undefined {
+    return this.#hosts.find((host) => host.name === name);
+  }
+
   /** What no host shows is nowhere. */
   isEveryHostFresh(atMs: number): boolean {
-    return this.#hosts.every((host) => atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS);
+    return this.#hosts.every((host) => isFresh(host, atMs));
   }
 
   #domainSighting(host: string, report: DomainReport, fresh: boolean): DomainSighting {
@@ -348,9 +418,73 @@ export class World {
     if (this.#hostMemo?.atMs === atMs) {
       return this.#hostMemo.sightings;
     }
-    const sightings = this.#hosts.map((host) => sightHost(host, this.#options, atMs));
+    const bases = this.#options.hostFailuresToTolerate > 0 ? this.#bases(atMs) : undefined;
+    const sightings = this.#hosts.map((host): HostSighting => {
+      const sighting = sightHost(host, this.#options, atMs);
+      return bases === undefined ? sighting : { ...sighting, base: bases.get(host.name) ?? [] };
+    });
     this.#hostMemo = { atMs, sightings };
     return sightings;
+  }
+
+  /**
+   * What the base nodes of all tiers take, by host: of each scaled tier the lowest numbers up to its minimum,
+   * of the others all. What is on a lost host has been lost already.
+   */
+  #bases(atMs: number): ReadonlyMap<string, readonly BaseLoad[]> {
+    const domains = this.#domainsByTier();
+    if (this.#baseMemo?.atMs === atMs && this.#baseMemo.domains === domains) {
+      return this.#baseMemo.bases;
+    }
+    const ordered = this.#orderedBoots();
+    const bases = new Map<string, BaseLoad[]>();
+    for (const { tiers } of this.#options.clusters) {
+      for (const tier of tiers) {
+        const prefix = nodePrefix(tier);
+        const shown = domains.get(prefix) ?? [];
+        const boots = ordered.get(prefix);
+        const all: readonly BaseNode[] = boots === undefined ? shown : [...shown, ...boots];
+        const most = tier.scaling === 'none' ? Number.POSITIVE_INFINITY : tier.policy.minNodes;
+        for (const { host, report } of this.#baseOf(tier, all, most, atMs)) {
+          addBase(bases, host.name, takenBy(tier, report));
+        }
+      }
+    }
+    this.#baseMemo = { atMs, domains, bases };
+    return bases;
+  }
+
+  /** The lowest numbers that are sound; a foreign or doubled one is a conflict, and nobody knows where it belongs. */
+  #baseOf(tier: Tier, all: readonly BaseNode[], most: number, atMs: number): readonly BaseNode[] {
+    const base: BaseNode[] = [];
+    for (const one of all.length > most ? all.toSorted(byNumber) : all) {
+      const { host, number, report } = one;
+      const isSound =
+        number >= 1 &&
+        number <= tier.addresses.length &&
+        isFresh(host, atMs) &&
+        (report === undefined || (isBase(report) && report.uuid === this.#uuidOf(report.name))) &&
+        !all.some((other) => other !== one && other.number === number);
+      if (isSound && base.push(one) >= most) {
+        break;
+      }
+    }
+    return base;
+  }
+
+  /** Boots that no host shows yet, by tier. */
+  #orderedBoots(): ReadonlyMap<string, readonly BaseNode[]> {
+    const byTier = new Map<string, BaseNode[]>();
+    for (const { action, tier } of this.#options.inFlight.all()) {
+      const host = action.kind === 'boot' ? this.#host(action.host) : undefined;
+      if (host !== undefined && !host.names.has(action.node)) {
+        const prefix = nodePrefix(tier);
+        const nodes = byTier.get(prefix) ?? [];
+        nodes.push({ host, number: action.number });
+        byTier.set(prefix, nodes);
+      }
+    }
+    return byTier;
   }
 
   #fleetRoom(): number {
@@ -362,6 +496,39 @@ export class World {
     }
     return maxNodes - nodes;
   }
+}
+
+/** What is on its way out, or only left over, need not be anywhere else. */
+function isBase({ state }: DomainReport): boolean {
+  return state !== 'stopping' && state !== 'residue';
+}
+
+function byNumber(one: BaseNode, other: BaseNode): number {
+  return one.number - other.number;
+}
+
+/** What it takes when it runs, wherever that is. */
+function takenBy(tier: Tier, report: DomainReport | undefined): Amounts {
+  return report === undefined || report.state === 'saved' ? tier.size : report;
+}
+
+function addBase(bases: Map<string, BaseLoad[]>, host: string, taken: Amounts): void {
+  const loads = bases.get(host) ?? [];
+  const { memoryMiB, vcpus, diskMiB } = taken;
+  const index = loads.findIndex(
+    (load) => load.memoryMiB === memoryMiB && load.vcpus === vcpus && load.diskMiB === diskMiB,
+  );
+  loads[index < 0 ? loads.length : index] = {
+    memoryMiB,
+    vcpus,
+    diskMiB,
+    nodes: (loads[index]?.nodes ?? 0) + 1,
+  };
+  bases.set(host, loads);
+}
+
+function isNamed(wanted: string): (report: DomainReport) => boolean {
+  return ({ name }) => name === wanted;
 }
 
 function nodePrefix(tier: Tier): string {

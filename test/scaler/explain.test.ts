@@ -111,7 +111,7 @@ describe('an explanation of', () => {
         'need: The highest need counts, that of the request rate: 5.39 nodes, rounded up to 6; wanted so far: 4.',
         'recommended: 5.39 is more than 4 by more than the tolerated 5 % (up to 4.2): 6 are recommended.',
         'nodes: 4 nodes are in service.',
-        'action: news-web-5 on xen-a and news-web-6 on xen-b are booted, because they are needed.',
+        'action: news-web-5 on xen-b and news-web-6 on xen-b are booted, because they are needed.',
       ],
       [
         'Would not have scaled out at 336 rps or less; the rate is 431 rps.',
@@ -130,7 +130,7 @@ describe('an explanation of', () => {
         'maximum: The maximum is 12 nodes: 12 instead of 19.',
         'scaling-policy: The scaling policies allow no more than 6 now: 6 instead of 12. 100 % more per 15 s allows 4 (2 came in that time); 4 nodes more per 15 s allows 6 (2 came in that time).',
         'nodes: 4 nodes are in service.',
-        'action: news-web-5 on xen-a and news-web-6 on xen-b are booted, because they are needed.',
+        'action: news-web-5 on xen-b and news-web-6 on xen-b are booted, because they are needed.',
       ],
       [
         'Would not have scaled out at 336 rps or less; the rate is 1500 rps.',
@@ -279,7 +279,7 @@ describe('an explanation of', () => {
         'need: The highest need counts, that of the request rate: 5.39 nodes, rounded up to 6; wanted so far: 4.',
         'recommended: 5.39 is more than 4 by more than the tolerated 5 % (up to 4.2): 6 are recommended.',
         'nodes: 4 nodes are in service.',
-        'held-back: news-web-5 on xen-a and news-web-6 on xen-b would be booted, because they are needed, but the mode is observe.',
+        'held-back: news-web-5 on xen-b and news-web-6 on xen-b would be booted, because they are needed, but the mode is observe.',
       ],
       [
         'Would not have scaled out at 336 rps or less; the rate is 431 rps.',
@@ -969,7 +969,7 @@ describe('what is done', () => {
         'news-web-3 is put into rotation, because it is needed.',
         'news-web-4 is checked, without traffic yet, because it is needed.',
         'news-web-5 is woken, because it is needed.',
-        'news-web-6 on xen-a and news-web-7 on xen-b are booted, because they are needed.',
+        'news-web-6 on xen-b and news-web-7 on xen-b are booted, because they are needed.',
       ],
     ],
     [
@@ -977,7 +977,7 @@ describe('what is done', () => {
       {
         desired: 2,
         rps: 160,
-        policy: { standbyNodes: 1 },
+        policy: { standby: { state: 'paused', nodes: 1 } },
         changes: {
           nodes: [
             ...serving(3),
@@ -1028,9 +1028,76 @@ describe('what is done', () => {
     ],
     [
       'for standby',
-      { desired: 2, rps: 160, policy: { standbyNodes: 1 } },
+      { desired: 2, rps: 160, policy: { standby: { state: 'paused', nodes: 1 } } },
       'action',
-      ['news-web-3 on xen-a is booted for standby.'],
+      ['news-web-3 on xen-b is booted for standby.'],
+    ],
+    [
+      'to what is left over, and to a quiet node of a saved standby',
+      {
+        desired: 2,
+        rps: 160,
+        policy: { standby: { state: 'saved', nodes: 1 } },
+        changes: { nodes: [...serving(2), seen.outOfRotation(3), seen.residue(4)] },
+      },
+      'action',
+      [
+        'news-web-3 is saved for standby.',
+        'news-web-4 is destroyed, because it is what an interrupted boot or teardown left.',
+      ],
+    ],
+    [
+      'with the times that nodes took lately',
+      {
+        desired: 2,
+        rps: 160,
+        changes: {
+          startTimes: [
+            { imageVersion: '1', host: 'xen-a', start: 'cold', timeMs: 41_000 },
+            { imageVersion: '1', host: 'xen-b', start: 'cold', timeMs: 52_000 },
+            { imageVersion: '1', host: 'xen-b', start: 'paused', timeMs: 1_400 },
+          ],
+        },
+      },
+      'nodes',
+      [
+        '2 nodes are in service.',
+        'From the order to the first passed check it lately took a boot 41 s to 52 s and waking a paused node 1.4 s.',
+      ],
+    ],
+    [
+      'where hosts keep room for another, or are to be drained',
+      {
+        desired: 4,
+        rps: 400,
+        changes: {
+          hosts: [
+            hostOf('xen-a', {
+              base: [{ memoryMiB: 512, vcpus: 1, diskMiB: 4_096, nodes: 1 }],
+              freeMemoryMiB: 512,
+            }),
+            hostOf('xen-b', {
+              base: [{ memoryMiB: 512, vcpus: 1, diskMiB: 4_096, nodes: 1 }],
+              freeMemoryMiB: 512,
+            }),
+            hostOf('xen-c'),
+          ],
+          hostFailuresToTolerate: 1,
+          overrides: [
+            {
+              id: 'o1',
+              kind: 'drain-host',
+              host: 'xen-c',
+              reason: 'new memory',
+              untilMs: NOW_MS + 60_000,
+            },
+          ],
+        },
+      },
+      'shortfall',
+      [
+        '1 more node is needed and cannot be booted: xen-a has room, but with one more node there the base nodes of xen-b would fit nowhere if that host were lost; xen-b has room, but with one more node there the base nodes of xen-a would fit nowhere if that host were lost; xen-c is to be drained, as override o1 (“new memory”, until 14:08:00) asks.',
+      ],
     ],
     [
       'not, where the mode takes nothing away',

@@ -29,7 +29,7 @@ export function policyOf(changes: Partial<TierPolicy> = {}): TierPolicy {
     queue: { maxWaitMs: 100 },
     scaleOut: { tolerance: 0.05, policies: [] },
     scaleIn: { tolerance: 0.1, stabilizationWindowMs: 30_000, policies: [] },
-    standbyNodes: 0,
+    standby: { state: 'paused', nodes: 0 },
     drainDeadlineMs: 300_000,
     bootDeadlineMs: 120_000,
     ...changes,
@@ -143,6 +143,20 @@ export const seen = {
     sightingOf(
       number,
       [domainOf({ state: 'paused' })],
+      [serverOf({ admin: 'maint', check: 'pending' })],
+    ),
+  saved: (number: number, changes: Partial<NodeSighting> = {}) => ({
+    ...sightingOf(
+      number,
+      [domainOf({ state: 'saved' })],
+      [serverOf({ admin: 'maint', check: 'pending' })],
+    ),
+    ...changes,
+  }),
+  residue: (number: number) =>
+    sightingOf(
+      number,
+      [domainOf({ state: 'residue' })],
       [serverOf({ admin: 'maint', check: 'pending' })],
     ),
   stopping: (number: number) =>
