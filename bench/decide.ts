@@ -61,7 +61,7 @@ const tiers: readonly ScaledTier[] = Array.from({ length: TIERS }, (_, index) =>
       stabilizationWindowMs: 'auto',
       policies: [{ kind: 'percent', percent: 25, periodMs: 15_000 }],
     },
-    standbyNodes: 0,
+    standby: { state: 'paused', nodes: 0 },
     drainDeadlineMs: 300_000,
     bootDeadlineMs: 120_000,
   },
@@ -78,7 +78,8 @@ const inFlight = new InFlight(() => undefined);
 const hostNames = Array.from({ length: HOSTS }, (_, index) => `xen-${index}`);
 const world = new World({
   clusters: tiers.map((tier) => ({ name: tier.cluster, mode: 'full', tiers: [tier] })),
-  hosts: hostNames,
+  hosts: hostNames.map((name) => ({ name, staleAfterMs: 10_000, failureDomain: name })),
+  hostFailuresToTolerate: 1,
   balancers: ['lb'],
   maxNodes: 1_000_000,
   concurrentBootsPerHost: 4,

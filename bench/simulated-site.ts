@@ -312,7 +312,7 @@ function makeTier(index: number): ScaledTier {
         stabilizationWindowMs: 'auto',
         policies: [{ kind: 'percent', percent: 25, periodMs: 15_000 }],
       },
-      standbyNodes: 0,
+      standby: { state: 'paused', nodes: 0 },
       drainDeadlineMs: 300_000,
       bootDeadlineMs: 120_000,
     },

@@ -4,18 +4,25 @@ import { isDeepStrictEqual } from 'node:util';
 import { v5 as uuidV5 } from 'uuid';
 import { suggestedMaxConnections, renderHaproxyConfig } from './balancer/haproxy/config-section.ts';
 import { createRuntimeBalancer } from './balancer/runtime/runtime-balancer.ts';
-import type { BalancerConfig, Config, HostConfig } from './config/config.ts';
+import type { BalancerConfig, Config, HostConfig, XenHostConfig } from './config/config.ts';
 import { keepRemoved } from './config/removed-clusters.ts';
 import type { Clock } from './control/clock.ts';
 import { Controller, type ControllerOptions, type Setup } from './control/controller.ts';
+import { ConfigError } from './control/errors.ts';
 import { OverrideBook } from './control/override-book.ts';
 import type { Hypervisor, LoadBalancer } from './control/ports.ts';
 import { createEmbeddedHypervisor } from './embedded/hypervisor.ts';
 import { createSoloLeadership } from './leader/solo.ts';
 import type { Cluster, ScaledTier } from './scaler/cluster.ts';
+import { checkXenHost, type HostFinding } from './xen/check-host.ts';
+import type { XenHostOptions } from './xen/xen-host.ts';
+import { createXenHypervisor } from './xen/xen-hypervisor.ts';
 
 /** The root of the namespaces of installations; drawn once, never to be changed. */
 const RACKFIRE_NAMESPACE = '7d9a1c0e-5b62-4f0b-9c41-2f6f0f0d5a11';
+
+/** A guest has served nobody for a while when it is shut down; whoever needs longer is stuck. */
+const SHUTDOWN_DEADLINE_SECONDS = 60;
 
 /** The UUID of the domain of this name: a function of the installation, so that no database is needed. */
 export function createUuidOf(installation: string): (name: string) => string {
@@ -23,13 +30,26 @@ export function createUuidOf(installation: string): (name: string) => string {
   return (name) => uuidV5(name, namespace);
 }
 
-/** A controller for a dry run: nobody hears of what it does, and no override is known to it. */
-export function composeDryController(config: Config, clock: Clock): Controller {
+/**
+ * Lets a controller look at the world once: nobody hears of it, no override is known to it, and nothing is left
+ * open behind it.
+ */
+export async function dryRun(
+  config: Config,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Controller> {
   const recorder = { record: () => undefined };
   const leadership = createSoloLeadership(clock);
   const overrides = new OverrideBook(clock, recorder);
   const setup = composeSetup(config, clock);
-  return composeController(config, setup, { clock, recorder, leadership, overrides });
+  const controller = composeController(config, setup, { clock, recorder, leadership, overrides });
+  try {
+    await controller.dryRun(signal);
+    return controller;
+  } finally {
+    closePorts(setup.hypervisors.values());
+  }
 }
 
 /** Everything that scales, as the config says. */
@@ -46,6 +66,7 @@ export function composeSetup(config: Config, clock: Clock): Setup {
   return {
     clusters: config.clusters,
     limits: config.limits,
+    placement: describePlacement(config),
     hypervisors: new Map(composeHypervisors(config, clock).map((port) => [port.host, port])),
     balancers: config.balancers.map((balancer) => composeBalancer(config, balancer, clock)),
   };
@@ -64,7 +85,9 @@ export function recomposeSetup(
     new Set(listBackends(previous.setup.clusters)),
   );
   const hypervisors = config.hosts.map((host) => {
-    const known = previous.config.hosts.find((one) => isDeepStrictEqual(one, host));
+    const known = previous.config.hosts.find((one) =>
+      isDeepStrictEqual(partsOf(previous.config, one), partsOf(config, host)),
+    );
     const port = known && previous.setup.hypervisors.get(known.name);
     return port ?? composeHypervisor(config, host, clock);
   });
@@ -78,28 +101,85 @@ export function recomposeSetup(
   return {
     clusters,
     limits: config.limits,
+    placement: describePlacement(config),
     hypervisors: new Map(hypervisors.map((port) => [port.host, port])),
     balancers,
   };
+}
+
+function describePlacement({ hosts, placement }: Config): NonNullable<Setup['placement']> {
+  return {
+    hostFailuresToTolerate: placement.hostFailuresToTolerate,
+    failureDomains: new Map(hosts.map(({ name, failureDomain }) => [name, failureDomain])),
+  };
+}
+
+/** Ends the connections of the ports that another setup has no more, or of all. */
+export function closePorts(ports: Iterable<Hypervisor>, keep: Iterable<Hypervisor> = []): void {
+  const kept = new Set(keep);
+  for (const port of ports) {
+    if (!kept.has(port)) {
+      port.close?.();
+    }
+  }
+}
+
+/** All of the config that the port of a host is made from. */
+function partsOf({ images, network }: Config, host: HostConfig): readonly unknown[] {
+  return host.driver === 'xen' ? [host, images, network] : [host];
 }
 
 export function composeHypervisors(config: Config, clock: Clock): readonly Hypervisor[] {
   return config.hosts.map((host) => composeHypervisor(config, host, clock));
 }
 
-function composeHypervisor(
-  { installation }: Config,
-  { name, capacity, reserveMemoryMiB, embedded }: HostConfig,
-  clock: Clock,
-): Hypervisor {
+function composeHypervisor(config: Config, host: HostConfig, clock: Clock): Hypervisor {
+  if (host.driver === 'xen') {
+    return createXenHypervisor(describeXenHost(config, host, clock));
+  }
+  const { name, capacity, reserveMemoryMiB, embedded } = host;
   return createEmbeddedHypervisor({
     host: name,
-    installation,
+    installation: config.installation,
     capacity,
     reserveMemoryMiB,
     behavior: embedded,
     clock,
   });
+}
+
+/** What `rackfire host check` finds out about a dom0; changes nothing there. */
+export async function checkHost(
+  config: Config,
+  host: XenHostConfig,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly HostFinding[]> {
+  return await checkXenHost(describeXenHost(config, host, clock), signal);
+}
+
+/** @throws ConfigError when there is no network, which the config's checks do not let happen. */
+function describeXenHost(
+  { installation, images, network }: Config,
+  host: XenHostConfig,
+  clock: Clock,
+): XenHostOptions {
+  if (network === undefined) {
+    throw new ConfigError(`guests of host ${host.name} need a network`);
+  }
+  const { address, port, user, keyFile, knownHostsFile } = host;
+  return {
+    host: host.name,
+    installation,
+    uuidOf: createUuidOf(installation),
+    connection: { address, port, user, keyFile, knownHostsFile },
+    reserveMemoryMiB: host.reserveMemoryMiB,
+    vcpusPerCpu: host.vcpusPerCpu,
+    images: new Map(images.map(({ name, ...image }) => [name, image])),
+    network,
+    shutdownDeadlineSeconds: SHUTDOWN_DEADLINE_SECONDS,
+    clock,
+  };
 }
 
 export function composeBalancer(

@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Registry } from 'prom-client';
-import { composeController, composeSetup, recomposeSetup } from './compose.ts';
+import { closePorts, composeController, composeSetup, recomposeSetup } from './compose.ts';
 import { ConfigKeeper, type ReloadResult } from './config/config-keeper.ts';
 import type { LoadedConfig } from './config/load-config.ts';
 import type { Clock } from './control/clock.ts';
@@ -112,6 +112,7 @@ export class Service {
     } finally {
       ended.abort();
       await watching;
+      closePorts(this.#setup.hypervisors.values());
       await this.#journal?.close();
       await this.lease.close();
     }
@@ -122,7 +123,7 @@ export class Service {
    * @throws NotLeaderError while this process does not lead.
    */
   async giveOverride(
-    tier: string,
+    tier: string | undefined,
     word: GivenOverride['word'],
     said: { readonly reason: string; readonly durationMs: number },
   ): Promise<{ readonly given: GivenOverride; readonly kept: boolean }> {
@@ -198,7 +199,7 @@ export class Service {
       for (const key of tierKeys(this.#setup.clusters)) {
         const kept = await journal.decisionAt(key, this.clock.wallMs());
         if (kept !== undefined) {
-          this.controller.restore(key, kept.tick.memory, kept.observation.bootTimeMs);
+          this.controller.restore(key, kept.tick.memory, kept.observation);
         }
       }
     } catch (error) {
@@ -251,6 +252,7 @@ export class Service {
     const previous = { config: this.keeper.current.config, setup: this.#setup };
     this.#setup = recomposeSetup(config, this.clock, previous);
     this.controller.reconfigure(this.#setup);
+    closePorts(previous.setup.hypervisors.values(), this.#setup.hypervisors.values());
     this.#telemetry.forget({
       hosts: previous.config.hosts.filter(isMissingIn(config.hosts)),
       balancers: previous.config.balancers.filter(isMissingIn(config.balancers)),

@@ -4,13 +4,16 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { composeSetup, createUuidOf, recomposeSetup } from '../src/compose.ts';
+import { closePorts, composeSetup, createUuidOf, dryRun, recomposeSetup } from '../src/compose.ts';
 import type { Config } from '../src/config/config.ts';
 import { parseConfig } from '../src/config/load-config.ts';
 import type { Setup } from '../src/control/controller.ts';
 import { ConfigError, UnreachableError } from '../src/control/errors.ts';
-import { edit, minimal } from './config/minimal.ts';
+import { createSystemClock } from '../src/control/clock.ts';
+import { until } from './balancer/site.ts';
+import { edit, minimal, minimalXen } from './config/minimal.ts';
 import { TestClock } from './control/test-clock.ts';
+import { TestSshServer } from './xen/ssh-server.ts';
 
 const shop = `  - name: shop
     tiers:
@@ -106,6 +109,85 @@ test.each<[string, string, readonly string[]]>([
 ])('%s: only the ports that it is about are new', (_, text, names) => {
   const [before, after] = reload(site, text);
   expect(replaced(before, after)).toEqual(names);
+});
+
+const xenB = '  - { name: xen-b, driver: xen, address: 10.0.0.12 }\n';
+const xenSite = edit(minimalXen, 'balancers:\n', `${xenB}balancers:\n`);
+
+test.each<[string, string, readonly string[]]>([
+  ['the same again', xenSite, []],
+  ['another address', edit(xenSite, '10.0.0.11', '10.0.0.13'), ['xen-a']],
+  [
+    'another version of an image',
+    edit(xenSite, 'version: "1"', 'version: "2"'),
+    ['xen-a', 'xen-b'],
+  ],
+  ['another bridge', edit(xenSite, 'xenbr0', 'xenbr1'), ['xen-a', 'xen-b']],
+  ['more nodes', edit(xenSite, 'max: 12', 'max: 13'), []],
+  [
+    'another failure domain',
+    edit(xenSite, '10.0.0.12', '10.0.0.12, failureDomain: rack-1'),
+    ['xen-b'],
+  ],
+])('Xen hosts, %s: whose guests would be made otherwise is new', (_, text, names) => {
+  const [before, after] = reload(xenSite, text);
+  expect(replaced(before, after)).toEqual(names);
+});
+
+test('the placement says which hosts fail together, and how many may', () => {
+  const text = edit(xenSite, '10.0.0.12', '10.0.0.12, failureDomain: rack-1');
+  const [one, other] = reload(text, `${text}placement: { hostFailuresToTolerate: 0 }\n`);
+  const failureDomains = new Map([
+    ['xen-a', 'xen-a'],
+    ['xen-b', 'rack-1'],
+  ]);
+  expect(one?.placement).toEqual({ hostFailuresToTolerate: 1, failureDomains });
+  expect(other?.placement).toEqual({ hostFailuresToTolerate: 0, failureDomains });
+});
+
+/** The minimal config, with a host that is this server. */
+function configWith({ settings }: TestSshServer): string {
+  const { address, port, keyFile, knownHostsFile } = settings;
+  const ssh = `ssh: { port: ${port}, keyFile: ${keyFile}, knownHostsFile: ${knownHostsFile} }`;
+  return edit(minimalXen, 'address: 10.0.0.11', `address: ${address}, ${ssh}`);
+}
+
+test('connections end with the ports that a reload has dropped, and the others stay', async () => {
+  // It takes the question and says nothing.
+  await using server = await TestSshServer.start(() => undefined);
+  const text = configWith(server);
+  const [before, same, other] = reload(text, text, edit(text, 'xenbr0', 'xenbr1'));
+  const asking = before?.hypervisors.get('xen-a')?.inspect(new AbortController().signal);
+  const rejected = expect(asking).rejects.toBeInstanceOf(UnreachableError);
+  await until(
+    () => server.commands.length,
+    (count) => count === 1,
+  );
+  closePorts(before!.hypervisors.values(), same!.hypervisors.values());
+  expect(server.openConnections).toBe(1);
+  closePorts(same!.hypervisors.values(), other!.hypervisors.values());
+  await rejected;
+  await until(
+    () => server.openConnections,
+    (count) => count === 0,
+  );
+});
+
+test('a dry run leaves nothing open, also when it is given up', async () => {
+  await using server = await TestSshServer.start(() => undefined);
+  const stop = new AbortController();
+  const running = dryRun(configOf(configWith(server)), createSystemClock(), stop.signal);
+  await until(
+    () => server.commands.length,
+    (count) => count > 0,
+  );
+  stop.abort();
+  await running.catch(() => undefined);
+  const open = await until(
+    () => server.openConnections,
+    (count) => count === 0,
+  );
+  expect(open).toBe(0);
 });
 
 test('a host and a balancer that come are new, beside those that are there', () => {

@@ -5,6 +5,7 @@ import { EXIT, exitCodeOf, type SetExitCode } from './exit-codes.ts';
 import { addEvents } from './events.ts';
 import { addExplain } from './explain.ts';
 import { addHaproxyConfig } from './haproxy-config.ts';
+import { addHost } from './host.ts';
 import { addOverrides } from './overrides.ts';
 import { addPlan } from './plan.ts';
 import { addReload } from './reload.ts';
@@ -40,6 +41,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     addExplain,
     addEvents,
     addOverrides,
+    addHost,
     addReload,
     addCheck,
     addPlan,

@@ -9,7 +9,15 @@ export function describeOverride(override: OverrideAnswer, nowMs: number): strin
 }
 
 /** `o7: scale-in of news/web paused` */
-export function nameOverride({ id, kind, direction, nodes, node, tier }: OverrideAnswer): string {
+export function nameOverride({
+  id,
+  kind,
+  direction,
+  nodes,
+  node,
+  host,
+  tier,
+}: OverrideAnswer): string {
   switch (kind) {
     case 'pause':
       return `${id}: ${direction === 'all' ? 'scaling' : `scale-${direction}`} of ${tier} paused`;
@@ -21,5 +29,7 @@ export function nameOverride({ id, kind, direction, nodes, node, tier }: Overrid
       return `${id}: ${node} protected`;
     case 'drain':
       return `${id}: ${node} to be drained`;
+    case 'drain-host':
+      return `${id}: host ${host} to be drained`;
   }
 }

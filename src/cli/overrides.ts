@@ -18,7 +18,8 @@ import {
 } from './service-client.ts';
 import { listScaledTiers } from './targets.ts';
 
-interface GiveOptions extends ServiceOptions {
+/** How long, and why. */
+export interface GiveOptions extends ServiceOptions {
   readonly for: string;
   readonly reason: string;
 }
@@ -74,7 +75,8 @@ export function addOverrides(program: Command): void {
   addResume(program);
 }
 
-function addGiving(command: Command): Command {
+/** What every override asks for. */
+export function addGiving(command: Command): Command {
   return addServiceOptions(addTokenOption(command))
     .requiredOption('--for <duration>', 'how long, from 1m to 7d: 90s, 2h', parseDuration)
     .requiredOption('--reason <text>', 'why; it stands wherever the override shows');
@@ -99,7 +101,12 @@ async function giveTiers(name: string, word: Word, options: GiveOptions): Promis
   }
 }
 
-async function give(client: ServiceClient, word: object, options: GiveOptions): Promise<void> {
+/** Says it to the service, and prints what holds from now on. */
+export async function give(
+  client: ServiceClient,
+  word: object,
+  options: GiveOptions,
+): Promise<void> {
   const body = { ...word, for: options.for, reason: options.reason };
   const { text, value } = await client.post('/api/v1/overrides', body, GivenAnswer);
   const { override } = value;
@@ -120,13 +127,20 @@ async function resume(what: string, options: ServiceOptions): Promise<void> {
       `there is no override of ${what}; ${others.length === 0 ? 'none is in force' : `in force: ${others.join(', ')}`}`,
     );
   }
-  for (const { id } of meant) {
-    const withdrawn = await client.delete(`/api/v1/overrides/${id}`, WithdrawnAnswer);
-    const { override } = withdrawn.value;
+  await withdraw(client, meant, options);
+}
+
+/** Ends overrides before their time, and prints which. */
+export async function withdraw(
+  client: ServiceClient,
+  overrides: readonly OverrideAnswer[],
+  options: ServiceOptions,
+): Promise<void> {
+  for (const { id } of overrides) {
+    const { text, value } = await client.delete(`/api/v1/overrides/${id}`, WithdrawnAnswer);
+    const { override } = value;
     print(
-      options.json === true
-        ? withdrawn.text
-        : `withdrawn ${nameOverride(override)} (${override.reason})`,
+      options.json === true ? text : `withdrawn ${nameOverride(override)} (${override.reason})`,
     );
   }
 }
@@ -136,7 +150,8 @@ function findMeant(overrides: readonly OverrideAnswer[], what: string): readonly
   return byId.length > 0
     ? byId
     : overrides.filter(
-        ({ tier, node }) => tier === what || node === what || tier.startsWith(`${what}/`),
+        ({ tier, node, host }) =>
+          [tier, node, host].includes(what) || tier?.startsWith(`${what}/`) === true,
       );
 }
 

@@ -54,9 +54,10 @@ function printService({ at, version, leader, startedAt, config }: StatusAnswer):
 }
 
 function printScaledTier(tier: ScaledTier, nowMs: number): void {
-  const { decision, minNodes, maxNodes, mode } = tier;
+  const { decision, minNodes, maxNodes, mode, standby } = tier;
   const notes = [
     `${minNodes}…${maxNodes} nodes`,
+    ...(standby.nodes === 0 ? [] : [`${standby.nodes} ${standby.state} on standby`]),
     ...(mode === 'full' ? [] : [`mode ${mode}`]),
     ...(tier.removed ? ['not in the config any more'] : []),
   ];
@@ -159,6 +160,7 @@ function printHosts({ hosts }: StatusAnswer): void {
     ...hosts.map((host) => {
       const notes = [
         host.reachable ? [] : [paint('bad', 'does not answer')],
+        host.overrides.map(({ id }) => `to be drained (${id})`),
         host.circuit === 'closed' ? [] : [paint('bad', `boots stopped (${host.circuit})`)],
         host.recentFailures === 0
           ? []

@@ -25,6 +25,9 @@ export function findTroubles(status: StatusAnswer): readonly Trouble[] {
     ...tiers.flatMap((tier) =>
       tier.scaling === 'automatic' ? findTierTroubles(tier, nowMs) : findFixedTroubles(tier),
     ),
+    ...status.hosts.flatMap(({ overrides }) =>
+      overrides.map((override) => warn(describeOverride(override, nowMs))),
+    ),
   ];
   return [
     ...troubles.filter(({ tone }) => tone === 'bad'),

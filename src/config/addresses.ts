@@ -64,6 +64,21 @@ export function isLoopback(range: AddressRange): boolean {
 }
 
 /**
+ * Every address of the network that an address is in.
+ *
+ * @throws RangeError when the text is not an address.
+ */
+export function networkOf(text: string, prefixLength: number): AddressRange {
+  const address = parseAddress(text);
+  if (address === undefined) {
+    throw new RangeError(`not an IPv4 address: ${text}`);
+  }
+  const length = 2 ** (32 - prefixLength);
+  const first = Math.floor(address / length) * length;
+  return { first, last: first + length - 1 };
+}
+
+/**
  * Reads a dotted IPv4 address.
  *
  * @returns Its 32 bits as a number, or `undefined`. Leading zeros are refused: some readers take `010` for 8.
@@ -79,6 +94,7 @@ export function parseAddress(text: string): number | undefined {
     : undefined;
 }
 
-function formatAddress(address: number): string {
+/** Writes an address as people do. */
+export function formatAddress(address: number): string {
   return [24, 16, 8, 0].map((bits) => Math.trunc(address / 2 ** bits) % 256).join('.');
 }

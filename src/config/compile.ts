@@ -3,7 +3,8 @@
 import type { Cluster, Tier } from '../scaler/cluster.ts';
 import type { ScalingPolicy, TierPolicy } from '../scaler/policy.ts';
 import { acceptedRange, listAddresses } from './addresses.ts';
-import type { BalancerConfig, Config, HostConfig, RoomConfig } from './config.ts';
+import type { BalancerConfig, Config, HostConfig, ImageConfig, RoomConfig } from './config.ts';
+import type { WrittenHost } from './host-schema.ts';
 import type { WrittenConfig } from './schema.ts';
 import type { WrittenTier } from './tier-schema.ts';
 import { parseAmountMiB, parseDurationMs } from './units.ts';
@@ -20,6 +21,9 @@ export function compile(written: WrittenConfig): Config {
     hosts: written.hosts.map(compileHost),
     balancers: written.balancers.map(compileBalancer),
     clusters: written.clusters.map((cluster) => compileCluster(cluster, written)),
+    network: written.network,
+    images: compileImages(written.images),
+    placement: written.placement,
     limits: {
       maxNodes: limits.maxNodes,
       concurrentBootsPerHost: limits.concurrentBootsPerHost,
@@ -48,18 +52,72 @@ export function compileRoom(written: WrittenRoom): RoomConfig {
   };
 }
 
-function compileHost(host: WrittenConfig['hosts'][number]): HostConfig {
-  return {
+function compileHost(host: WrittenHost): HostConfig {
+  const base = {
     name: host.name,
-    driver: host.driver,
-    capacity: compileRoom(host.capacity),
+    failureDomain: host.failureDomain ?? host.name,
     reserveMemoryMiB: parseAmountMiB(host.reserve.memory),
-    embedded: {
-      bootDelayMs: parseDurationMs(host.embedded.bootDelay),
-      serviceTimeMs: parseDurationMs(host.embedded.serviceTime),
-      slots: host.embedded.slots,
-    },
   };
+  if (host.driver === 'embedded') {
+    return {
+      ...base,
+      driver: 'embedded',
+      capacity: compileRoom(host.capacity),
+      embedded: {
+        bootDelayMs: parseDurationMs(host.embedded.bootDelay),
+        serviceTimeMs: parseDurationMs(host.embedded.serviceTime),
+        slots: host.embedded.slots,
+      },
+    };
+  }
+  const { user, keyFile, knownHostsFile } = host.ssh;
+  return {
+    ...base,
+    driver: 'xen',
+    ...splitHostAddress(host),
+    user,
+    keyFile,
+    knownHostsFile,
+    vcpusPerCpu: host.vcpusPerCpu,
+  };
+}
+
+/** A port in the address goes before `ssh.port`. */
+export function splitHostAddress({
+  address: written,
+  ssh,
+}: Pick<Extract<WrittenHost, { driver: 'xen' }>, 'address' | 'ssh'>): {
+  readonly address: string;
+  readonly port: number;
+} {
+  const [address = '', port] = written.split(':');
+  return { address, port: port === undefined ? ssh.port : Number(port) };
+}
+
+/** Images without disk or kernel are those of nodes that are not made by Rackfire, or not on Xen. */
+function compileImages(images: WrittenConfig['images']): readonly ImageConfig[] {
+  return Object.entries(images).flatMap(([name, { version, type, disk, kernel, ramdisk }]) =>
+    disk === undefined || kernel === undefined
+      ? []
+      : [
+          {
+            name,
+            version,
+            type,
+            disk: compileDisk(disk),
+            kernel,
+            ...(ramdisk === undefined ? {} : { ramdisk }),
+          },
+        ],
+  );
+}
+
+/** The schema lets exactly one of the two through. */
+function compileDisk({
+  file = '',
+  lvmThin,
+}: NonNullable<WrittenConfig['images'][string]['disk']>): ImageConfig['disk'] {
+  return lvmThin === undefined ? { file } : { thin: lvmThin };
 }
 
 function compileBalancer(balancer: WrittenConfig['balancers'][number]): BalancerConfig {
@@ -140,7 +198,7 @@ function compilePolicy(tier: WrittenScaledTier): TierPolicy {
         stabilizationWindow === 'auto' ? 'auto' : parseDurationMs(stabilizationWindow),
       policies: tier.scaleIn.policies.flatMap(compileScalingPolicy),
     },
-    standbyNodes: tier.standby.nodes,
+    standby: tier.standby,
     drainDeadlineMs: parseDurationMs(tier.drain.deadline),
     bootDeadlineMs: parseDurationMs(tier.boot.deadline),
   };

@@ -8,6 +8,11 @@ export interface Config {
   readonly hosts: readonly HostConfig[];
   readonly balancers: readonly BalancerConfig[];
   readonly clusters: readonly Cluster[];
+  /** Undefined where no host needs one. */
+  readonly network: NetworkConfig | undefined;
+  /** Those that a guest can boot from. */
+  readonly images: readonly ImageConfig[];
+  readonly placement: { readonly hostFailuresToTolerate: number };
   readonly limits: LimitsConfig;
   /** The lock that says which Rackfire of this machine acts. */
   readonly leadership: { readonly path: string };
@@ -30,13 +35,53 @@ export interface HttpConfig {
   readonly tokenFile: string | undefined;
 }
 
-/** A host whose nodes are local processes. */
-export interface HostConfig {
+export type HostConfig = EmbeddedHostConfig | XenHostConfig;
+
+interface HostBase {
   readonly name: string;
+  /** Hosts with the same one fail together. */
+  readonly failureDomain: string;
+  readonly reserveMemoryMiB: number;
+}
+
+/** A host whose nodes are local processes. */
+export interface EmbeddedHostConfig extends HostBase {
   readonly driver: 'embedded';
   readonly capacity: RoomConfig;
-  readonly reserveMemoryMiB: number;
   readonly embedded: EmbeddedConfig;
+}
+
+/** A host whose nodes are Xen guests, driven over SSH; what it has, it says itself. */
+export interface XenHostConfig extends HostBase {
+  readonly driver: 'xen';
+  /** IPv4 address or host name of the dom0. */
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  readonly keyFile: string;
+  readonly knownHostsFile: string;
+  /** vCPUs sold for each physical CPU; 1 is hard. */
+  readonly vcpusPerCpu: number;
+}
+
+/** What guests of Xen hosts are connected to. */
+export interface NetworkConfig {
+  readonly bridge: string;
+  /** `kernel`: a guest gets its address by its kernel's command line. */
+  readonly addressing: 'kernel' | 'dhcp';
+  readonly gateway: string;
+  readonly prefixLength: number;
+}
+
+/** What a guest boots from; paths and volumes are those of the dom0. */
+export interface ImageConfig {
+  readonly name: string;
+  readonly version: string;
+  readonly type: 'pv' | 'pvh';
+  /** The golden image: a file, or a thin volume `group/volume`. */
+  readonly disk: { readonly file: string } | { readonly thin: string };
+  readonly kernel: string;
+  readonly ramdisk?: string;
 }
 
 export interface RoomConfig {

@@ -1,21 +1,13 @@
 /** Rules between values: each value by itself is right, together they cannot be. */
 
 import { nodeName, tierKey } from '../scaler/cluster.ts';
-import { type AddressRange, acceptedRange, isLoopback, rangeLength } from './addresses.ts';
-import { compileRoom } from './compile.ts';
+import { rangeLength } from './addresses.ts';
+import { splitHostAddress } from './compile.ts';
+import { findHostContradictions } from './guest-contradictions.ts';
+import { type PlacedTier, placeTiers } from './placed-tiers.ts';
 import { type Finding, formatPath, type Path } from './problems.ts';
 import type { WrittenConfig } from './schema.ts';
 import { suggest } from './suggest.ts';
-import type { WrittenTier } from './tier-schema.ts';
-import { formatDuration, parseAmountMiB, parseDurationMs } from './units.ts';
-
-interface PlacedTier {
-  readonly cluster: string;
-  readonly name: string;
-  readonly tier: WrittenTier;
-  readonly range: AddressRange;
-  readonly path: Path;
-}
 
 /** A value and where it stands. */
 interface Use {
@@ -31,26 +23,9 @@ export function findContradictions(written: WrittenConfig): readonly Finding[] {
     ...findSharedSections(tiers),
     ...findCollidingNodeNames(tiers),
     ...findOverlappingRanges(tiers),
-    ...findOversizedReserves(written),
-    ...tiers.flatMap((placed) => [
-      ...checkReferences(placed, written),
-      ...checkCounts(placed),
-      ...checkLoopback(placed, written),
-      ...checkBootDeadline(placed, written),
-    ]),
+    ...findHostContradictions(written, tiers),
+    ...tiers.flatMap((placed) => [...checkReferences(placed, written), ...checkCounts(placed)]),
   ];
-}
-
-function placeTiers(written: WrittenConfig): readonly PlacedTier[] {
-  return written.clusters.flatMap((cluster, index) =>
-    Object.entries(cluster.tiers).map(([name, tier]) => ({
-      cluster: cluster.name,
-      name,
-      tier,
-      range: acceptedRange(tier.addresses),
-      path: ['clusters', index, 'tiers', name],
-    })),
-  );
 }
 
 function findRepeatedNames(written: WrittenConfig): readonly Finding[] {
@@ -59,6 +34,13 @@ function findRepeatedNames(written: WrittenConfig): readonly Finding[] {
     { value: leadership.path, path: ['leadership', 'path'] },
     { value: journal.path, path: ['journal', 'path'] },
   ];
+  const addresses = hosts.flatMap((host, index): Use[] => {
+    if (host.driver !== 'xen') {
+      return [];
+    }
+    const { address, port } = splitHostAddress(host);
+    return [{ value: `${address}:${port}`, path: ['hosts', index, 'address'] }];
+  });
   const sockets: Use[] = [];
   for (const [index, { socket, masterSocket, stateFile }] of balancers.entries()) {
     const path: Path = ['balancers', index];
@@ -72,6 +54,7 @@ function findRepeatedNames(written: WrittenConfig): readonly Finding[] {
     ...findRepeated('host name', namesOf('hosts', hosts)),
     ...findRepeated('balancer name', namesOf('balancers', balancers)),
     ...findRepeated('cluster name', namesOf('clusters', clusters)),
+    ...findRepeated('host address', addresses),
     ...findRepeated('socket', sockets),
     ...findRepeated('file', files),
   ];
@@ -147,44 +130,15 @@ function findOverlappingRanges(tiers: readonly PlacedTier[]): readonly Finding[]
   return findings;
 }
 
-function findOversizedReserves({ hosts }: WrittenConfig): readonly Finding[] {
-  return hosts.flatMap(({ reserve, capacity }, index): Finding[] =>
-    parseAmountMiB(reserve.memory) < parseAmountMiB(capacity.memory)
-      ? []
-      : [
-          {
-            path: ['hosts', index, 'reserve', 'memory'],
-            about: 'value',
-            message: `leaves nothing of the host's ${capacity.memory}`,
-          },
-        ],
-  );
-}
-
-/** The image and the size exist, and some host is large enough for one node. */
+/** The image and the size exist. */
 function checkReferences(
   { tier, path }: PlacedTier,
-  { images, sizes, hosts }: WrittenConfig,
+  { images, sizes }: WrittenConfig,
 ): readonly Finding[] {
-  const findings = [
+  return [
     ...checkKnown(tier.image, images, [...path, 'image']),
     ...checkKnown(tier.size, sizes, [...path, 'size']),
   ];
-  const size = Object.hasOwn(sizes, tier.size) ? sizes[tier.size] : undefined;
-  if (size === undefined) {
-    return findings;
-  }
-  const need = compileRoom(size);
-  const fits = hosts.some(({ capacity, reserve }) => {
-    const room = compileRoom(capacity);
-    return (
-      need.memoryMiB <= room.memoryMiB - parseAmountMiB(reserve.memory) &&
-      need.vcpus <= room.vcpus &&
-      need.diskMiB <= room.diskMiB
-    );
-  });
-  const message = `no host has room for one node of size \`${tier.size}\` (${size.memory}, ${size.vcpus} vcpus, ${size.disk})`;
-  return fits ? findings : [...findings, { path: [...path, 'size'], about: 'value', message }];
 }
 
 function checkKnown(word: string, table: object, path: Path): readonly Finding[] {
@@ -217,34 +171,4 @@ function checkCounts({ tier, range, path }: PlacedTier): readonly Finding[] {
     findings.push({ path: [...path, 'standby', 'nodes'], about: 'value', message });
   }
   return findings;
-}
-
-/** Local processes can only have addresses of the local machine. */
-function checkLoopback(
-  { tier, range, path }: PlacedTier,
-  { hosts }: WrittenConfig,
-): readonly Finding[] {
-  if (isLoopback(range) || hosts.some(({ driver }) => driver !== 'embedded')) {
-    return [];
-  }
-  const message = `embedded nodes need loopback addresses (127.0.0.0/8), got ${tier.addresses}`;
-  return [{ path: [...path, 'addresses'], about: 'value', message }];
-}
-
-/** A deadline that the boot cannot meet would fail every boot. */
-function checkBootDeadline(
-  { tier, path }: PlacedTier,
-  { hosts }: WrittenConfig,
-): readonly Finding[] {
-  if (tier.scaling === 'none') {
-    return [];
-  }
-  const deadlineMs = parseDurationMs(tier.boot.deadline);
-  return hosts.flatMap(({ name, embedded }): Finding[] => {
-    const delayMs = parseDurationMs(embedded.bootDelay);
-    const message = `must be longer than the boot delay of host \`${name}\` (${formatDuration(delayMs)}), got ${tier.boot.deadline}`;
-    return deadlineMs > delayMs
-      ? []
-      : [{ path: [...path, 'boot', 'deadline'], about: 'value', message }];
-  });
 }

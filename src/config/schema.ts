@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import { WrittenHost, WrittenImage, WrittenNetwork } from './host-schema.ts';
 import { WrittenTier } from './tier-schema.ts';
 import {
   absolutePath,
@@ -15,36 +16,11 @@ import {
   name,
   notBuiltYet,
   section,
-  text,
+  vcpus,
 } from './values.ts';
 
 /** The kernel's limit for the path of a socket, without the closing zero. @see unix(7), sun_path */
 const maxSocketPathLength = 107;
-
-const vcpus = count(1, 4_096).describe('Virtual CPUs; never oversold.');
-
-const host = section({
-  name: name().describe('Unique; stands in logs, metrics and commands.'),
-  driver: choice(['embedded'], ['xen']).describe('`embedded`: nodes are local processes.'),
-  address: notBuiltYet('address'),
-  failureDomain: notBuiltYet('failureDomain'),
-  ssh: notBuiltYet('ssh'),
-  capacity: section({
-    memory: amount('1MiB').describe('Memory for nodes.'),
-    vcpus,
-    disk: amount('1MiB').describe('Disk for nodes.'),
-  }).describe('What the host has for nodes, before `reserve`.'),
-  reserve: section({
-    memory: amount('0MiB').default('0MiB').describe('Memory that nodes never get.'),
-  }).prefault({}),
-  embedded: section({
-    bootDelay: duration('0s').default('5s').describe('From the order until the node serves.'),
-    serviceTime: duration('0s').default('100ms').describe('Time to answer one request.'),
-    slots: count(1, 10_000).default(10).describe('Requests that a node works on at once.'),
-  })
-    .prefault({})
-    .describe('How an embedded node behaves.'),
-});
 
 const balancer = section({
   name: name().describe('Unique; stands in logs, metrics and commands.'),
@@ -63,18 +39,8 @@ const balancer = section({
 
 const size = section({
   memory: amount('1MiB').describe('Memory of one node.'),
-  vcpus,
+  vcpus: vcpus(),
   disk: amount('1MiB').describe('Disk of one node.'),
-});
-
-const image = section({
-  version: text(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-    'text of at most 64 letters, digits and . _ - (in quotes when it looks like a number)',
-  ).describe('Part of each node\'s marks. Quote it: "8".'),
-  disk: notBuiltYet('disk'),
-  kernel: notBuiltYet('kernel'),
-  ramdisk: notBuiltYet('ramdisk'),
 });
 
 const cluster = section({
@@ -98,6 +64,14 @@ const limits = section({
   })
     .prefault({})
     .describe('Stops booting where boots keep failing.'),
+});
+
+const placement = section({
+  hostFailuresToTolerate: count(0, 1)
+    .default(1)
+    .describe(
+      'So many hosts may fail and the `nodes.min` of every tier still fit; at most one less than there are.',
+    ),
 });
 
 const leadership = section({
@@ -124,13 +98,15 @@ export const WrittenConfig = section({
   installation: name().describe(
     'Namespace of every node. Two installations never see each other; never change it.',
   ),
-  hosts: z.array(host).min(1).max(100).describe('Machines that nodes run on.'),
+  hosts: z.array(WrittenHost).min(1).max(100).describe('Machines that nodes run on.'),
   balancers: z.array(balancer).min(1).max(20).describe('HAProxies that send them traffic.'),
-  network: notBuiltYet('network'),
+  network: WrittenNetwork.optional().describe(
+    'What guests are connected to. Needed where the hosts are Xen hosts.',
+  ),
   sizes: z.record(name(), size).describe('What nodes take from their hosts, by name.'),
-  images: z.record(name(), image).describe('What nodes boot from, by name.'),
+  images: z.record(name(), WrittenImage).describe('What nodes boot from, by name.'),
   clusters: z.array(cluster).min(1).max(100).describe('The sites.'),
-  placement: notBuiltYet('placement'),
+  placement: placement.prefault({}).describe('Where nodes may be.'),
   limits: limits.prefault({}).describe('Safety limits of the whole installation.'),
   leadership: leadership.prefault({}).describe('Which one of several Rackfires acts.'),
   journal: journal.prefault({}).describe('What is remembered; losing it is harmless.'),

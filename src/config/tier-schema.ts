@@ -100,9 +100,11 @@ const frontend = section({
 });
 
 const standby = section({
-  state: choice(['paused'], ['saved', 'stopped'])
+  state: choice(['paused', 'saved'], ['stopped'])
     .default('paused')
-    .describe('`paused` nodes keep their memory and serve within a second.'),
+    .describe(
+      '`paused`: they keep their memory and serve within a second. `saved`: only disk, and some seconds.',
+    ),
   nodes: count(0, 4_096)
     .default(0)
     .describe('How many are kept beside those in service, within `nodes.max`.'),

@@ -88,6 +88,54 @@ export function absolutePath(maxLength: number) {
   );
 }
 
+/**
+ * A path on a dom0. It becomes part of a request there, which knows no other.
+ *
+ * @see docs/xen.md, Requests
+ */
+export function domZeroPath() {
+  return absolutePath(200).refine((path) => !/\.\.|\/\.(?:\/|$)/.test(path), {
+    error: ({ input }) => `must be a path without \`..\` and \`/./\`, got ${show(input)}`,
+  });
+}
+
+/** A volume as LVM names it, `group/volume`. Those of nodes begin with `rackfire-`. @see lvm(8), VALID NAMES */
+export function lvmVolume() {
+  return text(
+    /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_+.-]{0,63}\/(?!rackfire-)[A-Za-z0-9][A-Za-z0-9_+.-]{0,63}$/,
+    'a volume such as vg0/drupal-web, that is not the disk of a node (rackfire-…)',
+  );
+}
+
+/** An IPv4 address, or a host name, with a port where one is said. */
+export function hostAddress() {
+  const noun = 'an IPv4 address or a host name, such as 10.0.0.11 or xen-a.example.org:22';
+  return text(
+    /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[1-9][0-9]{0,4})?$/,
+    noun,
+  ).refine(
+    (value) => {
+      const [host = '', port = '22'] = value.split(':');
+      const isName = !/^[0-9.]+$/.test(host) && !/\.\.|\.-|-\./.test(host);
+      return Number(port) <= 65_535 && (isName || parseAddress(host) !== undefined);
+    },
+    { error: ({ input }) => expected(noun, input) },
+  );
+}
+
+/** One IPv4 address. */
+export function ipv4() {
+  const noun = 'an IPv4 address such as 10.0.1.1';
+  return text(/^[0-9.]{7,15}$/, noun).refine((value) => parseAddress(value) !== undefined, {
+    error: ({ input }) => expected(noun, input),
+  });
+}
+
+/** CPUs of a node, or of an embedded host. */
+export function vcpus() {
+  return count(1, 4_096).describe('Virtual CPUs; never oversold.');
+}
+
 /** A whole number with bounds, both possible. */
 export function count(atLeast: number, atMost: number) {
   return z.int().min(atLeast).max(atMost);

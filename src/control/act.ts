@@ -73,15 +73,23 @@ export async function carryOut(
       await hypervisorOf(actuators, action.host).wake(domainRef(action, actuators), signal);
       return setServer('drain');
     case 'pause':
+    case 'save': {
       await setServer('maint', 'quiet');
       mayGoOn();
-      return hypervisorOf(actuators, action.host).pause(domainRef(action, actuators), signal);
+      const hypervisor = hypervisorOf(actuators, action.host);
+      return hypervisor[action.kind](domainRef(action, actuators), signal);
+    }
     case 'destroy': {
       // Sessions are counted once more, right before: demand may have returned since the plan was made.
       // A failed boot, which never had any, stays in DRAIN until it is gone: in maintenance it would pass for
       // a newborn node, and be waited for, if its destruction failed.
       const hasFailed = action.reason === 'boot-failed';
-      await setServer(hasFailed ? 'drain' : 'maint', action.force ? 'none' : 'quiet');
+      if (action.reason === 'residue') {
+        // Nothing runs there that could serve anybody.
+        await setServer('maint').catch(ignoreUnreachable);
+      } else {
+        await setServer(hasFailed ? 'drain' : 'maint', action.force ? 'none' : 'quiet');
+      }
       mayGoOn();
       await hypervisorOf(actuators, action.host).destroy(domainRef(action, actuators), signal);
       return hasFailed ? setServer('maint') : undefined;

@@ -2,11 +2,12 @@ import type { Action, BootAction } from '../scaler/action.ts';
 import { nodeName, type ScaledTier } from '../scaler/cluster.ts';
 import type { AdminState } from '../scaler/observation.ts';
 import { type Actuators, carryOut } from './act.ts';
-import type { BootLedger } from './boots.ts';
+import type { BootLedger, ComingAction } from './boots.ts';
 import { within } from './deadline.ts';
 import { ConflictError, OutcomeUnknownError, PreconditionError, RefusedError } from './errors.ts';
 import type { Recorder } from './events.ts';
 import type { Flight, InFlight } from './in-flight.ts';
+import type { Start } from './learned-times.ts';
 
 export interface ActionRunnerOptions extends Omit<Actuators, 'hypervisors' | 'balancers'> {
   /** Those of the config in force when an action starts. */
@@ -14,13 +15,15 @@ export interface ActionRunnerOptions extends Omit<Actuators, 'hypervisors' | 'ba
   readonly recorder: Recorder;
   readonly inFlight: InFlight;
   readonly boots: BootLedger;
+  /** How a node comes that is ordered now. */
+  readonly startOf: (tier: ScaledTier, action: ComingAction) => Start;
   /** A server has been set on every balancer. */
   readonly onServerSet: (backend: string, server: string, to: AdminState) => void;
   /** An action has been done: what its sources said before is old. */
   readonly onSuccess: (action: Action) => void;
 }
 
-/** An action that takes longer is given up here; what became of it, the next snapshots say. */
+/** An action on servers alone that takes longer is given up here; a host says how long its own may take. */
 export const ACTION_DEADLINE_MS = 60_000;
 
 /** A failed action is repeated after this time, if the next tick still wants it. */
@@ -49,15 +52,18 @@ export class ActionRunner {
     const { clock, recorder, boots, inFlight } = this.#options;
     const startedAtMs = clock.steadyMs();
     const bornMs = clock.wallMs();
-    if (action.kind === 'boot') {
-      boots.ordered(tier, action, bornMs, startedAtMs);
+    if (action.kind === 'boot' || action.kind === 'wake') {
+      const tenant = action.kind === 'boot' ? bornMs : action.bornMs;
+      boots.ordered(tier, action, this.#options.startOf(tier, action), tenant, startedAtMs);
     } else if (action.kind === 'destroy') {
       boots.cancelled(tier, action.node);
     }
     recorder.record({ type: 'action-started', tier, action });
     let failure: unknown;
     try {
-      await within({ clock, ms: ACTION_DEADLINE_MS, late: givenUp }, actionSignal, (signal) =>
+      const ms = this.#deadlineMs(action);
+      const late = (): Error => new OutcomeUnknownError(`not done within ${ms} ms, given up`);
+      await within({ clock, ms, late }, actionSignal, (signal) =>
         carryOut(tier, action, bornMs, { ...this.#options, ...this.#options.ports() }, signal),
       );
       this.#noteServerState(tier, action);
@@ -65,6 +71,10 @@ export class ActionRunner {
       failure = error;
       if (action.kind === 'boot') {
         this.#noteFailedBoot(tier, action, error);
+      } else if (error instanceof RefusedError && action.kind === 'wake') {
+        boots.wakeRefused(tier, action.node, action.bornMs);
+      } else if (error instanceof RefusedError && action.kind === 'save') {
+        boots.saveRefused(tier, action.node, action.bornMs, clock.steadyMs());
       }
     }
     const endedAtMs = clock.steadyMs();
@@ -75,6 +85,12 @@ export class ActionRunner {
     if (failure === undefined) {
       this.#options.onSuccess(action);
     }
+  }
+
+  /** What became of an action that takes longer, the next snapshots say. */
+  #deadlineMs(action: Action): number {
+    const host = 'host' in action ? this.#options.ports().hypervisors.get(action.host) : undefined;
+    return host?.pace.actWithinMs ?? ACTION_DEADLINE_MS;
   }
 
   /** Of a boot whose outcome is unknown, the next snapshots say what became of it. */
@@ -106,10 +122,6 @@ export class ActionRunner {
   }
 }
 
-function givenUp(): Error {
-  return new OutcomeUnknownError(`not done within ${ACTION_DEADLINE_MS} ms, given up`);
-}
-
 const SERVER_STATE_AFTER = {
   admit: 'ready',
   warm: 'drain',
@@ -117,6 +129,7 @@ const SERVER_STATE_AFTER = {
   boot: 'drain',
   drain: 'drain',
   pause: 'maint',
+  save: 'maint',
   park: 'maint',
   destroy: 'maint',
 } as const;

@@ -8,19 +8,25 @@ import {
 } from '../scaler/breaker.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Node } from '../scaler/node-phase.ts';
-import type { Circuit } from '../scaler/observation.ts';
-import type { BootAction } from '../scaler/action.ts';
+import type { Circuit, StartKind, StartTime } from '../scaler/observation.ts';
+import type { Action } from '../scaler/action.ts';
+import { LearnedTimes, type Start } from './learned-times.ts';
 
-/** How a boot ended, for the record. */
+/** A node that is ordered to come: booted, or woken. */
+export type ComingAction = Extract<Action, { readonly kind: 'boot' | 'wake' }>;
+
+/** How a boot, or a wake, ended, for the record. */
 export interface BootResult {
   readonly node: string;
   readonly host: string;
   readonly result: 'served' | 'failed';
+  readonly start: StartKind;
   readonly durationMs: number;
 }
 
 interface PendingBoot {
-  readonly action: BootAction;
+  readonly action: ComingAction;
+  readonly of: Start;
   readonly bornMs: number;
   readonly orderedAtMs: number;
 }
@@ -31,14 +37,18 @@ interface TierBoots {
   readonly resting: Map<number, number>;
   /** Births that were found failed, by name: each counts once, however long its destruction takes. */
   readonly failedBirths: Map<string, number>;
-  /** Latest times from order to the first passed check. */
-  readonly timesMs: number[];
+  /** Births that their host could not wake, by name. */
+  readonly brokenBirths: Map<string, number>;
+  /** Births that their host could not save, by name, and until when it is not asked again. */
+  readonly unsavedBirths: Map<string, { readonly bornMs: number; readonly untilMs: number }>;
+  readonly times: LearnedTimes;
 }
 
 /** A number whose boot failed is left alone for a while, so that a broken address does not fail each boot. */
 const REST_MS = 60_000;
 
-const REMEMBERED_TIMES = 20;
+/** A host that could not save a node is asked again after this time: its disk may have been full. */
+const SAVE_AGAIN_MS = 300_000;
 
 /**
  * Remembers the boots of this process: which are awaited, which failed, how long they take. Losing it on a
@@ -58,8 +68,27 @@ export class BootLedger {
     this.#policy = policy;
   }
 
-  ordered(tier: ScaledTier, action: BootAction, bornMs: number, atMs: number): void {
-    this.#tier(tier).pending.set(action.node, { action, bornMs, orderedAtMs: atMs });
+  ordered(tier: ScaledTier, action: ComingAction, of: Start, bornMs: number, atMs: number): void {
+    this.#tier(tier).pending.set(action.node, { action, of, bornMs, orderedAtMs: atMs });
+  }
+
+  /** This tenant will not wake any more: it is shown as such, and found failed by the next tick. */
+  wakeRefused(tier: ScaledTier, node: string, bornMs: number): void {
+    this.#tier(tier).brokenBirths.set(node, bornMs);
+  }
+
+  isBroken(tier: ScaledTier, node: string, bornMs: number): boolean {
+    return this.#tier(tier).brokenBirths.get(node) === bornMs;
+  }
+
+  /** This tenant stands by awake for a while. */
+  saveRefused(tier: ScaledTier, node: string, bornMs: number, atMs: number): void {
+    this.#tier(tier).unsavedBirths.set(node, { bornMs, untilMs: atMs + SAVE_AGAIN_MS });
+  }
+
+  isSaveRefused(tier: ScaledTier, node: string, bornMs: number, atMs: number): boolean {
+    const refused = this.#tier(tier).unsavedBirths.get(node);
+    return refused?.bornMs === bornMs && refused.untilMs > atMs;
   }
 
   /** A boot that was refused. */
@@ -75,6 +104,7 @@ export class BootLedger {
       node,
       host,
       result: 'failed',
+      start: pending?.of.start ?? 'cold',
       durationMs: pending === undefined ? 0 : atMs - pending.orderedAtMs,
     };
   }
@@ -113,7 +143,7 @@ export class BootLedger {
     for (const [name, pending] of boots.pending) {
       const node = byName.get(name);
       const { host, number } = pending.action;
-      if (node === undefined || (node.phase === 'absent' && node.operation === undefined)) {
+      if (node === undefined || (isNothing(node) && node.operation === undefined)) {
         results.push(this.failed(tier, name, number, host, atMs));
       } else if (node.bornMs === pending.bornMs && hasPassed(node)) {
         results.push(this.#served(tier, pending, atMs));
@@ -144,15 +174,14 @@ export class BootLedger {
     return [...resting.keys()];
   }
 
-  /** What boots took before a restart. @param key - `cluster/tier`. */
-  restoreTime(key: string, bootTimeMs: number): void {
-    this.#tierOf(key).timesMs.push(bootTimeMs);
+  /** What each way of coming took before a restart. @param key - `cluster/tier`. */
+  restoreTimes(key: string, coldMs: number | undefined, starts: readonly StartTime[]): void {
+    this.#tierOf(key).times.restore(coldMs, starts);
   }
 
-  /** The 80th percentile of the latest times from order to first passed check. */
-  bootTimeMs(tier: ScaledTier): number | undefined {
-    const sorted = this.#tier(tier).timesMs.toSorted((one, other) => one - other);
-    return sorted[Math.ceil(sorted.length * 0.8) - 1];
+  /** What each way of coming took lately. */
+  timesOf(tier: ScaledTier): LearnedTimes {
+    return this.#tier(tier).times;
   }
 
   #served(tier: ScaledTier, pending: PendingBoot, atMs: number): BootResult {
@@ -160,11 +189,13 @@ export class BootLedger {
     const { node, host } = pending.action;
     const durationMs = atMs - pending.orderedAtMs;
     boots.pending.delete(node);
-    boots.timesMs.push(durationMs);
-    boots.timesMs.splice(0, boots.timesMs.length - REMEMBERED_TIMES);
-    this.#breakers.delete(breakerOfTier(tier));
-    this.#breakers.delete(breakerOfHost(host));
-    return { node, host, result: 'served', durationMs };
+    boots.times.learn(pending.of, durationMs);
+    // That a node woke says nothing of boots.
+    if (pending.action.kind === 'boot') {
+      this.#breakers.delete(breakerOfTier(tier));
+      this.#breakers.delete(breakerOfHost(host));
+    }
+    return { node, host, result: 'served', start: pending.of.start, durationMs };
   }
 
   #breaker(key: string): BreakerState {
@@ -178,11 +209,23 @@ export class BootLedger {
   #tierOf(key: string): TierBoots {
     let boots = this.#tiers.get(key);
     if (boots === undefined) {
-      boots = { pending: new Map(), resting: new Map(), failedBirths: new Map(), timesMs: [] };
+      boots = {
+        pending: new Map(),
+        resting: new Map(),
+        failedBirths: new Map(),
+        brokenBirths: new Map(),
+        unsavedBirths: new Map(),
+        times: new LearnedTimes(),
+      };
       this.#tiers.set(key, boots);
     }
     return boots;
   }
+}
+
+/** What was awaited is not there, or only what is left of it. */
+function isNothing({ phase }: Node): boolean {
+  return phase === 'absent' || phase === 'residue';
 }
 
 function hasPassed(node: Node): boolean {

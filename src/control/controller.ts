@@ -3,19 +3,19 @@ import type { BreakerPolicy } from '../scaler/breaker.ts';
 import { type Cluster, type Mode, type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
-import type { Term } from '../scaler/observation.ts';
+import type { Observation, Term } from '../scaler/observation.ts';
 import { type TierTick, tickTier } from '../scaler/tick.ts';
 import type { Actuators } from './act.ts';
 import { ActionRunner } from './action-runner.ts';
 import { BootLedger } from './boots.ts';
 import { OutcomeUnknownError } from './errors.ts';
-import type { Recorder, SourceKind, TierTicked } from './events.ts';
+import type { Recorder, TierTicked } from './events.ts';
 import { InFlight } from './in-flight.ts';
 import type { OverrideBook } from './override-book.ts';
 import type { BalancerSnapshot, LoadBalancer } from './ports.ts';
 import { Reassertion } from './reassertion.ts';
 import type { Snapshot } from './source.ts';
-import { type SourceFailure, Sources } from './sources.ts';
+import { BALANCER_PACE, type SourceFailure, Sources } from './sources.ts';
 import { WallWatch } from './wall-watch.ts';
 import { type StrangerWatch, World } from './world.ts';
 
@@ -27,6 +27,13 @@ export interface Setup extends Pick<Actuators, 'hypervisors' | 'balancers'> {
     readonly concurrentBootsPerHost: number;
     readonly breaker: BreakerPolicy;
   };
+  /** Left out: no loss is provided for, and each host fails alone. */
+  readonly placement?: {
+    /** The base nodes still fit after so many hosts were lost: 0 or 1. */
+    readonly hostFailuresToTolerate: number;
+    /** What fails together, by host; a host that is left out fails alone. */
+    readonly failureDomains: ReadonlyMap<string, string>;
+  };
 }
 
 export interface ControllerOptions extends Omit<Actuators, 'hypervisors' | 'balancers'> {
@@ -35,10 +42,8 @@ export interface ControllerOptions extends Omit<Actuators, 'hypervisors' | 'bala
   readonly recorder: Recorder;
 }
 
-/** A balancer is asked each second, a host every few, and both at this pace while something changes there. */
-const BALANCER_INTERVAL_MS = 1_000;
-const HOST_INTERVAL_MS = 2_000;
-const BUSY_INTERVAL_MS = 250;
+/** There is a tick at least so often. */
+const TICK_INTERVAL_MS = BALANCER_PACE.intervalMs;
 
 /** On shutdown, actions that have begun may end. */
 const SHUTDOWN_GRACE_MS = 10_000;
@@ -85,6 +90,7 @@ export class Controller {
       ports: () => this.#setup,
       inFlight: this.#inFlight,
       boots: this.#boots,
+      startOf: (tier, action) => this.#world.startOf(tier, action),
       onServerSet: (backend, server, to) => {
         for (const reassertion of this.#reassertions.values()) {
           reassertion.note(backend, server, to);
@@ -94,7 +100,7 @@ export class Controller {
     });
     this.#sources = new Sources({
       ...options,
-      intervalMs: (kind) => this.#intervalMs(kind),
+      isBusy: () => this.#busy,
       onHost: (port, snapshot) => this.#world.seeHost(port.host, snapshot),
       onBalancer: (port, snapshot) => this.#seeBalancer(port, snapshot),
     });
@@ -124,11 +130,16 @@ export class Controller {
   }
 
   /**
-   * What was known before a restart: scaling policies look back on it, and the boot time is not learned anew.
+   * What was known before a restart: scaling policies look back on it, and how long nodes take to come is
+   * not learned anew.
    * The count and the windows are not taken over: the world says what is there, and scale-in waits for a full
    * window of known signals, because nobody watched meanwhile.
    */
-  restore(tier: string, memory: TierMemory, bootTimeMs: number | undefined): void {
+  restore(
+    tier: string,
+    memory: TierMemory,
+    { bootTimeMs, startTimes = [] }: Pick<Observation, 'bootTimeMs' | 'startTimes'>,
+  ): void {
     const nowMs = this.#options.clock.steadyMs();
     // A clock that was set back must not keep a change in the future.
     const changes = memory.changes.map((change) => ({
@@ -136,15 +147,13 @@ export class Controller {
       atMs: Math.min(change.atMs, nowMs),
     }));
     this.#memories.set(tier, { ...EMPTY_MEMORY, changes });
-    if (bootTimeMs !== undefined) {
-      this.#boots.restoreTime(tier, bootTimeMs);
-    }
+    this.#boots.restoreTimes(tier, bootTimeMs, startTimes);
   }
 
   /** Sources for the ports of the setup, and a world that has seen their latest answers. */
   #install(): World {
     const { clock, uuidOf, overrides } = this.#options;
-    const { clusters, hypervisors, balancers, limits } = this.#setup;
+    const { clusters, hypervisors, balancers, limits, placement } = this.#setup;
     this.#sources.replace([...hypervisors.values()], balancers);
     const tiers = clusters.flatMap(scaledTiers);
     for (const balancer of this.#reassertions.keys()) {
@@ -163,7 +172,12 @@ export class Controller {
     }
     const world = new World({
       clusters,
-      hosts: [...hypervisors.keys()],
+      hosts: [...hypervisors.values()].map(({ host, pace }) => ({
+        name: host,
+        staleAfterMs: pace.staleAfterMs,
+        failureDomain: placement?.failureDomains.get(host) ?? host,
+      })),
+      hostFailuresToTolerate: placement?.hostFailuresToTolerate ?? 0,
       balancers: balancers.map((balancer) => balancer.name),
       maxNodes: limits.maxNodes,
       concurrentBootsPerHost: limits.concurrentBootsPerHost,
@@ -220,7 +234,7 @@ export class Controller {
    */
   async dryRun(signal: AbortSignal): Promise<void> {
     await this.#sources.askAll(signal);
-    await this.#options.clock.sleep(BALANCER_INTERVAL_MS, signal);
+    await this.#options.clock.sleep(TICK_INTERVAL_MS, signal);
     await this.#sources.askAll(signal);
     this.#tickAll();
   }
@@ -258,13 +272,6 @@ export class Controller {
     return this.#sources.areAllHeard && this.#sources.balancerAnswers().length > 0;
   }
 
-  #intervalMs(kind: SourceKind): number {
-    if (this.#busy) {
-      return BUSY_INTERVAL_MS;
-    }
-    return kind === 'host' ? HOST_INTERVAL_MS : BALANCER_INTERVAL_MS;
-  }
-
   async #seeBalancer(port: LoadBalancer, snapshot: Snapshot<BalancerSnapshot>): Promise<void> {
     const { name } = port;
     const signal = this.#actionSignal;
@@ -284,8 +291,8 @@ export class Controller {
   /** A tick at least each second, also while no balancer answers: what hosts say still counts. */
   async #tickWithoutBalancers(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#options.clock.sleep(BALANCER_INTERVAL_MS, signal).catch(() => undefined);
-      if (!signal.aborted && this.tickAgeMs >= BALANCER_INTERVAL_MS) {
+      await this.#options.clock.sleep(TICK_INTERVAL_MS, signal).catch(() => undefined);
+      if (!signal.aborted && this.tickAgeMs >= TICK_INTERVAL_MS) {
         this.#tickAll();
       }
     }

@@ -3,9 +3,9 @@
 import type { FixedTier, Mode, ScaledTier } from '../scaler/cluster.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { TierMemory } from '../scaler/decide.ts';
-import type { Observation } from '../scaler/observation.ts';
+import type { Observation, StartKind } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
-import type { NodeWord, TierWord } from '../scaler/override.ts';
+import type { HostWord, NodeWord, TierWord } from '../scaler/override.ts';
 import type { TierTick } from '../scaler/tick.ts';
 
 export type SourceKind = 'host' | 'balancer';
@@ -44,6 +44,7 @@ export type ControlEvent =
       readonly node: string;
       readonly host: string;
       readonly result: 'served' | 'failed';
+      readonly start: StartKind;
       readonly durationMs: number;
     }
   | {
@@ -99,9 +100,9 @@ export interface EventRecord {
 export interface GivenOverride {
   /** `o1`, `o2`, … */
   readonly id: string;
-  /** `cluster/tier`. */
-  readonly tier: string;
-  readonly word: TierWord | NodeWord;
+  /** `cluster/tier`; undefined when it is said of a host, and so of all tiers there. */
+  readonly tier: string | undefined;
+  readonly word: TierWord | NodeWord | HostWord;
   readonly reason: string;
   readonly givenAtMs: number;
   readonly expiresAtMs: number;

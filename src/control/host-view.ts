@@ -6,29 +6,42 @@ import type { InFlight } from './in-flight.ts';
 import type { HostSnapshot } from './ports.ts';
 import { type Snapshot, stampOf } from './source.ts';
 
-/** A host that has not answered for so long is not known any more. */
-export const HOST_STALE_AFTER_MS = 10_000;
-
-export interface HostView {
+/** What the config and the port say of a host. */
+export interface HostTraits {
   readonly name: string;
+  /** A host that has not answered for so long is not known any more. */
+  readonly staleAfterMs: number;
+  /** Hosts of one failure domain may be lost together. */
+  readonly failureDomain: string;
+}
+
+export interface HostView extends HostTraits {
   snapshot: Snapshot<HostSnapshot> | undefined;
   /** Of its domains. */
   names: ReadonlySet<string>;
+  /** Of those whose memory lies in a file. */
+  savedNames: ReadonlySet<string>;
   bookedMemoryMiB: number;
   bookedVcpus: number;
   bookedDiskMiB: number;
 }
 
 /** A host that has not answered yet. */
-export function createHostView(name: string): HostView {
+export function createHostView(traits: HostTraits): HostView {
   return {
-    name,
+    ...traits,
     snapshot: undefined,
     names: new Set(),
+    savedNames: new Set(),
     bookedMemoryMiB: 0,
     bookedVcpus: 0,
     bookedDiskMiB: 0,
   };
+}
+
+/** What it said last is still true, as far as anybody knows. */
+export function isFresh(host: HostView, atMs: number): boolean {
+  return atMs - stampOf(host.snapshot) <= host.staleAfterMs;
 }
 
 /** Takes a new answer in. */
@@ -36,12 +49,15 @@ export function updateHostView(view: HostView, snapshot: Snapshot<HostSnapshot>)
   const { domains } = snapshot.value;
   view.snapshot = snapshot;
   view.names = new Set(domains.map((report) => report.name));
+  view.savedNames = new Set(
+    domains.filter(({ state }) => state === 'saved').map(({ name }) => name),
+  );
   view.bookedMemoryMiB = sum(domains, (report) => report.memoryMiB);
   view.bookedVcpus = sum(domains, (report) => report.vcpus);
   view.bookedDiskMiB = sum(domains, (report) => report.diskMiB);
 }
 
-/** Room = what the host has − what its domains hold − boots ordered there that it does not show yet. */
+/** Room = what the host has − what its domains hold − boots and wakes ordered there that it does not show yet. */
 export function sightHost(
   host: HostView,
   { boots, inFlight }: { readonly boots: BootLedger; readonly inFlight: InFlight },
@@ -50,7 +66,7 @@ export function sightHost(
   const value = host.snapshot?.value;
   const sighting = {
     name: host.name,
-    reachable: atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS,
+    reachable: isFresh(host, atMs),
     everAnswered: value !== undefined,
     freeMemoryMiB: (value?.memoryMiB ?? 0) - host.bookedMemoryMiB,
     freeVcpus: (value?.vcpus ?? 0) - host.bookedVcpus,
@@ -58,6 +74,7 @@ export function sightHost(
     bootsInFlight: 0,
     circuit: boots.circuitOfHost(host.name, atMs),
     recentFailures: boots.recentFailuresOfHost(host.name, atMs),
+    ...(host.failureDomain === host.name ? {} : { failureDomain: host.failureDomain }),
   };
   for (const { action, tier } of inFlight.all()) {
     if (action.kind === 'boot' && action.host === host.name) {
@@ -66,6 +83,11 @@ export function sightHost(
         sighting.freeMemoryMiB -= tier.size.memoryMiB;
         sighting.freeVcpus -= tier.size.vcpus;
         sighting.freeDiskMiB -= tier.size.diskMiB;
+      }
+    } else if (action.kind === 'wake' && action.host === host.name) {
+      if (host.savedNames.has(action.node)) {
+        sighting.freeMemoryMiB -= tier.size.memoryMiB;
+        sighting.freeVcpus -= tier.size.vcpus;
       }
     }
   }

@@ -1,6 +1,6 @@
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Node } from '../scaler/node-phase.ts';
-import type { NodeWord, Override, TierWord } from '../scaler/override.ts';
+import type { HostWord, NodeWord, Override, TierWord } from '../scaler/override.ts';
 import type { Clock } from './clock.ts';
 import type { GivenOverride, OverrideEnd, Recorder } from './events.ts';
 
@@ -34,10 +34,10 @@ export class OverrideBook {
     }
   }
 
-  /** From now on it holds, for `durationMs`. */
+  /** From now on it holds, for `durationMs`. @param tier - `cluster/tier`; undefined for a word about a host. */
   give(
-    tier: string,
-    word: TierWord | NodeWord,
+    tier: string | undefined,
+    word: TierWord | NodeWord | HostWord,
     said: { readonly reason: string; readonly durationMs: number },
   ): GivenOverride {
     this.#lastNumber += 1;
@@ -72,7 +72,7 @@ export class OverrideBook {
     return [...this.#entries.values()].map(({ given }) => given);
   }
 
-  /** As the core takes them. */
+  /** As the core takes them: what is said of the tier, and of hosts, which touches every tier. */
   ofTier(tier: ScaledTier): readonly Override[] {
     if (this.#entries.size === 0) {
       return [];
@@ -80,7 +80,7 @@ export class OverrideBook {
     this.#endExpired();
     const key = tierKey(tier);
     return [...this.#entries.values()]
-      .filter(({ given }) => given.tier === key)
+      .filter(({ given }) => given.tier === undefined || given.tier === key)
       .map(({ override }) => override);
   }
 

@@ -21,6 +21,7 @@ export interface DomainReport {
   /** Wall clock of the birth, from the domain's own marks; 0 when it carries none. */
   readonly bornMs: number;
   readonly imageVersion: string;
+  /** What it takes from its host now: a saved one takes no memory and no vCPUs, and its file counts as disk. */
   readonly memoryMiB: number;
   readonly vcpus: number;
   readonly diskMiB: number;
@@ -107,6 +108,8 @@ export interface Hypervisor {
   wake(ref: DomainRef, signal: AbortSignal): Promise<void>;
   /** Shuts a domain down, by force at the deadline, and removes what was made for it. Absent is a success. */
   destroy(ref: DomainRef, signal: AbortSignal): Promise<void>;
+  /** Ends what it holds open to the host; what runs there runs on. Nothing is asked of it any more. */
+  close?(): void;
 }
 
 /** One declared server. */

@@ -20,14 +20,13 @@ interface SourceOptions<T> {
   readonly ask: (signal: AbortSignal) => Promise<T>;
   /** How long to wait after an answer; asked each time. */
   readonly intervalMs: () => number;
+  /** A question that takes longer has failed this once. */
+  readonly answerWithinMs: number;
   /** What one of the same name has answered before. */
   readonly before?: Snapshot<T> | undefined;
   readonly clock: Clock;
   readonly recorder: Recorder;
 }
-
-/** A source that does not answer within this time has failed this once. */
-const ASK_DEADLINE_MS = 5_000;
 
 /** Asks one source at its own pace and keeps its latest answer. A slow source delays nobody else. */
 export class Source<T> {
@@ -66,12 +65,12 @@ export class Source<T> {
 
   /** Asks once. @returns The answer, or `undefined` when it failed, which has been recorded. */
   async ask(signal: AbortSignal): Promise<Snapshot<T> | undefined> {
-    const { kind, name, clock, recorder } = this.#options;
+    const { kind, name, answerWithinMs, clock, recorder } = this.#options;
     const askedAtMs = clock.steadyMs();
     const late = (): Error =>
-      new UnreachableError(`${name} did not answer within ${ASK_DEADLINE_MS} ms`);
+      new UnreachableError(`${name} did not answer within ${answerWithinMs} ms`);
     try {
-      const deadline = { clock, ms: ASK_DEADLINE_MS, late };
+      const deadline = { clock, ms: answerWithinMs, late };
       this.#latest = { askedAtMs, value: await within(deadline, signal, this.#options.ask) };
     } catch (error) {
       this.#lastFailure = error instanceof Error ? error.message : String(error);

@@ -1,13 +1,19 @@
 import type { Clock } from './clock.ts';
 import type { Recorder, SourceKind } from './events.ts';
-import type { BalancerSnapshot, HostSnapshot, Hypervisor, LoadBalancer } from './ports.ts';
+import type {
+  BalancerSnapshot,
+  HostPace,
+  HostSnapshot,
+  Hypervisor,
+  LoadBalancer,
+} from './ports.ts';
 import { type Snapshot, Source } from './source.ts';
 
 export interface SourcesOptions {
   readonly clock: Clock;
   readonly recorder: Recorder;
-  /** How long to wait after an answer. */
-  readonly intervalMs: (kind: SourceKind) => number;
+  /** Something changes, so all are asked more often. */
+  readonly isBusy: () => boolean;
   readonly onHost: (port: Hypervisor, snapshot: Snapshot<HostSnapshot>) => void;
   readonly onBalancer: (
     port: LoadBalancer,
@@ -21,6 +27,9 @@ interface Asked<T> {
   readonly onSnapshot: (snapshot: Snapshot<T>) => Promise<void> | void;
   readonly removed: AbortController;
 }
+
+/** A balancer is asked each second; each host at the pace that its port says. */
+export const BALANCER_PACE = { intervalMs: 1_000, busyIntervalMs: 250, answerWithinMs: 5_000 };
 
 /** Every host and balancer of the config in force, each asked at its own pace. */
 export class Sources {
@@ -40,17 +49,21 @@ export class Sources {
     // A host that is reached in another way now is the same host: what it showed is still there.
     const before = new Map(this.hostAnswers());
     this.#replaceIn(this.#hosts, hypervisors, (port) => ({
-      source: this.#source(
-        'host',
-        port.host,
-        (signal) => port.inspect(signal),
-        before.get(port.host),
-      ),
+      source: new Source({
+        ...this.#common('host', port.pace),
+        name: port.host,
+        ask: (signal) => port.inspect(signal),
+        before: before.get(port.host),
+      }),
       onSnapshot: (snapshot) => this.#options.onHost(port, snapshot),
       removed: new AbortController(),
     }));
     this.#replaceIn(this.#balancers, balancers, (port) => ({
-      source: this.#source('balancer', port.name, (signal) => port.inspect(signal)),
+      source: new Source({
+        ...this.#common('balancer', BALANCER_PACE),
+        name: port.name,
+        ask: (signal) => port.inspect(signal),
+      }),
       onSnapshot: (snapshot) => this.#options.onBalancer(port, snapshot),
       removed: new AbortController(),
     }));
@@ -142,22 +155,15 @@ export class Sources {
     return [...this.#hosts.values(), ...this.#balancers.values()].map(({ source }) => source);
   }
 
-  #source<T>(
-    kind: SourceKind,
-    name: string,
-    ask: (signal: AbortSignal) => Promise<T>,
-    before?: Snapshot<T>,
-  ): Source<T> {
-    const { clock, recorder, intervalMs } = this.#options;
-    return new Source({
+  #common(kind: SourceKind, pace: Omit<HostPace, 'staleAfterMs' | 'actWithinMs'>) {
+    const { clock, recorder, isBusy } = this.#options;
+    return {
       kind,
-      name,
-      ask,
-      intervalMs: () => intervalMs(kind),
-      before,
+      intervalMs: () => (isBusy() ? pace.busyIntervalMs : pace.intervalMs),
+      answerWithinMs: pace.answerWithinMs,
       clock,
       recorder,
-    });
+    };
   }
 
   #replaceIn<P, T>(

@@ -8,6 +8,7 @@ import {
   tierKey,
 } from '../scaler/cluster.ts';
 import { deriveFixedNodes, type FixedNode } from '../scaler/fixed-tier.ts';
+import type { Amounts, BaseLoad } from '../scaler/host-loss.ts';
 import type {
   DomainSighting,
   HostSighting,
@@ -17,16 +18,18 @@ import type {
   Term,
 } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
-import type { BootLedger } from './boots.ts';
+import type { BootLedger, ComingAction } from './boots.ts';
 import type { Clock } from './clock.ts';
 import {
   createHostView,
-  HOST_STALE_AFTER_MS,
+  type HostTraits,
   type HostView,
+  isFresh,
   sightHost,
   updateHostView,
 } from './host-view.ts';
 import type { InFlight } from './in-flight.ts';
+import type { Start } from './learned-times.ts';
 import type { OverrideBook } from './override-book.ts';
 import type {
   BackendReport,
@@ -45,6 +48,9 @@ interface PlacedDomain {
   readonly number: number;
   readonly report: DomainReport;
 }
+
+/** A node as the loss of its host sees it; without a report while it has only been ordered. */
+type BaseNode = Pick<PlacedDomain, 'host' | 'number'> & Partial<Pick<PlacedDomain, 'report'>>;
 
 interface BalancerView {
   readonly name: string;
@@ -65,7 +71,9 @@ export interface StrangerWatch {
 
 export interface WorldOptions {
   readonly clusters: readonly Cluster[];
-  readonly hosts: readonly string[];
+  readonly hosts: readonly HostTraits[];
+  /** As the config says; the core takes into account how many hosts can be used. */
+  readonly hostFailuresToTolerate: number;
   readonly balancers: readonly string[];
   readonly maxNodes: number;
   readonly concurrentBootsPerHost: number;
@@ -113,7 +121,7 @@ export class World {
   }
 
   seeHost(name: string, snapshot: Snapshot<HostSnapshot>): void {
-    const view = this.#hosts.find((host) => host.name === name);
+    const view = this.#host(name);
     if (view === undefined) {
       return;
     }
@@ -149,7 +157,7 @@ export class World {
     if (stamps.length === 0) {
       return Number.NEGATIVE_INFINITY;
     }
-    const view = this.#hosts.find(({ name }) => name === host);
+    const view = this.#host(host);
     // A host that a new config has no more shows nothing, and is not waited for.
     if (view !== undefined) {
       stamps.push(stampOf(view.snapshot));
@@ -159,7 +167,8 @@ export class World {
 
   /** All that is known of one tier now. */
   observe(tier: ScaledTier, term: Term, atMs: number): Observation {
-    const { boots, concurrentBootsPerHost } = this.#options;
+    const { boots, concurrentBootsPerHost, hostFailuresToTolerate } = this.#options;
+    const times = boots.timesOf(tier);
     return {
       atMs,
       term,
@@ -176,9 +185,24 @@ export class World {
       circuit: boots.circuitOfTier(tier, atMs),
       fleetRoom: this.#fleetRoom(),
       concurrentBootsPerHost,
-      bootTimeMs: boots.bootTimeMs(tier),
+      bootTimeMs: times.bootTimeMs,
       overrides: this.#options.overrides.ofTier(tier),
+      ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
+      ...(times.all.length > 0 ? { startTimes: times.all } : {}),
     };
+  }
+
+  /** How a node comes that is ordered now. */
+  startOf(tier: ScaledTier, { kind, node, host }: ComingAction): Start {
+    const report =
+      kind === 'wake' ? this.#host(host)?.snapshot?.value.domains.find(isNamed(node)) : undefined;
+    return report === undefined
+      ? { imageVersion: tier.image.version, host, start: kind === 'boot' ? 'cold' : 'paused' }
+      : {
+          imageVersion: report.imageVersion,
+          host,
+          start: report.state === 'saved' ? 'saved' : 'paused',
+        };
   }
 
   /** The nodes of a tier that is only watched. */
@@ -214,8 +238,8 @@ export class World {
     if (action.kind !== 'boot') {
       return [];
     }
-    const host = this.#hosts.find(({ name }) => name === action.host);
-    if (atMs - stampOf(host?.snapshot) <= HOST_STALE_AFTER_MS) {
+    const host = this.#host(action.host);
+    if (host !== undefined && isFresh(host, atMs)) {
       return [];
     }
     return [
@@ -235,7 +259,7 @@ export class World {
     const numbers = new Map<number, DomainSighting[]>();
     for (const { host, number, report } of this.#domainsByTier().get(nodePrefix(tier)) ?? []) {
       if (number >= 1 && number <= tier.addresses.length) {
-        const fresh = atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS;
+        const fresh = isFresh(host, atMs);
         const sightings = numbers.get(number) ?? [];
         sightings.push(this.#domainSighting(host.name, report, fresh));
         numbers.set(number, sightings);
@@ -285,11 +309,17 @@ export class World {
     const leaving =
       domains[0] !== undefined && this.#options.sickBirths.get(name) === domains[0].bornMs;
     const strangerForMs = this.#watchStranger(name, domains, servers, atMs);
+    const { boots } = this.#options;
+    const bornMs = domains[0]?.bornMs;
+    const isBroken = bornMs !== undefined && boots.isBroken(tier, name, bornMs);
+    const isUnsaved = bornMs !== undefined && boots.isSaveRefused(tier, name, bornMs, atMs);
     return {
       number,
       domains,
       servers,
       leaving,
+      ...(isBroken ? { wakeRefused: true } : {}),
+      ...(isUnsaved ? { saveRefused: true } : {}),
       ...(strangerForMs === undefined ? {} : { strangerForMs }),
       ...(operation === undefined ? {} : { operation }),
     };
@@ -319,9 +349,13 @@ export class World {
     return forMs;
   }
 
+  #host(name: string | undefined): HostView | undefined {
+    return this.#hosts.find((host) => host.name === name);
+  }
+
   /** What no host shows is nowhere. */
   isEveryHostFresh(atMs: number): boolean {
-    return this.#hosts.every((host) => atMs - stampOf(host.snapshot) <= HOST_STALE_AFTER_MS);
+    return this.#hosts.every((host) => isFresh(host, atMs));
   }
 
   #domainSighting(host: string, report: DomainReport, fresh: boolean): DomainSighting {
@@ -348,9 +382,56 @@ export class World {
     if (this.#hostMemo?.atMs === atMs) {
       return this.#hostMemo.sightings;
     }
-    const sightings = this.#hosts.map((host) => sightHost(host, this.#options, atMs));
+    const bases = this.#options.hostFailuresToTolerate > 0 ? this.#bases(atMs) : undefined;
+    const sightings = this.#hosts.map((host): HostSighting => {
+      const sighting = sightHost(host, this.#options, atMs);
+      return bases === undefined ? sighting : { ...sighting, base: bases.get(host.name) ?? [] };
+    });
     this.#hostMemo = { atMs, sightings };
     return sightings;
+  }
+
+  /**
+   * What the base nodes of all tiers take, by host: of each scaled tier the lowest numbers up to its minimum,
+   * of the others all. What is on a lost host has been lost already.
+   */
+  #bases(atMs: number): ReadonlyMap<string, readonly BaseLoad[]> {
+    const ordered = this.#orderedBoots();
+    const bases = new Map<string, BaseLoad[]>();
+    for (const tier of this.#options.clusters.flatMap(({ tiers }) => tiers)) {
+      const prefix = nodePrefix(tier);
+      const shown = (this.#domainsByTier().get(prefix) ?? []).filter(
+        ({ number }) => number >= 1 && number <= tier.addresses.length,
+      );
+      const sound = shown.filter(
+        (one) =>
+          isBase(one.report) &&
+          isFresh(one.host, atMs) &&
+          one.report.uuid === this.#uuidOf(one.report.name) &&
+          !shown.some((other) => other !== one && other.number === one.number),
+      );
+      const all: readonly BaseNode[] = [...sound, ...(ordered.get(prefix) ?? [])];
+      const base = tier.scaling === 'none' ? all : lowestNumbers(all, tier.policy.minNodes);
+      for (const { host, report } of base) {
+        addBase(bases, host.name, report?.state === 'saved' || !report ? tier.size : report);
+      }
+    }
+    return bases;
+  }
+
+  /** Boots that no host shows yet, by tier. */
+  #orderedBoots(): ReadonlyMap<string, readonly BaseNode[]> {
+    const byTier = new Map<string, BaseNode[]>();
+    for (const { action, tier } of this.#options.inFlight.all()) {
+      const host = action.kind === 'boot' ? this.#host(action.host) : undefined;
+      if (host !== undefined && !host.names.has(action.node)) {
+        const prefix = nodePrefix(tier);
+        const nodes = byTier.get(prefix) ?? [];
+        nodes.push({ host, number: action.number });
+        byTier.set(prefix, nodes);
+      }
+    }
+    return byTier;
   }
 
   #fleetRoom(): number {
@@ -362,6 +443,36 @@ export class World {
     }
     return maxNodes - nodes;
   }
+}
+
+/** What is on its way out, or only left over, need not be anywhere else. */
+function isBase({ state }: DomainReport): boolean {
+  return state !== 'stopping' && state !== 'residue';
+}
+
+function lowestNumbers(nodes: readonly BaseNode[], count: number): readonly BaseNode[] {
+  return nodes.length <= count
+    ? nodes
+    : nodes.toSorted((one, other) => one.number - other.number).slice(0, count);
+}
+
+function addBase(bases: Map<string, BaseLoad[]>, host: string, taken: Amounts): void {
+  const loads = bases.get(host) ?? [];
+  const { memoryMiB, vcpus, diskMiB } = taken;
+  const index = loads.findIndex(
+    (load) => load.memoryMiB === memoryMiB && load.vcpus === vcpus && load.diskMiB === diskMiB,
+  );
+  loads.splice(Math.max(index, 0), index < 0 ? 0 : 1, {
+    memoryMiB,
+    vcpus,
+    diskMiB,
+    nodes: (loads[index]?.nodes ?? 0) + 1,
+  });
+  bases.set(host, loads);
+}
+
+function isNamed(wanted: string): (report: DomainReport) => boolean {
+  return ({ name }) => name === wanted;
 }
 
 function nodePrefix(tier: Tier): string {

@@ -16,6 +16,7 @@ const STATUS_OF = {
   'unknown-route': 404,
   'unknown-tier': 404,
   'unknown-node': 404,
+  'unknown-host': 404,
   'unknown-override': 404,
   'nothing-kept': 404,
   'method-not-allowed': 405,

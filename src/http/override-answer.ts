@@ -8,11 +8,12 @@ import { formatTime, list, orNull, time } from './values.ts';
 export const OverrideAnswer = z
   .object({
     id: z.string().openapi({ examples: ['o7'] }),
-    tier: z.string().openapi({ examples: ['news/web'] }),
-    kind: z.enum(['pause', 'hold', 'min', 'protect', 'drain']),
+    tier: orNull(z.string()).openapi({ examples: ['news/web'], description: 'Null for a host.' }),
+    kind: z.enum(['pause', 'hold', 'min', 'protect', 'drain', 'drain-host']),
     direction: orNull(z.enum(['in', 'out', 'all'])).openapi({ description: 'Of a pause.' }),
     nodes: orNull(z.int()).openapi({ description: 'Of hold and min.' }),
     node: orNull(z.string()).openapi({ description: 'Of protect and drain.' }),
+    host: orNull(z.string()).openapi({ description: 'Of drain-host.' }),
     born: orNull(time()).openapi({
       description:
         'The birth that protect and drain are bound to: the next node of this name is another one.',
@@ -37,15 +38,16 @@ export const WithdrawnAnswer = z.object({ override: OverrideAnswer }).openapi('W
 
 export function answerOverride(given: GivenOverride): OverrideAnswer {
   const { id, tier, word, reason } = given;
-  const [cluster = '', name = ''] = tier.split('/');
+  const [cluster = '', name = ''] = (tier ?? '').split('/');
   const isOfNode = word.kind === 'protect' || word.kind === 'drain';
   return {
     id,
-    tier,
+    tier: tier ?? null,
     kind: word.kind,
     direction: word.kind === 'pause' ? word.direction : null,
     nodes: word.kind === 'hold' || word.kind === 'min' ? word.nodes : null,
     node: isOfNode ? nodeName({ cluster, name }, word.number) : null,
+    host: word.kind === 'drain-host' ? word.host : null,
     born: isOfNode ? formatTime(word.bornMs) : null,
     reason,
     givenAt: formatTime(given.givenAtMs),

@@ -54,6 +54,14 @@ const NewOverride = z
         .openapi({ examples: ['news-web-3'] }),
       ...said,
     }),
+    z.strictObject({
+      kind: z.literal('drain-host'),
+      host: z
+        .string()
+        .max(64)
+        .openapi({ examples: ['xen-a'] }),
+      ...said,
+    }),
   ])
   .openapi('NewOverride');
 type NewOverride = z.infer<typeof NewOverride>;
@@ -77,7 +85,7 @@ function giveRoute(service: ServiceView) {
     method: 'post',
     path: '/api/v1/overrides',
     operationId: 'giveOverride',
-    summary: 'Pause, hold or raise a tier, protect or drain a node, for a while',
+    summary: 'Pause, hold or raise a tier, protect or drain a node, drain a host, for a while',
     security: [{ token: [] }],
     middleware: [guardWrites(service)] as const,
     request: { body: { required: true, content: { 'application/json': { schema: NewOverride } } } },
@@ -91,6 +99,7 @@ function giveRoute(service: ServiceView) {
         'invalid-request',
         'unknown-tier',
         'unknown-node',
+        'unknown-host',
         'node-unfit',
         'override-conflict',
         'out-of-bounds',
@@ -156,7 +165,7 @@ export function addOverrides(api: Api, service: ServiceView): void {
 function readWord(
   service: ServiceView,
   asked: NewOverride,
-): { readonly key: string; readonly word: GivenOverride['word'] } {
+): { readonly key: string | undefined; readonly word: GivenOverride['word'] } {
   switch (asked.kind) {
     case 'pause': {
       const key = tierKey(findConfiguredTier(service, asked.tier));
@@ -175,6 +184,20 @@ function readWord(
       requireNoOpposite(service, tierKey(found), { ...word, name: node.name });
       return { key: tierKey(found), word };
     }
+    case 'drain-host': {
+      requireHost(service, asked.host);
+      return { key: undefined, word: { kind: 'drain-host', host: asked.host } };
+    }
+  }
+}
+
+function requireHost({ keeper }: ServiceView, host: string): void {
+  const names = keeper.current.config.hosts.map(({ name }) => name);
+  if (!names.includes(host)) {
+    throw new ApiError(
+      'unknown-host',
+      `there is no host ${host}; there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`,
+    );
   }
 }
 

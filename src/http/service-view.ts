@@ -30,7 +30,7 @@ export interface ServiceView {
   /** `cluster/tier` of those that a reload took out of the config; nothing is done to them. */
   readonly removedTiers: readonly string[];
   giveOverride(
-    tier: string,
+    tier: string | undefined,
     word: GivenOverride['word'],
     said: { readonly reason: string; readonly durationMs: number },
   ): Promise<{ readonly given: GivenOverride; readonly kept: boolean }>;

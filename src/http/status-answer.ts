@@ -15,6 +15,7 @@ const PHASES = [
   'standby',
   'unknown',
   'conflict',
+  'residue',
 ] as const;
 
 const ACTION_KINDS = [
@@ -69,6 +70,17 @@ const Signals = z
   .openapi('Signals');
 export type SignalsAnswer = z.infer<typeof Signals>;
 
+const REFUSALS = [
+  'unreachable',
+  'draining',
+  'breaker',
+  'concurrent-boots',
+  'memory',
+  'vcpus',
+  'disk',
+  'host-failure',
+] as const;
+
 export const ShortfallAnswer = z
   .object({
     nodes: z.int(),
@@ -76,8 +88,11 @@ export const ShortfallAnswer = z
     refusals: list(
       z.object({
         host: z.string(),
-        why: z.enum(['unreachable', 'breaker', 'concurrent-boots', 'memory', 'vcpus', 'disk']),
+        why: z.enum(REFUSALS),
         free: orNull(z.number()).openapi({ description: 'What is left of it: MiB, vCPUs, boots.' }),
+        uncovered: z.string().optional().openapi({
+          description: 'With host-failure: the host whose loss would not be provided for.',
+        }),
       }),
     ),
   })
@@ -126,6 +141,9 @@ export const ScaledTierAnswer = z
     }),
     minNodes: z.int(),
     maxNodes: z.int(),
+    standby: z
+      .object({ state: z.enum(['paused', 'saved']), nodes: z.int() })
+      .openapi({ description: 'How many are kept ready beside those in service, and how.' }),
     decision: orNull(DecisionSummary).openapi({ description: 'Null before the first tick.' }),
     signals: orNull(Signals),
     nodes: list(NodeAnswer),
@@ -162,6 +180,7 @@ const HostAnswer = z
     bootsInFlight: z.int(),
     circuit: Circuit,
     recentFailures: z.int(),
+    overrides: list(OverrideAnswer).openapi({ description: 'Its drains.' }),
   })
   .openapi('Host');
 

@@ -84,7 +84,7 @@ function describeJournal({ journal }: ServiceView): StatusAnswer['journal'] {
 }
 
 /** As the latest tick of any tier saw them: they are the same for all. */
-function describeHosts({ controller }: ServiceView): StatusAnswer['hosts'] {
+function describeHosts({ controller, overrides }: ServiceView): StatusAnswer['hosts'] {
   const [latest] = [...controller.ticks.values()].toSorted(
     (one, other) => other.observation.atMs - one.observation.atMs,
   );
@@ -97,6 +97,10 @@ function describeHosts({ controller }: ServiceView): StatusAnswer['hosts'] {
     bootsInFlight: host.bootsInFlight,
     circuit: host.circuit,
     recentFailures: host.recentFailures,
+    overrides: overrides
+      .all()
+      .filter(({ word }) => word.kind === 'drain-host' && word.host === host.name)
+      .map(answerOverride),
   }));
 }
 
@@ -155,7 +159,7 @@ function describeScaledTier(
   const key = tierKey(tier);
   const ticked = service.controller.ticks.get(key);
   const overrides = service.overrides.all().filter((given) => given.tier === key);
-  const { minNodes, maxNodes } = tier.policy;
+  const { minNodes, maxNodes, standby } = tier.policy;
   return {
     scaling: 'automatic',
     tier: key,
@@ -163,6 +167,7 @@ function describeScaledTier(
     removed,
     minNodes,
     maxNodes,
+    standby,
     ...describeTick(ticked, formatSteadyOf(service)),
     overrides: overrides.map(answerOverride),
   };

@@ -12,7 +12,8 @@ export type ActionReason =
   | 'asked'
   | 'boot-failed'
   | 'drain-deadline'
-  | 'no-domain';
+  | 'no-domain'
+  | 'residue';
 
 interface ActionBase {
   readonly node: string;
@@ -38,13 +39,14 @@ export type Action =
   | BootAction
   /** Servers only: into rotation; checks on, no traffic; out of rotation; into maintenance. */
   | (ActionBase & { readonly kind: 'admit' | 'warm' | 'drain' | 'park' })
-  | (DomainAction & { readonly kind: 'wake' | 'pause' })
+  | (DomainAction & { readonly kind: 'wake' })
+  | (DomainAction & { readonly kind: 'pause' | 'save' })
   /** `force`: sessions that are left are cut, because the drain's deadline has passed. */
   | (DomainAction & { readonly kind: 'destroy'; readonly force: boolean });
 
 /** It makes the tier smaller. */
 export function takesAway({ kind }: Action): boolean {
-  return kind === 'drain' || kind === 'pause' || kind === 'destroy';
+  return kind === 'drain' || kind === 'pause' || kind === 'save' || kind === 'destroy';
 }
 
 /** An action on a node's servers alone. */

@@ -2,9 +2,9 @@
 
 import type { ActionReason, BootAction } from './action.ts';
 import { macOf, nodeName, type ScaledTier } from './cluster.ts';
-import { isPresent, type Node } from './node-phase.ts';
-import type { Observation, Term } from './observation.ts';
-import { createPlacement, type Refusal } from './place.ts';
+import { isPresent, type Node, type NodePhase } from './node-phase.ts';
+import type { NodeSighting, Observation, Term } from './observation.ts';
+import type { Placement, Refusal, Role } from './place.ts';
 
 /** Why nodes that are needed cannot be booted. */
 export type ShortfallReason = 'maximum' | 'addresses' | 'fleet-limit' | 'breaker' | 'no-host';
@@ -15,11 +15,18 @@ export interface Shortfall {
   readonly refusals: readonly Refusal[];
 }
 
+/** What boots are made from, while one plan fills hosts. */
+export interface BootSurroundings {
+  readonly tier: ScaledTier;
+  readonly observation: Observation;
+  readonly nodes: readonly Node[];
+  readonly placement: Placement;
+  readonly base: Base;
+}
+
 /** Boots on the lowest free numbers, as far as bounds, addresses, breakers and hosts allow. */
 export function bootNodes(
-  tier: ScaledTier,
-  observation: Observation,
-  nodes: readonly Node[],
+  { tier, observation, nodes, placement, base }: BootSurroundings,
   wanted: number,
   reason: ActionReason,
 ): { readonly actions: readonly BootAction[]; readonly shortfall: Shortfall | undefined } {
@@ -29,7 +36,6 @@ export function bootNodes(
   const actions: BootAction[] = [];
   const ceiling = bootCeiling(tier, observation, nodes);
   const numbers = freeNumbers(tier, observation, nodes);
-  const placement = createPlacement(observation.hosts, observation.concurrentBootsPerHost);
   let shortfall: Shortfall | undefined;
   while (actions.length < wanted && shortfall === undefined) {
     const left = wanted - actions.length;
@@ -39,10 +45,11 @@ export function bootNodes(
     } else if (number === undefined) {
       shortfall = { nodes: left, why: 'addresses', refusals: [] };
     } else {
-      const place = placement.take(tier.size);
+      const place = placement.take(tier.size, base.roleOfBoot(number));
       if ('refusals' in place) {
         shortfall = { nodes: left, why: 'no-host', refusals: place.refusals };
       } else {
+        base.booted(number, place.host);
         actions.push(
           bootAction(tier, number, { reason, host: place.host, term: observation.term }),
         );
@@ -118,4 +125,104 @@ function* freeNumbers(
     }
   }
   return undefined;
+}
+
+/** A tier's base nodes while a plan adds to them: the lowest numbers, up to the minimum. */
+export class Base {
+  readonly #minNodes: number;
+  readonly #sightings: readonly NodeSighting[];
+  readonly #nodes: readonly Node[];
+  /** Made on demand: most plans add none. */
+  #counts: BaseCounts | undefined;
+
+  constructor({ policy }: ScaledTier, sightings: readonly NodeSighting[], nodes: readonly Node[]) {
+    this.#minNodes = policy.minNodes;
+    this.#sightings = sightings;
+    this.#nodes = nodes;
+  }
+
+  /** What a node that is booted with this number would be. */
+  roleOfBoot(number: number): Role {
+    const { members, usable } = this.#counted;
+    const last = members.at(-1);
+    const isFull = members.length >= this.#minNodes;
+    return {
+      isNeededForMinimum: usable < this.#minNodes,
+      joinsBase: !isFull || (last !== undefined && number < last.number),
+      leavesBaseOn: isFull ? last?.host : undefined,
+    };
+  }
+
+  booted(number: number, host: string): void {
+    const { members, usable, awake } = this.#counted;
+    const joined = [...members, { number, host }];
+    this.#counts = {
+      members: joined.toSorted((one, other) => one.number - other.number).slice(0, this.#minNodes),
+      usable: usable + 1,
+      awake: awake + 1,
+    };
+  }
+
+  /** What a standby node is that wakes: base or not, it has been counted as such. */
+  get roleOfWake(): Role {
+    return { isNeededForMinimum: this.#counted.awake < this.#minNodes, joinsBase: false };
+  }
+
+  woke(): void {
+    this.#counts = { ...this.#counted, awake: this.#counted.awake + 1 };
+  }
+
+  get #counted(): BaseCounts {
+    if (this.#counts === undefined) {
+      const usable = this.#nodes.filter(isOfUse);
+      this.#counts = {
+        members: this.#sightings.filter(isInBase).slice(0, this.#minNodes).map(memberOf),
+        usable: usable.length,
+        awake: usable.filter(({ phase }) => phase !== 'standby').length,
+      };
+    }
+    return this.#counts;
+  }
+}
+
+interface BaseCounts {
+  /** By number, up to the minimum. */
+  readonly members: readonly { readonly number: number; readonly host: string | undefined }[];
+  /** Nodes that are, or will be, of use; and without those on standby. */
+  readonly usable: number;
+  readonly awake: number;
+}
+
+function isOfUse({ phase, sickForMs, leaving, drainAskedBy }: Node): boolean {
+  return USABLE.has(phase) && sickForMs === 0 && !leaving && drainAskedBy === undefined;
+}
+
+const USABLE: ReadonlySet<NodePhase> = new Set([
+  'booting',
+  'warming',
+  'out-of-rotation',
+  'in-service',
+  'standby',
+]);
+
+/**
+ * As the loop counts them, host by host: every node of ours that a host shows, or has been told to boot, and
+ * that is not on its way out.
+ */
+function isInBase({ domains, operation }: NodeSighting): boolean {
+  const [domain, second] = domains;
+  if (domain === undefined) {
+    return operation === 'boot';
+  }
+  return (
+    second === undefined &&
+    domain.mark === 'ours' &&
+    domain.fresh &&
+    domain.state !== 'stopping' &&
+    domain.state !== 'residue'
+  );
+}
+
+function memberOf({ number, domains }: NodeSighting): BaseCounts['members'][number] {
+  return { number, host: domains[0]?.host };
 }

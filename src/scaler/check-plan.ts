@@ -60,6 +60,7 @@ function checkAction(tier: ScaledTier, node: Node | undefined, action: Action): 
       return tier.addresses[action.number - 1] === action.address ? [] : wrong('not its address');
     case 'destroy':
     case 'pause':
+    case 'save':
     case 'wake':
       if (node === undefined || node.host !== action.host || node.bornMs !== action.bornMs) {
         return wrong('not the tenant that was seen');

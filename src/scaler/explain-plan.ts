@@ -5,6 +5,7 @@ import type { Shortfall } from './boot-nodes.ts';
 import { type ExplainInput, nameOverride } from './explain-input.ts';
 import { sortFleet } from './fleet.ts';
 import type { Node, NodePhase } from './node-phase.ts';
+import { findHostDrain } from './override.ts';
 import type { Refusal } from './place.ts';
 import { agree, capitalized, counted, inTime, listed } from './wording.ts';
 
@@ -16,6 +17,7 @@ const PHASES: Readonly<Record<NodePhase, string | undefined>> = {
   standby: 'on standby',
   stopping: 'stopping',
   failed: 'failed',
+  residue: 'left over from an interrupted boot or teardown',
   unknown: 'unknown',
   conflict: 'in conflict',
   absent: undefined,
@@ -94,12 +96,17 @@ export function whyNoRoom(input: ExplainInput, { why, refusals }: Shortfall): st
   }
 }
 
-function describeRefusal({ tier, observation }: ExplainInput, refusal: Refusal): string {
+function describeRefusal(input: ExplainInput, refusal: Refusal): string {
+  const { tier, observation } = input;
   const { host, free } = refusal;
   const { size } = tier;
   switch (refusal.why) {
     case 'unreachable':
       return `${host} does not answer`;
+    case 'draining':
+      return `${host} is to be drained, as ${drainer(input, host)} asks`;
+    case 'host-failure':
+      return `${host} has room, but with one more node there the base nodes of ${refusal.uncovered ?? 'a host'} would fit nowhere if that host were lost`;
     case 'breaker':
       return observation.hosts.some(({ name, circuit }) => name === host && circuit === 'half-open')
         ? `${host} has failed too many boots and is trying one`
@@ -113,6 +120,12 @@ function describeRefusal({ tier, observation }: ExplainInput, refusal: Refusal):
     case 'disk':
       return `${host} has ${left(free, 'MiB of disk')} left and a node needs ${size.diskMiB} MiB`;
   }
+}
+
+/** Who asks to drain a host. */
+function drainer(input: ExplainInput, host: string): string {
+  const asker = findHostDrain(input.observation.overrides, host);
+  return asker === undefined ? 'an operator' : nameOverride(input, asker.id);
 }
 
 /** What is in flight may take more than there is. */
@@ -135,7 +148,10 @@ export function describeAsked(input: ExplainInput): readonly string[] {
   for (const node of input.tick.nodes) {
     if (node.drainAskedBy !== undefined && !busy.has(node.number)) {
       const who = nameOverride(input, node.drainAskedBy);
-      sentences.push(`${capitalized(who)} asks to drain ${node.name}: ${whyWaits(input, node)}.`);
+      const host = findHostDrain(input.observation.overrides, node.host);
+      const what =
+        host?.id === node.drainAskedBy ? `${node.host}, and with it ${node.name}` : node.name;
+      sentences.push(`${capitalized(who)} asks to drain ${what}: ${whyWaits(input, node)}.`);
     }
   }
   return sentences;
@@ -209,6 +225,8 @@ function done(action: Action): string {
       return 'put into maintenance';
     case 'pause':
       return 'paused';
+    case 'save':
+      return 'saved';
     case 'destroy':
       return action.force ? 'destroyed, sessions or not' : 'destroyed';
   }
@@ -236,6 +254,8 @@ function because(input: ExplainInput, action: Action, count: number): string {
       return `, because ${its} ${agree(count, 'boot has', 'boots have')} failed`;
     case 'drain-deadline':
       return `, because ${its} ${agree(count, 'drain has', 'drains have')} taken longer than ${inTime(input.tier.policy.drainDeadlineMs)}`;
+    case 'residue':
+      return `, because ${it} ${is} what an interrupted boot or teardown left`;
     case 'no-domain':
       return `, because no host has such ${agree(count, 'a node', 'nodes')}`;
   }

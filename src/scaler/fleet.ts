@@ -20,6 +20,8 @@ export interface Fleet {
   /** On their way to standby: counted as such, but not to be woken or destroyed yet. */
   readonly pausing: Node[];
   readonly failed: Node[];
+  /** What interrupted boots and teardowns left. */
+  readonly residues: Node[];
   /** Drained because they were sick and still failing, or not in rotation and asked to go. */
   readonly leaving: Node[];
   /** A server out of maintenance with nothing behind it. */
@@ -38,6 +40,7 @@ export function sortFleet(nodes: readonly Node[]): Fleet {
     standby: [] as Node[],
     pausing: [] as Node[],
     failed: [] as Node[],
+    residues: [] as Node[],
     leaving: [] as Node[],
     ghosts: [] as Node[],
   };
@@ -108,6 +111,9 @@ function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | unde
     case 'warming':
       return node.leaving ? fleet.leaving : fleet.coming;
     case 'standby':
+      if (node.wakeRefused) {
+        return undefined;
+      }
       return node.operation === undefined ? fleet.standby : fleet.pausing;
     case 'failed':
       if (node.leaving) {
@@ -116,6 +122,8 @@ function shelfOf(node: Node, fleet: Omit<Fleet, 'healingFrozen'>): Node[] | unde
       return node.operation === undefined ? fleet.failed : undefined;
     case 'absent':
       return node.operation === undefined && !node.parked ? fleet.ghosts : undefined;
+    case 'residue':
+      return node.operation === undefined ? fleet.residues : undefined;
     case 'stopping':
     case 'conflict':
       return undefined;

@@ -11,7 +11,7 @@ export interface Need {
   readonly excess: number;
   /** What is missing cannot be booted. */
   readonly noRoom: boolean;
-  /** Nodes to be kept paused. */
+  /** Nodes to be kept paused or saved. */
   readonly standbyNodes: number;
 }
 
@@ -40,12 +40,13 @@ export function letGo(
   }
 
   // Nodes that run and are not needed: as many as are wanted become standby, the others go.
+  const rest = policy.standby.state === 'saved' ? 'save' : 'pause';
   let standbyWanted = need.standbyNodes - fleet.standby.length - fleet.pausing.length;
   for (const node of fleet.outOfRotation) {
     if (standbyWanted > 0) {
       standbyWanted -= 1;
-      if (node.quiet) {
-        actions.push({ kind: 'pause', ...domainAction(node, 'standby', term) });
+      if (node.quiet && !(rest === 'save' && node.saveRefused)) {
+        actions.push({ kind: rest, ...domainAction(node, 'standby', term) });
       }
     } else {
       actions.push(...destroyWhenQuiet(node, 'not-needed', policy.drainDeadlineMs, term));

@@ -8,12 +8,13 @@
  *        │                   ▼                  ▼                       │        └─────────────────────┘
  *        └──── destroy ── failed ◀──────────────┘                       │ not needed, and quiet or past its deadline
  *        └─────────────────────────────────── destroy ◀── stopping ◀────┘
- *    standby ──wake──▶ warming            unknown = its host or balancer does not answer            conflict
+ *    standby (paused | saved) ──wake──▶ warming      residue ──destroy──▶ (absent)
+ *    unknown = its host or balancer does not answer                  conflict
  * ```
  */
 
 import { nodeName, type ScaledTier } from './cluster.ts';
-import { findNodeOverride, type Override } from './override.ts';
+import { findHostDrain, findNodeOverride, type Override } from './override.ts';
 import type { ActionKind, NodeSighting, Observation, ServerSighting } from './observation.ts';
 
 export type NodePhase =
@@ -25,6 +26,8 @@ export type NodePhase =
   | 'stopping'
   | 'failed'
   | 'standby'
+  /** What an interrupted boot or teardown left on a host: it holds the number, and nobody waits for it. */
+  | 'residue'
   | 'unknown'
   | 'conflict';
 
@@ -53,6 +56,12 @@ export interface Node {
   readonly phaseAgeMs: number;
   /** It was drained because it was sick: nobody waits for it, unless its check passes again. */
   readonly leaving: boolean;
+  /** Its memory lies in a file: to wake it takes room on its host. */
+  readonly isSaved: boolean;
+  /** Its host could not wake it: it is good for nothing any more. */
+  readonly wakeRefused: boolean;
+  /** Its host could not save it a while ago: it stands by awake. */
+  readonly saveRefused: boolean;
   /** The override that forbids to drain, pause or destroy it. */
   readonly protectedBy: string | undefined;
   /** The override that asks to drain it. */
@@ -95,23 +104,29 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
     phaseAgeMs,
   });
   const unheard = servers.admin === 'unknown';
-  const mayRun = domain === undefined || domain.state === 'running';
+  const mayRun =
+    (domain === undefined || domain.state === 'running') && sighting.operation !== 'destroy';
   const tenant = { number: sighting.number, bornMs: domain?.bornMs ?? 0 };
   const protectedBy = findNodeOverride(around.overrides, 'protect', tenant)?.id;
-  const drainAskedBy = findNodeOverride(around.overrides, 'drain', tenant)?.id;
+  const drainAskedBy =
+    findNodeOverride(around.overrides, 'drain', tenant)?.id ??
+    findHostDrain(around.overrides, domain?.host)?.id;
   return {
     name: nodeName(tier, sighting.number),
     number: sighting.number,
     phase,
     host: domain?.host,
     bornMs: tenant.bornMs,
-    serving: servers.serving || (unheard && phase === 'unknown' && mayRun),
+    serving: phase !== 'residue' && (servers.serving || (unheard && phase === 'unknown' && mayRun)),
     sickForMs: servers.admin === 'ready' && !servers.serving ? servers.sinceChangeMs : 0,
     sessionsKnown,
     quiet: sessionsKnown && servers.sessions === 0,
     parked: unheard || servers.admin === 'maint',
     phaseAgeMs,
     leaving: sighting.leaving ?? false,
+    isSaved: domain?.state === 'saved',
+    wakeRefused: sighting.wakeRefused ?? false,
+    saveRefused: sighting.saveRefused ?? false,
     protectedBy,
     // What is protected stays, whoever else asks.
     drainAskedBy: protectedBy === undefined ? drainAskedBy : undefined,
@@ -144,22 +159,27 @@ function derivePhase(
   if (second !== undefined || domain.mark === 'foreign') {
     return 'conflict';
   }
-  if (sighting.operation === 'destroy' || domain.state === 'stopping') {
-    return 'stopping';
-  }
+  // Also while it is being destroyed: on a lost host that may take for ever, and must not fill the maximum.
   if (!domain.fresh) {
     return 'unknown';
   }
+  if (sighting.operation === 'destroy' || domain.state === 'stopping') {
+    return 'stopping';
+  }
   const overdue = phaseAgeMs > tier.policy.bootDeadlineMs && sighting.operation === undefined;
-  // Xen shows a guest that is just being built as paused.
+  // Xen shows a guest that is just being built as paused, and before that there is only its disk.
   if (
     domain.state === 'being-made' ||
-    (domain.state === 'paused' && sighting.operation === 'boot')
+    (domain.state !== 'running' && sighting.operation === 'boot')
   ) {
     return overdue ? 'failed' : 'booting';
   }
-  if (domain.state === 'paused') {
-    return sighting.operation === 'wake' ? 'warming' : 'standby';
+  if (domain.state === 'residue') {
+    return 'residue';
+  }
+  if (domain.state !== 'running') {
+    const isIdle = sessionsKnown && servers.sessions === 0 && servers.admin !== 'ready';
+    return phaseOfStandby(sighting, isIdle);
   }
   return phaseOfRunning(sighting, servers, overdue && sessionsKnown);
 }
@@ -185,12 +205,20 @@ function phaseWithoutDomain(
   return somethingAnswers || mayBeHidden ? 'unknown' : 'absent';
 }
 
+function phaseOfStandby({ operation, wakeRefused }: NodeSighting, isIdle: boolean): NodePhase {
+  if (operation === 'wake') {
+    return 'warming';
+  }
+  // Where it is not known whether somebody waits for it, it is left alone for now.
+  return wakeRefused === true && operation === undefined && isIdle ? 'failed' : 'standby';
+}
+
 function phaseOfRunning(
   sighting: NodeSighting,
   servers: ServerSummary,
   overdue: boolean,
 ): NodePhase {
-  if (sighting.operation === 'pause') {
+  if (sighting.operation === 'pause' || sighting.operation === 'save') {
     return 'standby';
   }
   switch (servers.admin) {

@@ -1,5 +1,6 @@
 /** All that one tick knows of one tier. Ages are computed at the edge, so no wall clock is read here. */
 
+import type { BaseLoad } from './host-loss.ts';
 import type { Override } from './override.ts';
 
 /**
@@ -90,6 +91,10 @@ export interface NodeSighting {
   readonly leaving?: boolean;
   /** For so long, something has answered HAProxy's check here that no host shows; absent when it does not. */
   readonly strangerForMs?: number;
+  /** Its host could not wake this tenant: its file is broken, or it has no room. */
+  readonly wakeRefused?: true;
+  /** Its host could not save this tenant a while ago, and is not asked again yet. */
+  readonly saveRefused?: true;
   /** An action of ours that has not yet been seen in a later snapshot. */
   readonly operation?: ActionKind;
 }
@@ -107,6 +112,10 @@ export interface HostSighting {
   readonly circuit: Circuit;
   /** Failed boots there within the breaker's window. */
   readonly recentFailures: number;
+  /** Hosts of one failure domain may be lost together; left out, it is the host's own. */
+  readonly failureDomain?: string;
+  /** Base nodes of all tiers there; left out while the loss of a host is not provided for. */
+  readonly base?: readonly BaseLoad[];
 }
 
 /** `half-open` admits one probe. */
@@ -139,4 +148,20 @@ export interface Observation {
   readonly bootTimeMs: number | undefined;
   /** Those in force, the oldest first. */
   readonly overrides: readonly Override[];
+  /** So many hosts may be lost and the base nodes of all tiers still fit; left out, none. */
+  readonly hostFailuresToTolerate?: number;
+  /** What each way of coming took lately; left out before the first. */
+  readonly startTimes?: readonly StartTime[];
+}
+
+/** How a node comes: booted from its image, from the file with its memory, or from where it was frozen. */
+export type StartKind = 'cold' | 'saved' | 'paused';
+
+/** From the order to the first passed check. */
+export interface StartTime {
+  readonly imageVersion: string;
+  readonly host: string;
+  readonly start: StartKind;
+  /** The 80th percentile of the latest. */
+  readonly timeMs: number;
 }

@@ -1,4 +1,4 @@
-/** What an operator says about one tier, or one node, for a while; it wins over the recommendation. */
+/** What an operator says about one tier, node or host, for a while; it wins over the recommendation. */
 
 export type TierWord =
   /** No fewer, no more, or neither. */
@@ -16,7 +16,13 @@ export interface NodeWord {
   readonly bornMs: number;
 }
 
-export type Override = (TierWord | NodeWord) & {
+/** Nothing is placed there, and its nodes are as if each had been asked to be drained. */
+export interface HostWord {
+  readonly kind: 'drain-host';
+  readonly host: string;
+}
+
+export type Override = (TierWord | NodeWord | HostWord) & {
   /** Short and unique while it is in force; how people and traces refer to it. */
   readonly id: string;
   /** Why, in the operator's words. */
@@ -41,4 +47,12 @@ export function findNodeOverride(
     }
   }
   return undefined;
+}
+
+/** The override that asks to empty this host; the first, of several. */
+export function findHostDrain(
+  overrides: readonly Override[],
+  host: string | undefined,
+): Override | undefined {
+  return overrides.find((override) => override.kind === 'drain-host' && override.host === host);
 }

@@ -1,72 +1,211 @@
-/** Which host takes the next node: filters that say why not, then the least loaded. */
+/** Which host takes the next node: filters that say why not, then where its loss would hurt least. */
 
 import type { Size } from './cluster.ts';
-import type { HostSighting } from './observation.ts';
+import { addToBase, findUncovered, type LossRoom, providesForLoss } from './host-loss.ts';
+import type { Node, NodePhase } from './node-phase.ts';
+import type { HostSighting, Observation } from './observation.ts';
+import { findHostDrain } from './override.ts';
 
 /** Why a host does not take a node. */
 export type HostRefusal =
   | 'unreachable'
+  | 'draining'
   | 'breaker'
   | 'concurrent-boots'
   | 'memory'
   | 'vcpus'
-  | 'disk';
+  | 'disk'
+  | 'host-failure';
 
 export interface Refusal {
   readonly host: string;
   readonly why: HostRefusal;
   /** What is free there of the thing that lacks; undefined where it is not an amount. */
   readonly free: number | undefined;
+  /** The host whose base nodes would fit nowhere any more, were it lost: with `host-failure` only. */
+  readonly uncovered?: string;
+}
+
+/** What a node is in its tier, as far as the loss of a host is concerned. */
+export interface Role {
+  /** It may take room that the base nodes of a lost host would need, because it is needed for the minimum. */
+  readonly isNeededForMinimum: boolean;
+  /** Its number makes it one of the base nodes. */
+  readonly joinsBase: boolean;
+  /** Where the base node runs that it takes the place of, if any. */
+  readonly leavesBaseOn?: string | undefined;
 }
 
 /** Room on hosts while one plan fills it; made anew for each plan. */
 export interface Placement {
   /** Takes room for one node. @returns The host, or why no host takes it. */
-  take(size: Size): { readonly host: string } | { readonly refusals: readonly Refusal[] };
+  take(
+    size: Size,
+    role: Role,
+  ): { readonly host: string } | { readonly refusals: readonly Refusal[] };
+  /** Takes what a saved node needs to wake: its disk is there. @returns False when its host has no room. */
+  takeForWake(host: string, size: Size, role: Role): boolean;
 }
 
-interface Room {
+interface Room extends LossRoom {
   readonly sighting: HostSighting;
+  readonly isDraining: boolean;
+  readonly failureDomain: string;
+  base: LossRoom['base'];
   memoryMiB: number;
   vcpus: number;
   diskMiB: number;
   boots: number;
 }
 
-/** @param concurrentBootsPerHost - Boots that one host works on at once, those in flight included. */
-export function createPlacement(
-  hosts: readonly HostSighting[],
-  concurrentBootsPerHost: number,
-): Placement {
-  const rooms: Room[] = hosts.map((sighting) => ({
-    sighting,
-    memoryMiB: sighting.freeMemoryMiB,
-    vcpus: sighting.freeVcpus,
-    diskMiB: sighting.freeDiskMiB,
-    boots: sighting.bootsInFlight,
-  }));
-  return {
-    take(size) {
-      const refusals: Refusal[] = [];
-      let best: Room | undefined;
-      for (const room of rooms) {
-        const refusal = refuse(room, size, concurrentBootsPerHost);
-        if (refusal !== undefined) {
-          refusals.push({ host: room.sighting.name, ...refusal });
-        } else if (best === undefined || comesBefore(room, best)) {
-          best = room;
-        }
-      }
-      if (best === undefined) {
-        return { refusals };
-      }
-      best.memoryMiB -= size.memoryMiB;
-      best.vcpus -= size.vcpus;
-      best.diskMiB -= size.diskMiB;
-      best.boots += 1;
-      return { host: best.sighting.name };
-    },
+/** What is known of hosts, and what an operator and the config say of them. */
+export type HostsView = Pick<
+  Observation,
+  'hosts' | 'overrides' | 'concurrentBootsPerHost' | 'hostFailuresToTolerate'
+>;
+
+/** @param nodes - Of the tier that is placed: it is spread over failure domains and hosts. */
+export function createPlacement(view: HostsView, nodes: readonly Node[]): Placement {
+  // Most ticks place nothing.
+  let made: Rooms | undefined;
+  const rooms = (): Rooms => {
+    made ??= new Rooms(view, nodes);
+    return made;
   };
+  return {
+    take: (size, role) => rooms().take(size, role),
+    takeForWake: (host, size, role) => rooms().takeForWake(host, size, role),
+  };
+}
+
+class Rooms {
+  readonly #rooms: readonly Room[];
+  readonly #concurrentBoots: number;
+  readonly #providesForLoss: boolean;
+  /** Nodes of the tier, by host and by failure domain. */
+  readonly #onHost = new Map<string, number>();
+  readonly #inDomain = new Map<string, number>();
+
+  constructor(view: HostsView, nodes: readonly Node[]) {
+    this.#concurrentBoots = view.concurrentBootsPerHost;
+    this.#rooms = view.hosts.map((sighting) => {
+      const isDraining = findHostDrain(view.overrides, sighting.name) !== undefined;
+      return {
+        sighting,
+        name: sighting.name,
+        isDraining,
+        isReachable: sighting.reachable,
+        isUsable: sighting.reachable && !isDraining,
+        failureDomain: sighting.failureDomain ?? sighting.name,
+        base: sighting.base ?? [],
+        memoryMiB: sighting.freeMemoryMiB,
+        vcpus: sighting.freeVcpus,
+        diskMiB: sighting.freeDiskMiB,
+        boots: sighting.bootsInFlight,
+      };
+    });
+    this.#providesForLoss = providesForLoss(view.hostFailuresToTolerate ?? 0, this.#rooms);
+    for (const node of nodes) {
+      const room = GONE_OR_GOING.has(node.phase) ? undefined : this.#find(node.host);
+      if (room !== undefined) {
+        this.#count(room);
+      }
+    }
+  }
+
+  take(size: Size, role: Role): { readonly host: string } | { readonly refusals: Refusal[] } {
+    const refusals = new Map<Room, Refusal>();
+    const open: Room[] = [];
+    for (const room of this.#rooms) {
+      const refusal = refuse(room, size, this.#concurrentBoots);
+      if (refusal === undefined) {
+        open.push(room);
+      } else {
+        refusals.set(room, { host: room.name, ...refusal });
+      }
+    }
+    open.sort((one, other) => this.#compare(one, other));
+    for (const room of open) {
+      const uncovered = this.#tryIn(room, size, role, size.diskMiB);
+      if (uncovered === undefined) {
+        room.boots += 1;
+        this.#count(room);
+        return { host: room.name };
+      }
+      refusals.set(room, { host: room.name, why: 'host-failure', free: undefined, uncovered });
+    }
+    // In the order of the config, as everywhere.
+    return { refusals: this.#rooms.flatMap((room) => refusals.get(room) ?? []) };
+  }
+
+  takeForWake(host: string, size: Size, role: Role): boolean {
+    const room = this.#find(host);
+    return (
+      room !== undefined &&
+      room.memoryMiB >= size.memoryMiB &&
+      room.vcpus >= size.vcpus &&
+      this.#tryIn(room, size, role, 0) === undefined
+    );
+  }
+
+  /** Takes the room unless then a host could not be lost any more. @returns That host. */
+  #tryIn(room: Room, size: Size, role: Role, diskMiB: number): string | undefined {
+    const left = role.joinsBase ? this.#find(role.leavesBaseOn) : undefined;
+    const before = { base: room.base, leftBase: left?.base };
+    room.memoryMiB -= size.memoryMiB;
+    room.vcpus -= size.vcpus;
+    room.diskMiB -= diskMiB;
+    if (left !== undefined) {
+      left.base = addToBase(left.base, size, -1);
+    }
+    if (role.joinsBase) {
+      room.base = addToBase(room.base, size, 1);
+    }
+    if (role.isNeededForMinimum || !this.#providesForLoss) {
+      return undefined;
+    }
+    const uncovered = findUncovered(this.#rooms);
+    if (uncovered !== undefined) {
+      room.memoryMiB += size.memoryMiB;
+      room.vcpus += size.vcpus;
+      room.diskMiB += diskMiB;
+      room.base = before.base;
+      if (left !== undefined) {
+        left.base = before.leftBase ?? left.base;
+      }
+    }
+    return uncovered;
+  }
+
+  /**
+   * A host that failed lately comes last; then where the fewest nodes of the tier would be lost with their
+   * failure domain, and with their host; then the one with most memory left; then by name, so that plans repeat.
+   */
+  #compare(one: Room, other: Room): number {
+    return (
+      one.sighting.recentFailures - other.sighting.recentFailures ||
+      countOf(this.#inDomain, one.failureDomain) - countOf(this.#inDomain, other.failureDomain) ||
+      countOf(this.#onHost, one.name) - countOf(this.#onHost, other.name) ||
+      other.memoryMiB - one.memoryMiB ||
+      (one.name < other.name ? -1 : 1)
+    );
+  }
+
+  #count(room: Room): void {
+    this.#onHost.set(room.name, countOf(this.#onHost, room.name) + 1);
+    this.#inDomain.set(room.failureDomain, countOf(this.#inDomain, room.failureDomain) + 1);
+  }
+
+  #find(host: string | undefined): Room | undefined {
+    return this.#rooms.find(({ name }) => name === host);
+  }
+}
+
+/** Nodes in these phases are no reason to put another one elsewhere. */
+const GONE_OR_GOING: ReadonlySet<NodePhase> = new Set(['absent', 'stopping', 'failed', 'residue']);
+
+function countOf(counts: ReadonlyMap<string, number>, key: string): number {
+  return counts.get(key) ?? 0;
 }
 
 function refuse(
@@ -76,6 +215,9 @@ function refuse(
 ): Omit<Refusal, 'host'> | undefined {
   if (!room.sighting.reachable) {
     return { why: 'unreachable', free: undefined };
+  }
+  if (room.isDraining) {
+    return { why: 'draining', free: undefined };
   }
   const { circuit } = room.sighting;
   if (circuit === 'open' || (circuit === 'half-open' && room.boots > 0)) {
@@ -91,16 +233,4 @@ function refuse(
     return { why: 'vcpus', free: room.vcpus };
   }
   return room.diskMiB < size.diskMiB ? { why: 'disk', free: room.diskMiB } : undefined;
-}
-
-/** A host that failed lately comes last; then the one with most memory left; then by name, so that plans repeat. */
-function comesBefore(one: Room, other: Room): boolean {
-  const failures = one.sighting.recentFailures - other.sighting.recentFailures;
-  if (failures !== 0) {
-    return failures < 0;
-  }
-  if (one.memoryMiB !== other.memoryMiB) {
-    return one.memoryMiB > other.memoryMiB;
-  }
-  return one.sighting.name < other.sighting.name;
 }

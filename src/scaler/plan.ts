@@ -6,13 +6,15 @@
  */
 
 import { type Action, domainAction, serverAction, takesAway } from './action.ts';
-import { bootNodes, type Shortfall } from './boot-nodes.ts';
+import { Base, bootNodes, type BootSurroundings, type Shortfall } from './boot-nodes.ts';
 import type { Mode, ScaledTier } from './cluster.ts';
 import type { Decision } from './decide.ts';
 import { type Fleet, sortFleet } from './fleet.ts';
 import { letGo } from './let-go.ts';
 import type { Node } from './node-phase.ts';
-import type { Observation, Term } from './observation.ts';
+import { createPlacement } from './place.ts';
+import { quickestFirst } from './start-times.ts';
+import type { Observation } from './observation.ts';
 
 export interface Plan {
   readonly actions: readonly Action[];
@@ -41,14 +43,21 @@ export function plan(
 ): Plan {
   const fleet = sortFleet(nodes);
   const { term } = observation;
-  const incoming = bringIn(fleet, decision.desiredNodes - fleet.serving.length, term);
+  const around = {
+    tier,
+    observation,
+    nodes,
+    placement: createPlacement(observation, nodes),
+    base: new Base(tier, observation.nodes, nodes),
+  };
+  const incoming = bringIn(fleet, decision.desiredNodes - fleet.serving.length, around);
   const { missing } = incoming;
 
   const standbyNodes = standbyTarget(tier, decision);
   const calm = missing <= 0 && decision.signalsKnown;
   const standbyMissing = calm ? standbyNodes - countTowardsStandby(fleet) : 0;
   const wanted = Math.max(0, missing) + Math.max(0, standbyMissing);
-  const boots = bootNodes(tier, observation, nodes, wanted, missing > 0 ? 'needed' : 'standby');
+  const boots = bootNodes(around, wanted, missing > 0 ? 'needed' : 'standby');
 
   const mayShrink = decision.signalsKnown && !fleet.healingFrozen;
   const need = {
@@ -57,15 +66,16 @@ export function plan(
     standbyNodes,
   };
   const outgoing = mayShrink ? letGo(tier, observation, fleet, need) : [];
-  const failed = fleet.failed.map((node): Action => {
-    return { kind: 'destroy', ...domainAction(node, 'boot-failed', term), force: false };
-  });
+  const broken = [
+    ...fleet.failed.map((node) => domainAction(node, 'boot-failed', term)),
+    ...fleet.residues.map((node) => domainAction(node, 'residue', term)),
+  ].map((action): Action => ({ kind: 'destroy', ...action, force: false }));
   const booked = new Set(boots.actions.map((action) => action.number));
   const parked = fleet.ghosts
     .filter((node) => !booked.has(node.number))
     .map((node) => serverAction('park', node, 'no-domain', term));
 
-  const { free, kept } = spareProtected([...outgoing, ...failed], nodes);
+  const { free, kept } = spareProtected([...outgoing, ...broken], nodes);
   const actions = [...incoming.actions, ...boots.actions, ...free, ...parked];
   return {
     actions: [
@@ -106,10 +116,14 @@ function spareProtected(
 function bringIn(
   fleet: Fleet,
   missingAtFirst: number,
-  term: Term,
+  { tier, observation, placement, base }: BootSurroundings,
 ): { readonly actions: readonly Action[]; readonly missing: number } {
   const actions: Action[] = [];
+  const { term } = observation;
   let missing = missingAtFirst;
+  // What is saved takes memory again. Where there is none, it stays, and another one is booted elsewhere.
+  const hasRoomToWake = (node: Node): boolean =>
+    !node.isSaved || placement.takeForWake(node.host ?? '', tier.size, base.roleOfWake);
   for (const node of fleet.outOfRotation.splice(0, Math.max(0, missing))) {
     actions.push(serverAction('admit', node, 'needed', term));
     missing -= 1;
@@ -120,17 +134,21 @@ function bringIn(
     }
     missing -= 1;
   }
-  for (const node of fleet.standby.splice(0, Math.max(0, missing))) {
-    actions.push({ kind: 'wake', ...domainAction(node, 'needed', term) });
-    missing -= 1;
+  for (const node of missing > 0 ? quickestFirst(tier, observation, fleet.standby) : []) {
+    if (missing > 0 && hasRoomToWake(node)) {
+      fleet.standby.splice(fleet.standby.indexOf(node), 1);
+      actions.push({ kind: 'wake', ...domainAction(node, 'needed', term) });
+      base.woke();
+      missing -= 1;
+    }
   }
   return { actions, missing };
 }
 
-/** Nodes to be kept paused: beside those in service there is only so much room within the maximum. */
+/** Nodes to be kept ready: beside those in service there is only so much room within the maximum. */
 function standbyTarget(tier: ScaledTier, decision: Decision): number {
   const room = Math.max(0, tier.policy.maxNodes - decision.desiredNodes);
-  return Math.min(tier.policy.standbyNodes, room);
+  return Math.min(tier.policy.standby.nodes, room);
 }
 
 /** What is standby, or becomes it because nobody needs it. */

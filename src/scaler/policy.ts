@@ -23,8 +23,11 @@ export interface TierPolicy {
     readonly stabilizationWindowMs: number | 'auto';
     readonly policies: readonly ScalingPolicy[];
   };
-  /** Nodes kept paused beside those in service, within `maxNodes`. */
-  readonly standbyNodes: number;
+  /**
+   * Nodes kept ready beside those in service, within `maxNodes`: `paused` ones keep their memory and wake at
+   * once, `saved` ones take only disk.
+   */
+  readonly standby: { readonly state: 'paused' | 'saved'; readonly nodes: number };
   /** A drained node that still has sessions is let go this long after its drain began. */
   readonly drainDeadlineMs: number;
   /** From the order to the first passed check; later, the boot has failed. */

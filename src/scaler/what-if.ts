@@ -9,6 +9,7 @@ import {
 } from './counterfactual.ts';
 import { type ExplainInput, nameOverride } from './explain-input.ts';
 import { whyNoRoom } from './explain-plan.ts';
+import type { Override } from './override.ts';
 import { counted, inDigitsBeside, inTime, withDecimals } from './wording.ts';
 
 /** What would have to be otherwise: for more nodes, for fewer, and for those that found no room. */
@@ -99,11 +100,13 @@ function furtherIn({ tick }: ExplainInput): string {
   return tick.decision.direction === 'in' ? ' further,' : '';
 }
 
+/** What is said of a tier bears on its count; what is said of nodes and hosts does not. */
+const COUNTING_WORDS: ReadonlySet<Override['kind']> = new Set(['pause', 'hold', 'min']);
+
 /** `at 14:30:00`, and which override has ended right before that. */
 function momentOf(input: ExplainInput, { atMs }: Change): string {
   const ended = input.observation.overrides.find(
-    ({ kind, untilMs }) =>
-      kind !== 'protect' && kind !== 'drain' && untilMs <= atMs && untilMs > atMs - TICK_MS,
+    ({ kind, untilMs }) => COUNTING_WORDS.has(kind) && untilMs <= atMs && untilMs > atMs - TICK_MS,
   );
   const after = ended === undefined ? '' : ` (when override ${ended.id} has ended)`;
   return `at ${input.formatTime(atMs)}${after}`;

@@ -93,7 +93,8 @@ export function createMetrics(registry: Registry) {
     }),
     timeToServe: new Histogram({
       name: 'rackfire_time_to_serve_seconds',
-      help: 'Time from the order of a node to its first passed check.',
+      help: 'Time from the order of a node to its first passed check, by how it came.',
+      labelNames: ['start'],
       buckets: [1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60, 90, 120, 240, 480],
       registers,
     }),

@@ -23,6 +23,7 @@ const PHASES: readonly NodePhase[] = [
   'standby',
   'unknown',
   'conflict',
+  'residue',
 ];
 
 /** Turns events into log lines – one for each change, none for a converged tick – and into metrics. */
@@ -237,7 +238,7 @@ export class TelemetryRecorder implements Recorder {
       const missing = plan.shortfall?.why === reason ? plan.shortfall.nodes : 0;
       metrics.missingNodes.set({ ...labels, reason }, missing);
     }
-    for (const kind of ['pause', 'hold', 'min', 'protect', 'drain'] as const) {
+    for (const kind of ['pause', 'hold', 'min', 'protect', 'drain', 'drain-host'] as const) {
       const given = observation.overrides.filter((override) => override.kind === kind).length;
       metrics.overrides.set({ ...labels, kind }, given);
     }
@@ -263,17 +264,20 @@ export class TelemetryRecorder implements Recorder {
   }
 
   #bootEnded(event: Extract<ControlEvent, { readonly type: 'boot-ended' }>): void {
-    const { tier, node, host, result, durationMs } = event;
-    this.#metrics.boots.inc({ host, result });
+    const { tier, node, host, result, start, durationMs } = event;
+    if (start === 'cold') {
+      this.#metrics.boots.inc({ host, result });
+    }
     const fields = {
       cluster: tier.cluster,
       tier: tier.name,
       node,
       host,
+      start,
       durationMs: Math.round(durationMs),
     };
     if (result === 'served') {
-      this.#metrics.timeToServe.observe(durationMs / 1000);
+      this.#metrics.timeToServe.observe({ start }, durationMs / 1000);
       this.#log.info(fields, 'node passed its check');
     } else {
       this.#log.warn(fields, 'boot failed');
@@ -291,7 +295,7 @@ function describeAction({
 }
 
 function describeOverride({ id, tier, word, reason, expiresAtMs }: GivenOverride) {
-  const [cluster, tierName] = tier.split('/');
+  const [cluster, tierName] = tier?.split('/') ?? [];
   const expiresAt = new Date(expiresAtMs).toISOString();
   return { cluster, tier: tierName, override: id, ...word, reason, expiresAt };
 }

@@ -33,7 +33,7 @@ export function makeTier(options: {
       maxNodes: nodes,
       scaleOut: { tolerance: 0.05, policies: [] },
       scaleIn: { tolerance: 0.1, stabilizationWindowMs: 'auto', policies: [] },
-      standbyNodes: 0,
+      standby: { state: 'paused', nodes: 0 },
       drainDeadlineMs: 300_000,
       bootDeadlineMs: 120_000,
     },

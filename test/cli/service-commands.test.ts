@@ -241,6 +241,37 @@ test('pause, hold, min, protect, drain: what holds now is said, and why and unti
   expect(lab.overrides.all()).toHaveLength(7);
 });
 
+test('host drain and undrain: said, shown first in status, beside the host, and taken back', async () => {
+  const { lab, at, write } = await start();
+  await using _ = lab;
+  const lasts = 'since 22:30:05, until 2023-11-15 00:30:05 (in 2 h): deploy of the shop';
+  const drained = await rackfire('host', 'drain', 'local-b', ...SAID, ...write);
+  expect(drained).toEqual({
+    code: 0,
+    stdout: `o1: host local-b to be drained ${lasts}\n`,
+    stderr: '',
+  });
+  await lab.clock.step(2_000);
+  const { stdout } = await rackfire('status', ...at);
+  expect(stdout.split('\n').filter((line) => line.includes('to be drained'))).toEqual([
+    `! o1: host local-b to be drained ${lasts}`,
+    expect.stringMatching(/^local-b .* to be drained \(o1\)/),
+  ]);
+  const twice = await rackfire('host', 'undrain', 'local-a', ...write);
+  expect(twice).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'rackfire: host local-a is not drained; drained: local-b\n',
+  });
+  expect((await rackfire('host', 'undrain', 'local-b', ...write)).stdout).toBe(
+    'withdrawn o1: host local-b to be drained (deploy of the shop)\n',
+  );
+  expect(await rackfire('host', 'undrain', 'local-b', ...write)).toMatchObject({
+    code: 1,
+    stderr: 'rackfire: host local-b is not drained; none is\n',
+  });
+});
+
 test('what will not survive a restart is said to be so, beside the result', async () => {
   const { lab, write } = await start();
   await using _ = lab;
@@ -296,13 +327,20 @@ test.each([
   { args: ['hold', '9', 'news/web'], says: 'hold 9 is more than news/web may have' },
   { args: ['drain', 'news-web-7'], says: 'there is no node news-web-7 now' },
   { args: ['pause', 'in', 'news/mail'], says: 'there is no tier news/mail' },
+  { args: ['host', 'drain', 'local-c'], says: 'there is no host local-c' },
   { args: ['pause', 'in', 'news', '--for', '8d'], says: 'for: must be at most 7d' },
   { args: ['pause', 'in', 'news', '--reason', 'a\nb'], says: 'reason: must be one line' },
 ])('$args is refused: exit 1', async ({ args, says }) => {
   const { lab, write } = await start();
   await using _ = lab;
-  const [command = '', ...rest] = args;
-  const { code, stdout, stderr } = await rackfire(command, ...SAID, ...rest, ...write);
+  // The last of an option that is said twice counts.
+  const words = args.filter((_word, index) => index < 3 && !args[index]?.startsWith('--'));
+  const { code, stdout, stderr } = await rackfire(
+    ...words,
+    ...SAID,
+    ...args.slice(words.length),
+    ...write,
+  );
   expect([code, stdout]).toEqual([1, '']);
   expect(stderr).toContain(says);
 });
@@ -315,6 +353,9 @@ test.each([
   { args: ['hold', 'few', 'news', ...SAID], says: 'Expected a number of nodes' },
   { args: ['hold', '-1', 'news', ...SAID], says: 'Expected a number of nodes' },
   { args: ['drain', ...SAID], says: "missing required argument 'node'" },
+  { args: ['host', 'drain', ...SAID], says: "missing required argument 'name'" },
+  { args: ['host', 'drain', 'local-a', '--for', '2h'], says: "required option '--reason <text>'" },
+  { args: ['host', 'check', 'xen-a'], says: "required option '-c, --config <file>'" },
   { args: ['explain'], says: "missing required argument 'cluster[/tier]'" },
   { args: ['explain', 'news', '--at', 'noon'], says: 'Expected a time' },
   { args: ['status', '--url', 'http://10.0.0.1:9500'], says: 'on this machine' },

@@ -7,9 +7,12 @@ import { expect, test } from 'vitest';
 import { listEffective } from '../../src/config/effective.ts';
 import { createJsonSchema } from '../../src/config/json-schema.ts';
 import { loadConfig, parseConfig } from '../../src/config/load-config.ts';
-import { minimal } from './minimal.ts';
+import { minimal, minimalXen } from './minimal.ts';
 
 const examplePath = fileURLToPath(new URL('../../config/rackfire.example.yaml', import.meta.url));
+const xenExamplePath = fileURLToPath(
+  new URL('../../config/rackfire.xen.example.yaml', import.meta.url),
+);
 const schemaPath = fileURLToPath(new URL('../../config/rackfire.schema.json', import.meta.url));
 
 test('the example can be used as it stands', async () => {
@@ -38,6 +41,25 @@ test('what the example shows of the optional keys are the defaults, except where
   expect(differing).toEqual(['clusters[0].tiers.web.health.port: 8080']);
 });
 
+test('the example for Xen hosts can be used, and shows every key that only they have, with its default', async () => {
+  const loaded = await loadConfig(xenExamplePath);
+  expect(loaded.config.hosts.map(({ driver, failureDomain }) => [driver, failureDomain])).toEqual([
+    ['xen', 'rack-1'],
+    ['xen', 'rack-2'],
+  ]);
+  const shown = new Map(listEffective(loaded).map((entry) => [entry.path, entry]));
+  const differing = listEffective(parseConfig(minimalXen, 'minimal.yaml'))
+    .filter(({ path, origin }) => origin === 'default' && /^(?:hosts|network|images)/.test(path))
+    .filter(
+      ({ path, value }) =>
+        shown.get(path)?.value !== value || shown.get(path)?.origin === 'default',
+    );
+  expect(differing).toEqual([]);
+  for (const path of ['hosts[0].failureDomain', 'images.drupal-web.ramdisk']) {
+    expect(shown.get(path)?.value).toBeDefined();
+  }
+});
+
 test('the example is read in less than 100 ms, again and again', async () => {
   const text = await readFile(examplePath, 'utf8');
   const timesMs = Array.from({ length: 5 }, () => {
@@ -62,9 +84,10 @@ test('the JSON Schema accepts the example, and refuses unknown keys and those no
   expect({
     example: isAccepted(example),
     unknownKey: isAccepted({ ...example, limit: {} }),
-    notBuiltYet: isAccepted({ ...example, placement: {} }),
+    notBuiltYet: isAccepted({ ...example, leadership: { driver: 'file', namespace: 'x' } }),
     missing: isAccepted({ ...example, hosts: undefined }),
-  }).toEqual({ example: true, unknownKey: false, notBuiltYet: false, missing: false });
+    xen: isAccepted(parse(await readFile(xenExamplePath, 'utf8'))),
+  }).toEqual({ example: true, unknownKey: false, notBuiltYet: false, missing: false, xen: true });
 });
 
 test('every value of the JSON Schema that an operator writes is described', () => {

@@ -23,6 +23,29 @@ clusters:
         signals: { requestRate: { targetPerNode: 80 } }
 `;
 
+/** The same on a Xen host. */
+export const minimalXen = `installation: example
+hosts:
+  - { name: xen-a, driver: xen, address: 10.0.0.11 }
+balancers:
+  - { name: lb-a, driver: runtime, socket: /run/haproxy.sock, stateFile: /var/lib/haproxy/state }
+network: { bridge: xenbr0, gateway: 10.0.1.1, prefixLength: 24 }
+sizes:
+  small: { memory: 512MiB, vcpus: 1, disk: 4GiB }
+images:
+  drupal-web: { version: "1", disk: { lvmThin: vg0/drupal-web }, kernel: /boot/guest/vmlinuz }
+clusters:
+  - name: news
+    tiers:
+      web:
+        image: drupal-web
+        size: small
+        nodes: { min: 2, max: 12 }
+        addresses: 10.0.1.20-10.0.1.51
+        backend: news-web
+        signals: { requestRate: { targetPerNode: 80 } }
+`;
+
 /** Replaces the first `from`, which must be there: a test that changes nothing proves nothing. */
 export function edit(text: string, from: string, to: string): string {
   if (!text.includes(from)) {

@@ -100,7 +100,7 @@ test.each([
   [
     'an unknown driver',
     edit(minimal, 'embedded', 'docker'),
-    '3:30 hosts[0].driver: expected `embedded`, got "docker"',
+    '3:30 hosts[0].driver: expected `embedded` or `xen`, got "docker"',
   ],
   [
     'an unknown scaling',

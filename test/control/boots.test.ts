@@ -6,6 +6,7 @@ import { bootAction, makeTier } from './site.ts';
 const tier = makeTier();
 const POLICY = { failures: 3, windowMs: 600_000, openMs: 300_000 };
 const BORN_MS = 77;
+const COLD = { imageVersion: '1', host: 'host-a', start: 'cold' } as const;
 
 function nodeOf(number: number, phase: Node['phase'], rest: Partial<Node> = {}): Node {
   return {
@@ -21,6 +22,9 @@ function nodeOf(number: number, phase: Node['phase'], rest: Partial<Node> = {}):
     parked: false,
     phaseAgeMs: 0,
     leaving: false,
+    isSaved: false,
+    wakeRefused: false,
+    saveRefused: false,
     protectedBy: undefined,
     drainAskedBy: undefined,
     operation: undefined,
@@ -31,7 +35,7 @@ function nodeOf(number: number, phase: Node['phase'], rest: Partial<Node> = {}):
 /** A ledger that awaits node 3, ordered at 1000. */
 function awaiting(number = 3): BootLedger {
   const ledger = new BootLedger(POLICY);
-  ledger.ordered(tier, bootAction(number), BORN_MS, 1_000);
+  ledger.ordered(tier, bootAction(number), COLD, BORN_MS, 1_000);
   return ledger;
 }
 
@@ -40,10 +44,10 @@ test.each(['out-of-rotation', 'in-service'] as const)(
   (phase) => {
     const ledger = awaiting();
     expect(ledger.review(tier, [nodeOf(3, phase)], 9_000)).toEqual([
-      { node: 'news-web-3', host: 'host-a', result: 'served', durationMs: 8_000 },
+      { node: 'news-web-3', host: 'host-a', result: 'served', start: 'cold', durationMs: 8_000 },
     ]);
     expect(ledger.review(tier, [nodeOf(3, phase)], 9_250)).toEqual([]);
-    expect(ledger.bootTimeMs(tier)).toBe(8_000);
+    expect(ledger.timesOf(tier).bootTimeMs).toBe(8_000);
   },
 );
 
@@ -63,7 +67,7 @@ test('a node that has vanished has failed; one whose boot is still in flight has
   const inFlight = nodeOf(3, 'absent', { operation: 'boot' });
   expect(ledger.review(tier, [inFlight], 2_000)).toEqual([]);
   expect(ledger.review(tier, [], 5_000)).toEqual([
-    { node: 'news-web-3', host: 'host-a', result: 'failed', durationMs: 4_000 },
+    { node: 'news-web-3', host: 'host-a', result: 'failed', start: 'cold', durationMs: 4_000 },
   ]);
   expect(ledger.review(tier, [], 5_250)).toEqual([]);
 });
@@ -103,7 +107,7 @@ test('a boot that nobody waits for any more is no failure when its node goes', (
 test('a refused boot counts for its tier and its host; the host next door is not to blame', () => {
   const ledger = new BootLedger(POLICY);
   for (const number of [3, 4, 5]) {
-    ledger.ordered(tier, bootAction(number), BORN_MS, 1_000);
+    ledger.ordered(tier, bootAction(number), COLD, BORN_MS, 1_000);
     ledger.failed(tier, `news-web-${number}`, number, 'host-a', 1_000);
   }
   expect(ledger.circuitOfTier(tier, 1_000)).toBe('open');
@@ -151,7 +155,7 @@ test('tiers do not share numbers, breakers or times', () => {
   const ledger = awaiting();
   ledger.review(tier, [], 5_000);
   expect(ledger.restingNumbers(other, 5_000)).toEqual([]);
-  expect(ledger.bootTimeMs(other)).toBeUndefined();
+  expect(ledger.timesOf(other).bootTimeMs).toBeUndefined();
 });
 
 test.each([
@@ -165,8 +169,10 @@ test.each([
   const ledger = new BootLedger(POLICY);
   for (const [index, one] of seconds.entries()) {
     const atMs = index * 1_000_000;
-    ledger.ordered(tier, bootAction(3), BORN_MS, atMs);
+    ledger.ordered(tier, bootAction(3), COLD, BORN_MS, atMs);
     ledger.review(tier, [nodeOf(3, 'in-service')], atMs + one * 1_000);
   }
-  expect(ledger.bootTimeMs(tier)).toBe(expected === undefined ? undefined : expected * 1_000);
+  expect(ledger.timesOf(tier).bootTimeMs).toBe(
+    expected === undefined ? undefined : expected * 1_000,
+  );
 });

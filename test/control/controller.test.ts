@@ -585,7 +585,7 @@ test('a loop that fails, which is a defect, ends the run instead of half of it',
 });
 
 test('standby: a node is paused beside those in service, woken first, and made again', async () => {
-  const tier = makeTier({ standbyNodes: 1 });
+  const tier = makeTier({ standby: { state: 'paused', nodes: 1 } });
   await using lab = startLab({ tier, nodes: 2, rps: 100 });
   await lab.clock.step(30 * SECOND);
   expect(lab.phase(3)).toBe('standby');
@@ -623,7 +623,7 @@ test.each([0, 1])(
 );
 
 test('after a start, a slow host is waited for: its standby node may have any number', async () => {
-  const tier = makeTier({ standbyNodes: 1 });
+  const tier = makeTier({ standby: { state: 'paused', nodes: 1 } });
   await using lab = new Lab({ tier, nodes: 2, rps: 230 });
   lab.world.host().addDomain({ ...tier.size, name: 'news-web-3', bornMs: 7 }, true);
   lab.world.domain(3)!.paused = true;

@@ -13,6 +13,7 @@ import type {
   BootOrder,
   DomainRef,
   DomainReport,
+  HostPace,
   HostSnapshot,
   Hypervisor,
   Leadership,
@@ -43,6 +44,10 @@ interface Domain {
   readonly healthyAtMs: number;
   sickAtMs: number;
   paused: boolean;
+  /** Its memory lies in a file. */
+  saved: boolean;
+  /** Only its disk is left. */
+  residue: boolean;
   stopping: boolean;
 }
 
@@ -51,7 +56,7 @@ type CreateFault = 'refuse' | 'unreachable' | 'hang' | 'hang-before' | 'lose-ans
 
 export class SimulatedHost implements Hypervisor {
   readonly host: string;
-  readonly pace = {
+  pace: HostPace = {
     intervalMs: 2_000,
     busyIntervalMs: 250,
     answerWithinMs: 5_000,
@@ -66,6 +71,9 @@ export class SimulatedHost implements Hypervisor {
   answerMs = 20;
   createFault: CreateFault | undefined;
   destroyFault: 'unreachable' | 'hang' | undefined;
+  /** No room for the file; a file that cannot be read. */
+  savesNothing = false;
+  wakesNothing = false;
   /** Boots here never pass their check. */
   neverHealthy = false;
   readonly #world: SimulatedWorld;
@@ -118,13 +126,29 @@ export class SimulatedHost implements Hypervisor {
   async save(ref: DomainRef, signal: AbortSignal): Promise<void> {
     this.#world.calls.push(`${this.host} save ${ref.name}`);
     await this.#reach(signal);
-    throw new RefusedError(`${this.host} saves nothing`);
+    const domain = this.#tenant(ref);
+    if (this.savesNothing) {
+      throw new RefusedError(`${this.host} has no room for the memory of ${ref.name}`);
+    }
+    await this.#world.clock.sleep(this.#world.timing.saveMs, signal);
+    domain.saved = true;
   }
 
   async wake(ref: DomainRef, signal: AbortSignal): Promise<void> {
     this.#world.calls.push(`${this.host} wake ${ref.name}`);
     await this.#reach(signal);
-    this.#tenant(ref).paused = false;
+    const domain = this.#tenant(ref);
+    if (domain.saved) {
+      const taken = [...this.domains.values()].reduce((sum, one) => sum + memoryOf(one), 0);
+      if (this.wakesNothing || taken + domain.memoryMiB > this.room.memoryMiB) {
+        throw new RefusedError(`${this.host} cannot wake ${ref.name}`);
+      }
+      await this.#world.clock.sleep(this.#world.timing.restoreMs, signal);
+    } else if (this.wakesNothing) {
+      throw new RefusedError(`${this.host} cannot wake ${ref.name}`);
+    }
+    domain.saved = false;
+    domain.paused = false;
   }
 
   async destroy(ref: DomainRef, signal: AbortSignal): Promise<void> {
@@ -169,15 +193,17 @@ export class SimulatedHost implements Hypervisor {
           : nowMs + timing.bootMs,
       sickAtMs: Number.POSITIVE_INFINITY,
       paused: false,
+      saved: false,
+      residue: false,
       stopping: false,
     });
   }
 
   #report(domain: Domain): DomainReport {
-    const { name, uuid, bornMs, memoryMiB, vcpus, diskMiB } = domain;
-    const isMade = this.#world.clock.steadyMs() >= domain.madeAtMs;
-    const running = domain.paused ? 'paused' : 'running';
-    const state = domain.stopping ? 'stopping' : isMade ? running : 'being-made';
+    const { name, uuid, bornMs, diskMiB } = domain;
+    const state = stateOf(domain, this.#world.clock.steadyMs());
+    const memoryMiB = memoryOf(domain);
+    const vcpus = memoryMiB === 0 ? 0 : domain.vcpus;
     return { name, uuid, state, bornMs, imageVersion: '1', memoryMiB, vcpus, diskMiB };
   }
 
@@ -192,6 +218,23 @@ export class SimulatedHost implements Hypervisor {
   async #reach(signal: AbortSignal): Promise<void> {
     await reach(this, this.host, this.#world.clock, signal);
   }
+}
+
+function memoryOf({ saved, residue, memoryMiB }: Domain): number {
+  return saved || residue ? 0 : memoryMiB;
+}
+
+function stateOf(domain: Domain, nowMs: number): DomainReport['state'] {
+  if (domain.stopping) {
+    return 'stopping';
+  }
+  if (domain.residue) {
+    return 'residue';
+  }
+  if (nowMs < domain.madeAtMs) {
+    return 'being-made';
+  }
+  return domain.saved ? 'saved' : domain.paused ? 'paused' : 'running';
 }
 
 interface Server {
@@ -355,7 +398,14 @@ export class SimulatedWorld {
   readonly lease = new SimulatedLease();
   /** All that was asked of the world to change, in order: `host-a create news-web-3`, `lb ready news-web-3`. */
   readonly calls: string[] = [];
-  readonly timing = { createMs: 500, makeMs: 300, bootMs: 5_000, destroyMs: 300 };
+  readonly timing = {
+    createMs: 500,
+    makeMs: 300,
+    bootMs: 5_000,
+    destroyMs: 300,
+    saveMs: 800,
+    restoreMs: 1_500,
+  };
   rps = 0;
 
   constructor(
@@ -409,6 +459,8 @@ export class SimulatedWorld {
       return (
         domain !== undefined &&
         !domain.paused &&
+        !domain.saved &&
+        !domain.residue &&
         !domain.stopping &&
         nowMs >= domain.healthyAtMs + CHECK_MS &&
         nowMs < domain.sickAtMs + CHECK_MS

@@ -34,7 +34,7 @@ export function makeTier(
       queue: { maxWaitMs: 100 },
       scaleOut: { tolerance: 0.05, policies: [] },
       scaleIn: { tolerance: 0.1, stabilizationWindowMs: 30_000, policies: [] },
-      standbyNodes: 0,
+      standby: { state: 'paused', nodes: 0 },
       drainDeadlineMs: 60_000,
       bootDeadlineMs: 30_000,
       ...policy,

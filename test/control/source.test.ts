@@ -14,6 +14,7 @@ function startSource(ask: (signal: AbortSignal, clock: TestClock) => Promise<num
     name: 'host-a',
     ask: (signal) => ask(signal, clock),
     intervalMs: () => 1_000,
+    answerWithinMs: 5_000,
     clock,
     recorder: log,
   });

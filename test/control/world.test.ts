@@ -32,7 +32,12 @@ class Stage {
   constructor(balancers: readonly string[] = ['lb'], maxNodes = 10) {
     this.world = new World({
       clusters: this.clusters,
-      hosts: ['host-a', 'host-b'],
+      hosts: ['host-a', 'host-b'].map((name) => ({
+        name,
+        staleAfterMs: 10_000,
+        failureDomain: name,
+      })),
+      hostFailuresToTolerate: 0,
       balancers,
       maxNodes,
       concurrentBootsPerHost: 4,

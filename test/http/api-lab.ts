@@ -218,7 +218,7 @@ export class ApiLab implements ServiceView, AsyncDisposable {
   }
 
   async giveOverride(
-    tier: string,
+    tier: string | undefined,
     word: GivenOverride['word'],
     said: { readonly reason: string; readonly durationMs: number },
   ) {

@@ -15,6 +15,8 @@ const PAUSE = { kind: 'pause', tier: 'news/web', direction: 'in', ...FOR };
 const HOLD = { kind: 'hold', tier: 'news/web', nodes: 4, ...FOR };
 const PROTECT = { kind: 'protect', node: 'news-web-1', ...FOR };
 
+const DRAIN_HOST = { kind: 'drain-host', host: 'local-b', ...FOR };
+
 const WRITE = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
 
 async function readDocument(): Promise<OpenApiDocument> {
@@ -45,6 +47,12 @@ const reads: readonly Way[] = [
   { operation: 'getStatus', expected: '200', asked: { path: '/api/v1/status' } },
   { operation: 'getOpenApi', expected: '200', asked: { path: '/api/v1/openapi.json' } },
   { operation: 'listOverrides', expected: '200', asked: { path: '/api/v1/overrides' } },
+  ...['/api/v1/overrides', '/api/v1/status'].map((path) => ({
+    operation: path === '/api/v1/status' ? 'getStatus' : 'listOverrides',
+    expected: '200',
+    asked: { path },
+    before: (lab: ApiLab) => lab.write('POST', '/api/v1/overrides', DRAIN_HOST),
+  })),
   { operation: 'explainTier', expected: '200', asked: { path: EXPLANATION } },
   {
     operation: 'explainTier',
@@ -129,6 +137,8 @@ const writes: readonly Way[] = [
   post('201', PAUSE),
   post('400 invalid-request', { ...PAUSE, for: '2w' }),
   post('404 unknown-tier', { ...PAUSE, tier: 'news/mail' }),
+  post('201', DRAIN_HOST),
+  post('404 unknown-host', { ...DRAIN_HOST, host: 'local-c' }),
   post('404 unknown-node', { ...PROTECT, node: 'news-web-7' }),
   post('409 node-unfit', PROTECT, async (lab) => {
     lab.world.host(0).silent = 'unreachable';

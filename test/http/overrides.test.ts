@@ -23,6 +23,7 @@ test('what is given holds from the next tick on, shows in status and explanation
       direction: null,
       nodes: 5,
       node: null,
+      host: null,
       born: null,
       reason: 'deploy of the shop',
       givenAt: '2023-11-14T22:30:05.000Z',
@@ -88,6 +89,32 @@ test('a node that is destroyed takes its overrides along', async () => {
       }),
     ]) as unknown,
   });
+});
+
+test('a host that is to be drained shows in status once, beside the host, until it is withdrawn', async () => {
+  await using lab = await ApiLab.startSettled({ rps: 100, nodes: 2 });
+  expect((await give(lab, { kind: 'drain-host', host: 'local-b' })).json).toMatchObject({
+    override: { id: 'o1', tier: null, kind: 'drain-host', host: 'local-b', node: null },
+    kept: true,
+  });
+  expect((await lab.get('/api/v1/status')).json).toMatchObject({
+    hosts: [{ overrides: [] }, { name: 'local-b', overrides: [{ id: 'o1', host: 'local-b' }] }],
+    clusters: [{ tiers: [{}, { overrides: [] }] }],
+  });
+  await lab.write('DELETE', '/api/v1/overrides/o1');
+  expect((await lab.get('/api/v1/status')).json).toMatchObject({
+    hosts: [{ overrides: [] }, { overrides: [] }],
+  });
+});
+
+test.each([
+  { host: 'local-c', says: 'there is no host local-c; there are local-a, local-b' },
+  { host: '', says: 'there is no host ; there are local-a, local-b' },
+])('of host "$host" nothing can be said: $says', async ({ host, says }) => {
+  await using lab = await ApiLab.startSettled();
+  const answer = await give(lab, { kind: 'drain-host', host });
+  expect(answer).toMatchObject({ status: 404, json: { error: { code: 'unknown-host' } } });
+  expect(answer.text).toContain(says);
 });
 
 test.each([

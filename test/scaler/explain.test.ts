@@ -111,7 +111,7 @@ describe('an explanation of', () => {
         'need: The highest need counts, that of the request rate: 5.39 nodes, rounded up to 6; wanted so far: 4.',
         'recommended: 5.39 is more than 4 by more than the tolerated 5 % (up to 4.2): 6 are recommended.',
         'nodes: 4 nodes are in service.',
-        'action: news-web-5 on xen-a and news-web-6 on xen-b are booted, because they are needed.',
+        'action: news-web-5 on xen-b and news-web-6 on xen-b are booted, because they are needed.',
       ],
       [
         'Would not have scaled out at 336 rps or less; the rate is 431 rps.',
@@ -130,7 +130,7 @@ describe('an explanation of', () => {
         'maximum: The maximum is 12 nodes: 12 instead of 19.',
         'scaling-policy: The scaling policies allow no more than 6 now: 6 instead of 12. 100 % more per 15 s allows 4 (2 came in that time); 4 nodes more per 15 s allows 6 (2 came in that time).',
         'nodes: 4 nodes are in service.',
-        'action: news-web-5 on xen-a and news-web-6 on xen-b are booted, because they are needed.',
+        'action: news-web-5 on xen-b and news-web-6 on xen-b are booted, because they are needed.',
       ],
       [
         'Would not have scaled out at 336 rps or less; the rate is 1500 rps.',
@@ -279,7 +279,7 @@ describe('an explanation of', () => {
         'need: The highest need counts, that of the request rate: 5.39 nodes, rounded up to 6; wanted so far: 4.',
         'recommended: 5.39 is more than 4 by more than the tolerated 5 % (up to 4.2): 6 are recommended.',
         'nodes: 4 nodes are in service.',
-        'held-back: news-web-5 on xen-a and news-web-6 on xen-b would be booted, because they are needed, but the mode is observe.',
+        'held-back: news-web-5 on xen-b and news-web-6 on xen-b would be booted, because they are needed, but the mode is observe.',
       ],
       [
         'Would not have scaled out at 336 rps or less; the rate is 431 rps.',
@@ -969,7 +969,7 @@ describe('what is done', () => {
         'news-web-3 is put into rotation, because it is needed.',
         'news-web-4 is checked, without traffic yet, because it is needed.',
         'news-web-5 is woken, because it is needed.',
-        'news-web-6 on xen-a and news-web-7 on xen-b are booted, because they are needed.',
+        'news-web-6 on xen-b and news-web-7 on xen-b are booted, because they are needed.',
       ],
     ],
     [
@@ -977,7 +977,7 @@ describe('what is done', () => {
       {
         desired: 2,
         rps: 160,
-        policy: { standbyNodes: 1 },
+        policy: { standby: { state: 'paused', nodes: 1 } },
         changes: {
           nodes: [
             ...serving(3),
@@ -1028,9 +1028,9 @@ describe('what is done', () => {
     ],
     [
       'for standby',
-      { desired: 2, rps: 160, policy: { standbyNodes: 1 } },
+      { desired: 2, rps: 160, policy: { standby: { state: 'paused', nodes: 1 } } },
       'action',
-      ['news-web-3 on xen-a is booted for standby.'],
+      ['news-web-3 on xen-b is booted for standby.'],
     ],
     [
       'not, where the mode takes nothing away',

@@ -138,7 +138,10 @@ describe('a protected node', () => {
   test('is not paused to become standby', () => {
     const nodes = [...serving(2), seen.outOfRotation(3)];
 
-    expectPlan(['', 2, nodes, [protect(3)], ['keep 3']], webTier({ standbyNodes: 1 }));
+    expectPlan(
+      ['', 2, nodes, [protect(3)], ['keep 3']],
+      webTier({ standby: { state: 'paused', nodes: 1 } }),
+    );
   });
 
   test('that is sick is replaced', () => {

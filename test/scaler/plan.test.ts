@@ -129,16 +129,16 @@ describe('more are needed', () => {
         number: 3,
         reason: 'needed',
         term: { createdAtSeconds: 1_700_000_000, transitions: 3 },
-        host: 'xen-a',
+        host: 'xen-b',
         address: '10.0.1.22',
         mac: '00:16:3e:00:01:16',
       },
     ]);
   });
 
-  test('boots go to hosts by turns', () => {
+  test('boots go where the fewest nodes are', () => {
     expect(planAt(6, {}).actions.map((action) => 'host' in action && action.host)).toEqual([
-      'xen-a',
+      'xen-b',
       'xen-b',
       'xen-a',
       'xen-b',
@@ -351,7 +351,7 @@ describe('fewer are needed', () => {
 });
 
 describe('standby', () => {
-  const tier = webTier({ standbyNodes: 1, maxNodes: 4 });
+  const tier = webTier({ standby: { state: 'paused', nodes: 1 }, maxNodes: 4 });
   test.each<Row>([
     ['one is booted for it', 2, serving(2), ['boot 3 standby']],
     ['none while nodes are needed', 3, serving(2), ['boot 3 needed']],
@@ -641,7 +641,7 @@ describe('a mode', () => {
         seen.ghost(7),
       ],
     },
-    webTier({ standbyNodes: 1 }),
+    webTier({ standby: { state: 'paused', nodes: 1 } }),
   );
   const growing = planAt(6, {
     nodes: [...serving(2), seen.outOfRotation(3), seen.parked(4), seen.standby(5)],
@@ -659,7 +659,11 @@ describe('a mode', () => {
 
 test('a converged tier has an empty plan, also with a lost host, a conflict and a number at rest', () => {
   const nodes = [...serving(3), seen.lost(4), seen.conflict(5), seen.standby(6)];
-  const planned = planAt(3, { nodes, blockedNumbers: [5, 7] }, webTier({ standbyNodes: 1 }));
+  const planned = planAt(
+    3,
+    { nodes, blockedNumbers: [5, 7] },
+    webTier({ standby: { state: 'paused', nodes: 1 } }),
+  );
 
   expect(planned).toMatchObject({ said: [], shortfall: undefined, healingFrozen: false });
 });

@@ -18,7 +18,7 @@ import type {
 } from '../../src/scaler/observation.ts';
 import { type Plan, plan } from '../../src/scaler/plan.ts';
 import type { Override } from '../../src/scaler/override.ts';
-import type { ScalingPolicy } from '../../src/scaler/policy.ts';
+import type { ScalingPolicy, TierPolicy } from '../../src/scaler/policy.ts';
 import { type BootOutcome, SmallWorld } from './small-world.ts';
 import { hostOf, NOW_MS, ok, policyOf, settledAt, signalsOf, webTier } from './world.ts';
 
@@ -59,7 +59,16 @@ const signals: fc.Arbitrary<Signals> = fc.record({
 
 const domains: fc.Arbitrary<DomainSighting> = fc.record({
   host: fc.constantFrom('xen-a', 'xen-b', 'xen-c'),
-  state: fc.constantFrom('being-made', 'running', 'running', 'running', 'paused', 'stopping'),
+  state: fc.constantFrom(
+    'being-made',
+    'running',
+    'running',
+    'running',
+    'paused',
+    'saved',
+    'stopping',
+    'residue',
+  ),
   mark: fc.constantFrom('ours', 'ours', 'ours', 'ours', 'ours', 'foreign'),
   bornMs: fc.constantFrom(1, 2),
   ageMs: ages,
@@ -88,6 +97,7 @@ const OPERATIONS: readonly ActionKind[] = [
   'boot',
   'drain',
   'pause',
+  'save',
   'park',
   'destroy',
 ];
@@ -100,8 +110,13 @@ const sighted: fc.Arbitrary<NodeSighting> = fc
     ),
     servers: fc.oneof(fc.tuple(serversOf('lb-a')), fc.tuple(serversOf('lb-a'), serversOf('lb-b'))),
     operation: fc.option(fc.constantFrom(...OPERATIONS), { freq: 5, nil: undefined }),
+    refused: fc.constantFrom(undefined, undefined, 'wakeRefused' as const, 'saveRefused' as const),
   })
-  .map(({ operation, ...node }) => (operation === undefined ? node : { ...node, operation }));
+  .map(({ operation, refused, ...node }) => ({
+    ...node,
+    ...(operation === undefined ? {} : { operation }),
+    ...(refused === undefined ? {} : { [refused]: true as const }),
+  }));
 
 const hosts: fc.Arbitrary<readonly HostSighting[]> = fc.tuple(
   ...['xen-a', 'xen-b', 'xen-c'].map((name) =>
@@ -115,6 +130,16 @@ const hosts: fc.Arbitrary<readonly HostSighting[]> = fc.tuple(
       bootsInFlight: fc.nat(3),
       circuit: fc.constantFrom('closed', 'closed', 'half-open', 'open'),
       recentFailures: fc.nat(3),
+      failureDomain: fc.constantFrom('rack-1', 'rack-2'),
+      base: fc.array(
+        fc.record({
+          memoryMiB: fc.constantFrom(512, 1_024),
+          vcpus: fc.constantFrom(1, 2),
+          diskMiB: fc.constant(4_096),
+          nodes: fc.integer({ min: 1, max: 3 }),
+        }),
+        { maxLength: 2 },
+      ),
     }),
   ),
 );
@@ -142,6 +167,11 @@ const overrides: fc.Arbitrary<readonly Override[]> = fc.oneof(
           number: fc.integer({ min: 1, max: 12 }),
           bornMs: fc.constantFrom(1, 2),
         }),
+        fc.record({
+          ...said,
+          kind: fc.constant('drain-host' as const),
+          host: fc.constantFrom('xen-a', 'xen-b'),
+        }),
       ),
       { maxLength: 4 },
     ),
@@ -164,6 +194,7 @@ const observations: fc.Arbitrary<Observation> = fc.record({
   concurrentBootsPerHost: fc.integer({ min: 1, max: 4 }),
   bootTimeMs: fc.constantFrom(undefined, 5_000, 60_000),
   overrides,
+  hostFailuresToTolerate: fc.constantFrom(0, 1),
 });
 
 function scalingPolicies(): fc.Arbitrary<readonly ScalingPolicy[]> {
@@ -193,7 +224,7 @@ const tiers: fc.Arbitrary<ScaledTier> = fc
     outPolicies: scalingPolicies(),
     inPolicies: scalingPolicies(),
     stabilizationWindowMs: fc.constantFrom('auto' as const, 0, 30_000),
-    standbyNodes: fc.nat(2),
+    standby: fc.record({ state: fc.constantFrom('paused' as const, 'saved'), nodes: fc.nat(2) }),
   })
   .map((given) =>
     webTier(
@@ -206,7 +237,7 @@ const tiers: fc.Arbitrary<ScaledTier> = fc
           stabilizationWindowMs: given.stabilizationWindowMs,
           policies: given.inPolicies,
         },
-        standbyNodes: given.standbyNodes,
+        standby: given.standby,
       },
       16,
     ),
@@ -253,7 +284,9 @@ function letGo(planned: Plan): readonly string[] {
   return planned.actions
     .filter(
       ({ kind, reason }) =>
-        ['drain', 'pause', 'destroy'].includes(kind) && reason !== 'boot-failed',
+        ['drain', 'pause', 'save', 'destroy'].includes(kind) &&
+        reason !== 'boot-failed' &&
+        reason !== 'residue',
     )
     .map(({ kind, node }) => `${kind} ${node}`);
 }
@@ -293,7 +326,7 @@ describe('in any world', () => {
     fc.assert(
       fc.property(tiers, observations, memories, (tier, observation, memory) => {
         for (const action of run(tier, observation, memory).plan.actions) {
-          if (action.kind !== 'destroy' && action.kind !== 'pause') {
+          if (action.kind !== 'destroy' && action.kind !== 'pause' && action.kind !== 'save') {
             continue;
           }
           const sighting = observation.nodes.find(({ number }) => number === action.number);
@@ -304,7 +337,9 @@ describe('in any world', () => {
             mark: 'ours',
             fresh: true,
           });
-          if (action.reason === 'boot-failed' && domain?.state === 'being-made') {
+          // Nothing runs there that could serve anybody.
+          const isNothing = domain?.state === 'residue' || domain?.state === 'being-made';
+          if (isNothing && (action.reason === 'boot-failed' || action.reason === 'residue')) {
             continue;
           }
           expect(observation.oldWorkers).toBe(false);
@@ -438,6 +473,9 @@ const STARTS = [
   'sessions-that-stay',
   'standby',
   'broken-standby',
+  'saved',
+  'residue',
+  'residue-in-rotation',
   'stopping',
   'ghost',
   'stranger',
@@ -457,10 +495,11 @@ interface Start {
   readonly rooms: readonly [number, number];
   readonly minNodes: number;
   readonly maxNodes: number;
-  readonly standbyNodes: number;
+  readonly standby: TierPolicy['standby'];
   readonly lags: readonly number[];
   readonly bootOutcomes: readonly BootOutcome[];
   readonly desiredNodes: number | undefined;
+  readonly hostFailuresToTolerate: number;
 }
 
 const starts: fc.Arbitrary<Start> = fc
@@ -469,10 +508,11 @@ const starts: fc.Arbitrary<Start> = fc
     rooms: fc.tuple(fc.integer({ min: 0, max: 8 }), fc.integer({ min: 0, max: 8 })),
     minNodes: fc.integer({ min: 1, max: 3 }),
     moreNodes: fc.nat(8),
-    standbyNodes: fc.nat(2),
+    standby: fc.record({ state: fc.constantFrom('paused' as const, 'saved'), nodes: fc.nat(2) }),
     lags: fc.array(fc.nat(2), { minLength: 1, maxLength: 4 }),
     bootOutcomes: fc.array(fc.constantFrom(...BOOTS), { maxLength: 4 }),
     desiredNodes: fc.option(fc.integer({ min: 1, max: 10 }), { nil: undefined }),
+    hostFailuresToTolerate: fc.constantFrom(0, 1),
   })
   .map(({ moreNodes, ...start }) => ({ ...start, maxNodes: start.minNodes + moreNodes }));
 
@@ -484,7 +524,7 @@ function smallTier(start: Start): ScaledTier {
     policy: policyOf({
       minNodes: start.minNodes,
       maxNodes: start.maxNodes,
-      standbyNodes: start.standbyNodes,
+      standby: start.standby,
       scaleIn: { tolerance: 0.1, stabilizationWindowMs: 5_000, policies: [] },
       drainDeadlineMs: 15_000,
       bootDeadlineMs: 20_000,
@@ -514,6 +554,7 @@ function beginWorld(start: Start): SmallWorld {
       ? [{ name: 'xen-hidden', nodes: lost, reachable: false, everAnswered: false }]
       : []),
   ]);
+  world.hostFailuresToTolerate = start.hostFailuresToTolerate;
   world.lags = start.lags;
   world.bootOutcomes = [...start.bootOutcomes];
   if (start.desiredNodes !== undefined) {
@@ -580,6 +621,15 @@ function place(world: SmallWorld, kind: Start['kinds'][number], number: number):
         healthyFromMs: kind === 'standby' ? 0 : never,
       });
       return world.addServer(number, 'maint', 'pending');
+    case 'saved':
+      world.addGuest({ number, host, state: 'saved', healthyFromMs: 0 });
+      return world.addServer(number, 'maint', 'pending');
+    case 'residue':
+    case 'residue-in-rotation':
+      world.addGuest({ number, host, state: 'residue' });
+      return kind === 'residue'
+        ? world.addServer(number, 'maint', 'pending')
+        : world.addServer(number, 'ready', 'failed', 3);
     case 'stopping':
       world.addGuest({ number, host, state: 'stopping', endsAtMs: nowMs + 4_000 });
       return world.addServer(number, 'ready', 'failed');
@@ -624,7 +674,9 @@ describe('carried out tick after tick', () => {
 
         expect(world.violations).toEqual([]);
         expect(emptyTicks, 'ticks without an action at the end').toBeGreaterThan(60);
-        const leftOver = last.nodes.filter(({ phase }) => phase === 'failed' || phase === 'absent');
+        const leftOver = last.nodes.filter(({ phase }) =>
+          ['failed', 'absent', 'residue'].includes(phase),
+        );
         expect(leftOver, 'failed boots and servers without a domain').toEqual([]);
         const inService = last.nodes.filter((node) => node.phase === 'in-service' && node.serving);
         const elsewhere = last.nodes.filter((node) => node.phase === 'unknown' && node.serving);
@@ -645,6 +697,7 @@ describe('carried out tick after tick', () => {
       balancerSilent: fc.constantFrom(false, false, false, true),
       oldWorkers: fc.constantFrom(false, false, false, true),
       minimum: fc.option(fc.nat(10), { freq: 2, nil: undefined }),
+      drainedHost: fc.constantFrom(undefined, undefined, 'xen-a', 'xen-b'),
       restart: fc.constantFrom(false, false, false, true),
     }),
     { minLength: 1, maxLength: 10 },
@@ -658,18 +711,16 @@ describe('carried out tick after tick', () => {
           world.signals = segment.signals;
           world.balancerSilent = segment.balancerSilent;
           world.oldWorkers = segment.oldWorkers;
-          world.overrides =
-            segment.minimum === undefined
+          const { minimum, drainedHost } = segment;
+          const given = { reason: '', untilMs: Number.MAX_SAFE_INTEGER };
+          world.overrides = [
+            ...(minimum === undefined
               ? []
-              : [
-                  {
-                    id: 'o1',
-                    kind: 'min',
-                    nodes: segment.minimum,
-                    reason: '',
-                    untilMs: Number.MAX_SAFE_INTEGER,
-                  },
-                ];
+              : [{ ...given, id: 'o1', kind: 'min' as const, nodes: minimum }]),
+            ...(drainedHost === undefined
+              ? []
+              : [{ ...given, id: 'o2', kind: 'drain-host' as const, host: drainedHost }]),
+          ];
           world.memory = segment.restart ? EMPTY_MEMORY : world.memory;
           for (const host of world.hosts.slice(0, 2)) {
             host.reachable = host.name !== segment.lostHost;

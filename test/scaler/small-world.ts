@@ -18,6 +18,7 @@ import type {
   Signals,
 } from '../../src/scaler/observation.ts';
 import type { Action, BootAction } from '../../src/scaler/action.ts';
+import type { Node } from '../../src/scaler/node-phase.ts';
 import { type TierTick, tickTier } from '../../src/scaler/tick.ts';
 import { signalsOf } from './world.ts';
 
@@ -79,6 +80,7 @@ export class SmallWorld {
   balancerSilent = false;
   oldWorkers = false;
   overrides: Observation['overrides'] = [];
+  hostFailuresToTolerate = 0;
   /** Seconds from an order to its effect, by turns. */
   lags: readonly number[] = [0];
   bootOutcomes: BootOutcome[] = [];
@@ -128,6 +130,7 @@ export class SmallWorld {
     for (const action of result.actions) {
       this.#order(action);
     }
+    this.#watchSurge(result);
     this.#step();
     return result;
   }
@@ -146,6 +149,7 @@ export class SmallWorld {
       concurrentBootsPerHost: 4,
       bootTimeMs: undefined,
       overrides: this.overrides,
+      hostFailuresToTolerate: this.hostFailuresToTolerate,
     };
   }
 
@@ -199,6 +203,7 @@ export class SmallWorld {
 
   #hostSighting(host: WorldHost): HostSighting {
     const free = host.nodes - this.#usedOn(host.name);
+    const disks = this.guests.filter((guest) => guest.host === host.name).length;
     const { size } = this.tier;
     return {
       name: host.name,
@@ -206,24 +211,53 @@ export class SmallWorld {
       everAnswered: host.everAnswered,
       freeMemoryMiB: free * size.memoryMiB,
       freeVcpus: free * size.vcpus,
-      freeDiskMiB: free * size.diskMiB,
+      freeDiskMiB: (2 * host.nodes - disks) * size.diskMiB,
       bootsInFlight: [...this.#flights.values()].filter(
         ({ action }) => action.kind === 'boot' && action.host === host.name,
       ).length,
       circuit: 'closed',
       recentFailures: 0,
+      ...(this.hostFailuresToTolerate > 0 ? { base: this.#baseOn(host) } : {}),
     };
   }
 
   #usedOn(host: string): number {
     let used = 0;
     for (const guest of this.guests) {
-      used += guest.host === host ? 1 : 0;
+      used += guest.host === host && guest.state !== 'saved' ? 1 : 0;
     }
     for (const { action, done } of this.#flights.values()) {
-      used += action.kind === 'boot' && action.host === host && !done ? 1 : 0;
+      const comes = action.kind === 'boot' || (action.kind === 'wake' && this.#isSaved(action));
+      used += comes && action.host === host && !done ? 1 : 0;
     }
     return used;
+  }
+
+  #isSaved({ number }: Action): boolean {
+    return this.guests.some((guest) => guest.number === number && guest.state === 'saved');
+  }
+
+  /** The lowest numbers on hosts that answer, boots that are not carried out yet included. */
+  #baseOn(host: WorldHost): NonNullable<HostSighting['base']> {
+    const known = this.guests.filter((guest) => this.#host(guest.host).everAnswered);
+    const shown = known.filter(
+      (guest) =>
+        guest.state !== 'stopping' &&
+        guest.state !== 'residue' &&
+        !guest.foreign &&
+        this.#host(guest.host).reachable &&
+        !known.some((other) => other !== guest && other.number === guest.number),
+    );
+    const ordered = [...this.#flights.values()].flatMap(({ action }) =>
+      action.kind === 'boot' && !known.some(({ number }) => number === action.number)
+        ? [action]
+        : [],
+    );
+    const base = [...shown, ...ordered]
+      .toSorted((one, other) => one.number - other.number)
+      .slice(0, this.tier.policy.minNodes);
+    const nodes = base.filter((one) => one.host === host.name).length;
+    return nodes === 0 ? [] : [{ ...this.tier.size, nodes }];
   }
 
   /** Domains that can be reached or that HAProxy reports up, and boots that have no domain yet. */
@@ -256,6 +290,44 @@ export class SmallWorld {
     }
   }
 
+  /** Nodes beyond the minimum must leave room for the base of any host that may be lost; all are of one size. */
+  #watchSurge({ actions, nodes }: TierTick): void {
+    const isUseful = ({ phase, sickForMs, leaving, drainAskedBy }: Node): boolean =>
+      ['booting', 'warming', 'out-of-rotation', 'in-service'].includes(phase) &&
+      sickForMs === 0 &&
+      !leaving &&
+      drainAskedBy === undefined;
+    const surges = actions.some(
+      (action) => action.kind === 'boot' || (action.kind === 'wake' && this.#isSaved(action)),
+    );
+    const drained = this.overrides.map((one) => (one.kind === 'drain-host' ? one.host : ''));
+    const usable = this.hosts.filter(
+      ({ name, reachable, everAnswered }) => reachable && everAnswered && !drained.includes(name),
+    );
+    if (
+      this.hostFailuresToTolerate === 0 ||
+      usable.length < 2 ||
+      !surges ||
+      // What goes may make another one a base node, which no boot has asked for.
+      actions.some(({ kind }) => kind === 'destroy') ||
+      nodes.filter(isUseful).length < this.tier.policy.minNodes
+    ) {
+      return;
+    }
+    for (const lost of this.hosts.filter(({ reachable }) => reachable)) {
+      const [base] = this.#baseOn(lost);
+      let room = 0;
+      for (const host of usable) {
+        const disks = this.guests.filter((guest) => guest.host === host.name).length;
+        const free = Math.min(host.nodes - this.#usedOn(host.name), 2 * host.nodes - disks);
+        room += host === lost ? 0 : Math.max(0, free);
+      }
+      if ((base?.nodes ?? 0) > room) {
+        this.violations.push(`the base of ${lost.name} would fit nowhere`);
+      }
+    }
+  }
+
   #order(action: Action): void {
     if (this.#flights.has(action.number)) {
       this.violations.push(`${action.kind} ${action.node} beside another action`);
@@ -267,6 +339,11 @@ export class SmallWorld {
       }
       if (this.guests.some(({ number }) => number === action.number)) {
         this.violations.push(`${action.node} is booted twice`);
+      }
+    }
+    if (action.kind === 'wake' && this.#isSaved(action)) {
+      if (this.#usedOn(action.host) >= this.#host(action.host).nodes) {
+        this.violations.push(`${action.node} wakes where there is no room on ${action.host}`);
       }
     }
     if (action.kind === 'destroy' && action.reason === 'boot-failed') {
@@ -368,6 +445,7 @@ export class SmallWorld {
         return this.#boot(action);
       case 'wake':
       case 'pause':
+      case 'save':
       case 'destroy':
         return this.#changeGuest(action);
     }
@@ -392,7 +470,9 @@ export class SmallWorld {
     this.#hopeful.add(guest);
   }
 
-  #changeGuest(action: Extract<Action, { readonly kind: 'wake' | 'pause' | 'destroy' }>): void {
+  #changeGuest(
+    action: Exclude<Action, { readonly kind: 'admit' | 'warm' | 'drain' | 'park' | 'boot' }>,
+  ): void {
     const { number, kind } = action;
     const guest = this.guests.find((one) => one.number === number && one.host === action.host);
     if (guest?.bornMs !== action.bornMs || guest.foreign) {
@@ -416,8 +496,9 @@ export class SmallWorld {
     }
     this.#setServer(number, 'maint');
     server.sessions = 0;
-    guest.state = kind === 'pause' ? 'paused' : 'stopping';
-    guest.endsAtMs = kind === 'pause' ? Number.POSITIVE_INFINITY : this.nowMs + SECOND_MS;
+    const next = { pause: 'paused', save: 'saved', destroy: 'stopping' } as const;
+    guest.state = next[kind];
+    guest.endsAtMs = kind === 'destroy' ? this.nowMs + SECOND_MS : Number.POSITIVE_INFINITY;
   }
 
   #setServer(number: number, admin: AdminState): void {

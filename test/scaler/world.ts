@@ -29,7 +29,7 @@ export function policyOf(changes: Partial<TierPolicy> = {}): TierPolicy {
     queue: { maxWaitMs: 100 },
     scaleOut: { tolerance: 0.05, policies: [] },
     scaleIn: { tolerance: 0.1, stabilizationWindowMs: 30_000, policies: [] },
-    standbyNodes: 0,
+    standby: { state: 'paused', nodes: 0 },
     drainDeadlineMs: 300_000,
     bootDeadlineMs: 120_000,
     ...changes,

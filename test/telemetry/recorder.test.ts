@@ -145,8 +145,8 @@ test('metrics of what was done: actions, boots, time to serve', async () => {
     'host=host-b,result=served': 1,
   });
   const times = await desk.values('rackfire_time_to_serve_seconds');
-  expect(times['le=4']).toBe(0);
-  expect(times['le=8']).toBe(1);
+  expect(times['le=4,start=cold']).toBe(0);
+  expect(times['le=8,start=cold']).toBe(1);
 });
 
 test('signals that say nothing are NaN, and not zero', async () => {

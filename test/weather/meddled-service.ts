@@ -104,8 +104,8 @@ function faultyHypervisor(
   clock: Clock,
 ): Hypervisor {
   const found = config.hosts.find(({ name }) => name === host);
-  if (found === undefined) {
-    throw new Error(`the config has no host ${host}`);
+  if (found?.driver !== 'embedded') {
+    throw new Error(`the config has no embedded host ${host}`);
   }
   const { capacity, reserveMemoryMiB, embedded } = found;
   const behavior = { ...embedded, fault };

@@ -145,8 +145,8 @@ export class WeatherSite implements AsyncDisposable {
     const hosts = this.config.hosts;
     const host = hosts[made.host ?? number % hosts.length];
     const address = this.tier.addresses[number - 1];
-    if (host === undefined || address === undefined) {
-      throw new RangeError(`there is no such host, or no address for node ${number}`);
+    if (host?.driver !== 'embedded' || address === undefined) {
+      throw new RangeError(`there is no such embedded host, or no address for node ${number}`);
     }
     const hypervisor = createEmbeddedHypervisor({
       host: host.name,

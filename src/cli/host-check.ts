@@ -1,0 +1,87 @@
+import type { Command } from 'commander';
+import { checkHost } from '../compose.ts';
+import type { Config, XenHostConfig } from '../config/config.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { createSystemClock } from '../control/clock.ts';
+import { ConfigError } from '../control/errors.ts';
+import { EXIT, type SetExitCode } from './exit-codes.ts';
+import { paint } from './page.ts';
+import { print, printJson } from './print.ts';
+
+interface CheckOptions {
+  readonly config: string;
+  readonly json?: true;
+}
+
+type HostFindings = Awaited<ReturnType<typeof checkHost>>;
+
+/** A handshake, a look at all that a busy dom0 has, and one more question for each image. */
+const DEADLINE_MS = 120_000;
+
+/** What a connection needs before rackfire-dom0 can answer: without one of these, the host is not reached. */
+const REACHING = ['key file', 'connection', 'host key', 'login', 'wrapper'];
+
+/** `rackfire host check`: is a dom0 ready, and if not, what is to be done there? */
+export function addHostCheck(program: Command, setExitCode: SetExitCode): void {
+  program
+    .command('check')
+    .description('test a Xen host from end to end; changes nothing and says what to fix')
+    .argument('<name>', 'the host, as the config calls it')
+    .requiredOption('-c, --config <file>', 'the config file')
+    .option('--json', 'print one JSON object')
+    .action(async (name: string, options: CheckOptions) => {
+      await check(name, options, setExitCode);
+    });
+}
+
+async function check(name: string, options: CheckOptions, setExitCode: SetExitCode): Promise<void> {
+  const { config } = await loadConfig(options.config);
+  const host = findXenHost(config, name);
+  const signal = AbortSignal.timeout(DEADLINE_MS);
+  const findings = await checkHost(config, host, createSystemClock(), signal);
+  const bad = findings.filter(({ ok }) => !ok);
+  if (options.json === true) {
+    printJson({ host: name, ok: bad.length === 0, findings });
+  } else {
+    printFindings(name, findings);
+  }
+  if (bad.length > 0) {
+    const isReached = !bad.some((finding) => REACHING.includes(finding.name));
+    setExitCode(isReached ? EXIT.failed : EXIT.unreachable);
+  }
+}
+
+/** @throws ConfigError when there is nothing to be tested. */
+function findXenHost({ hosts }: Config, name: string): XenHostConfig {
+  const host = hosts.find((one) => one.name === name);
+  if (host === undefined) {
+    const names = hosts.map((one) => one.name).join(', ');
+    throw new ConfigError(`the config has no host ${name}; it has ${names}`);
+  }
+  if (host.driver !== 'xen') {
+    throw new ConfigError(
+      `host ${name} is ${host.driver}: its nodes are processes of this machine`,
+    );
+  }
+  return host;
+}
+
+function printFindings(name: string, findings: HostFindings): void {
+  for (const { name: what, ok, text, fix } of findings) {
+    const line = `${what}: ${text}`;
+    if (ok && fix === undefined) {
+      print(`${paint('good', '✓')} ${line}`);
+    } else {
+      print(paint(ok ? 'warn' : 'bad', `${ok ? '!' : '✗'} ${line}`));
+    }
+    if (fix !== undefined) {
+      print(`    ${fix}`);
+    }
+  }
+  const bad = findings.filter(({ ok }) => !ok).length;
+  print(
+    bad === 0
+      ? `${name}: ready for nodes`
+      : `${name}: not ready, ${bad} ${bad === 1 ? 'thing' : 'things'} to fix`,
+  );
+}
