@@ -29,6 +29,7 @@ export default defineConfig({
         test: {
           name: 'xen',
           include: ['test/lab/**/*.test.ts'],
+          globalSetup: ['test/lab/measure.ts'],
           // Two emulated hosts take all of two cores: one scenario at a time.
           fileParallelism: false,
         },
