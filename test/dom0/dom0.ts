@@ -2,13 +2,23 @@
 
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { vi } from 'vitest';
 
 /** The wrapper itself. */
-export const wrapperPath = resolve(import.meta.dirname, '../../config/dom0/rackfire-dom0');
+const wrapperPath = resolve(import.meta.dirname, '../../config/dom0/rackfire-dom0');
 const fakes = resolve(import.meta.dirname, 'fake');
 
 /** The shells that the wrapper has to run under, by name. */
@@ -212,8 +222,10 @@ export class Dom0 {
           { timeout: 20_000, interval: 5 },
         ),
       release: async () => {
-        await writeFile(fifo, '\n');
-        await rm(fifo);
+        // Under another name, so that nobody else comes to wait meanwhile.
+        await rename(fifo, `${fifo}.released`);
+        await writeFile(`${fifo}.released`, '\n');
+        await rm(`${fifo}.released`);
         await rm(this.path('xen', `held-${point}`));
       },
     };
@@ -250,11 +262,11 @@ export class Dom0 {
   }
 }
 
-export async function answerOf(child: ChildProcessWithoutNullStreams): Promise<Dom0Answer> {
-  const ended = new Promise<number>((resolve, reject) => {
-    child.on('error', reject);
+async function answerOf(child: ChildProcessWithoutNullStreams): Promise<Dom0Answer> {
+  const ended = new Promise<number>((done, fail) => {
+    child.on('error', fail);
     child.on('exit', (code) => {
-      resolve(code ?? -1);
+      done(code ?? -1);
     });
   });
   const [exitCode, stdout, stderr] = await Promise.all([

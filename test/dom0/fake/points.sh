@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by the commands of the simulated dom0. Each passes named points, at which a test can hold it, end all of
 # the request (as a power cut would), or make it fail with recorded words.
 #
@@ -18,7 +19,7 @@ point() {
   fi
   if [ -p "$FAKE_XEN/hold/$1" ]; then
     : >"$FAKE_XEN/held-$1"
-    read -r _ <"$FAKE_XEN/hold/$1"
+    { read -r _ <"$FAKE_XEN/hold/$1"; } 2>/dev/null
   fi
   if [ -e "$FAKE_XEN/fail/$1" ]; then
     {

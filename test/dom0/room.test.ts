@@ -1,0 +1,163 @@
+/** Memory and disk are promised once, and creates do not wait for each other. */
+
+import { readFile, writeFile } from 'node:fs/promises';
+import { expect, test, vi } from 'vitest';
+import { create, destroy, linesOf, nodeOf, tenant } from './requests.ts';
+import { describeShells, refusal, saying, success } from './rig.ts';
+
+const [first, second] = [nodeOf(1), nodeOf(2)];
+const startsWith = (word: string) => (line: string) => line.startsWith(`${word} `);
+
+// 768 MiB are dom0's; two guests of 128 MiB would need 272.
+describeShells('the last memory of a host', { totalMiB: 768 + 271 }, (rig) => {
+  test('is had by exactly one of two creators, 50 times', { timeout: 240_000 }, async () => {
+    const { dom0 } = rig;
+    for (let race = 1; race <= 50; race += 1) {
+      const answers = await Promise.all(
+        [first, second].map((node) => dom0.run(create(dom0, node))),
+      );
+      expect(answers).toContainEqual(saying('created'));
+      expect(answers).toContainEqual(refusal('no-memory'));
+      expect(await dom0.domains()).toHaveLength(1);
+      await Promise.all(
+        [first, second].map(async (node) => {
+          expect(await dom0.run(destroy(node, { deadline: 0 }))).toEqual(success);
+        }),
+      );
+      expect(await dom0.leftovers()).toEqual([]);
+    }
+  });
+
+  test('is promised to who wakes as to who is made', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, first));
+    await dom0.run(tenant('save', first));
+    const held = dom0.hold('xl-restore-building');
+    const waking = dom0.run(tenant('restore', first));
+    await held.reached();
+
+    expect(await dom0.run(create(dom0, second))).toEqual(refusal('no-memory', '135 MiB are free'));
+    await held.release();
+    expect(await waking).toEqual(saying('restored'));
+  });
+
+  test('is free again as soon as a create has failed', async () => {
+    const { dom0 } = rig;
+    const held = dom0.hold('xl-create');
+    const failing = dom0.run(create(dom0, first));
+    await held.reached();
+    expect(await dom0.run(create(dom0, second))).toEqual(refusal('no-memory'));
+    await dom0.fail('xl-create', 3, 'libxl: error: odd\n');
+    await held.release();
+    expect(await failing).toEqual(refusal('create-failed'));
+    await dom0.mend('xl-create');
+
+    expect(await dom0.run(create(dom0, second))).toEqual(saying('created'));
+  });
+
+  test('is not promised for ever to who was killed', async () => {
+    const { dom0 } = rig;
+    await dom0.killAt(8);
+    expect(await dom0.run(create(dom0, first))).toMatchObject({ exitCode: -1 });
+    await dom0.killNoMore();
+    expect(await readFile(dom0.path('run/reservations', first.name), 'utf8')).toBe('136 128\n');
+
+    expect(await dom0.run(create(dom0, second))).toEqual(saying('created'));
+  });
+});
+
+describeShells('two creates', { totalMiB: 4_096 }, (rig) => {
+  test('run side by side, and both are seen with what they are promised', async () => {
+    const { dom0 } = rig;
+    const held = dom0.hold('xl-create-building');
+    const creating = [first, second].map((node) => dom0.run(create(dom0, node)));
+    await vi.waitFor(
+      async () => {
+        const points = await dom0.points();
+        expect(points.filter((point) => point === 'xl-create-building')).toHaveLength(2);
+      },
+      { timeout: 20_000, interval: 10 },
+    );
+
+    const lines = linesOf((await dom0.run('inspect')).stdout);
+    expect(lines.filter(startsWith('operation'))).toEqual([
+      expect.stringMatching(/^operation news-web-1 create 1795501400001 \d+$/) as string,
+      expect.stringMatching(/^operation news-web-2 create 1795501400002 \d+$/) as string,
+    ]);
+    expect(lines.filter(startsWith('reservation'))).toEqual([
+      'reservation news-web-1 136',
+      'reservation news-web-2 136',
+    ]);
+    await held.release();
+    expect(await Promise.all(creating)).toEqual([saying('created'), saying('created')]);
+  });
+
+  test('of one name are one', async () => {
+    const { dom0 } = rig;
+    const held = dom0.hold('xl-create-building');
+    const creating = dom0.run(create(dom0, first));
+    await held.reached();
+
+    expect(await dom0.run(create(dom0, first))).toEqual(refusal('busy'));
+    expect(await dom0.run(destroy(first))).toEqual(refusal('busy'));
+    await held.release();
+    expect(await creating).toEqual(saying('created'));
+    expect(await dom0.run(create(dom0, first))).toEqual(saying('present'));
+    expect(await dom0.domains()).toHaveLength(1);
+  });
+});
+
+describeShells('what was promised', {}, (rig) => {
+  test('is counted until the domain has taken it', async () => {
+    const { dom0 } = rig;
+    const held = dom0.hold('xl-create-built');
+    const creating = dom0.run(create(dom0, first));
+    await held.reached();
+
+    const { stdout } = await dom0.run('inspect');
+    expect(linesOf(stdout).filter(startsWith('reservation'))).toEqual([]);
+    expect(stdout).toMatch(/^free_memory +: 1144$/m);
+    await held.release();
+    expect(await creating).toEqual(saying('created'));
+  });
+
+  test.each([
+    [128, 1, 136],
+    [129, 1, 138],
+    [512, 2, 524],
+    [1_024, 4, 1_042],
+  ])("of a guest of %d MiB and %d vCPUs is %d MiB, with Xen's part", async (memory, vcpus, mib) => {
+    const { dom0 } = rig;
+    const held = dom0.hold('xl-create-building');
+    const creating = dom0.run(create(dom0, first, { memory, vcpus }));
+    await held.reached();
+
+    const lines = linesOf((await dom0.run('inspect')).stdout);
+    expect(lines.filter(startsWith('reservation'))).toEqual([`reservation news-web-1 ${mib}`]);
+    await held.release();
+    expect(await creating).toEqual(saying('created'));
+  });
+
+  test('of disk is the full size of each node, however little of it is written', async () => {
+    const { dom0 } = rig;
+    const free = Number(/^free-disk (\d+)$/m.exec((await dom0.run('inspect')).stdout)?.[1]);
+    const half = Math.floor(free * 0.6);
+
+    expect(await dom0.run(create(dom0, first, { 'disk-mib': half }))).toEqual(saying('created'));
+    expect(await dom0.run(create(dom0, second, { 'disk-mib': half }))).toEqual(refusal('no-disk'));
+    expect(await dom0.run(destroy(first))).toEqual(success);
+    expect(await dom0.run(create(dom0, second, { 'disk-mib': half }))).toEqual(saying('created'));
+  });
+
+  test('of disk is not counted twice when all of it is written', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, first));
+    const freeDisk = async (): Promise<number> =>
+      Number(/^free-disk (\d+)$/m.exec((await dom0.run('inspect')).stdout)?.[1]);
+    const before = await freeDisk();
+    await writeFile(dom0.path('disks/news-web-1.img'), Buffer.alloc(16 * 1_048_576, 1));
+
+    // Others write to this machine's disk, too.
+    expect(Math.abs((await freeDisk()) - before)).toBeLessThan(12_000);
+  });
+});
