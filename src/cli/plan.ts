@@ -6,6 +6,7 @@ import { UnreachableError } from '../control/errors.ts';
 import type { Action } from '../scaler/action.ts';
 import type { TierTick } from '../scaler/tick.ts';
 import { print, printJson } from './print.ts';
+import { describeRefusal } from './troubles.ts';
 
 interface PlanOptions {
   readonly config: string;
@@ -81,7 +82,7 @@ function printTick({ decision, nodes, plan: planned, actions }: TierTick): void 
   }
   if (planned.shortfall !== undefined) {
     const { nodes: missing, why, refusals } = planned.shortfall;
-    const hosts = refusals.map((one) => `${one.host}: ${one.why}`).join(', ');
+    const hosts = refusals.map(describeRefusal).join('; ');
     print(`  cannot boot ${missing} more: ${why}${hosts === '' ? '' : ` (${hosts})`}`);
   }
   if (planned.actions.length === 0) {

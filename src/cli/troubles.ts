@@ -89,9 +89,7 @@ function findTierTroubles(tier: ScaledTier, nowMs: number): readonly Trouble[] {
     troubles.push(bad(`${name}: nothing is done, the plan contradicts itself: ${finding}`));
   }
   if (shortfall !== null) {
-    const hosts = shortfall.refusals.map(({ host, why, free }) =>
-      free === null ? `${host}: ${why}` : `${host}: ${why}, ${free} left`,
-    );
+    const hosts = shortfall.refusals.map(describeRefusal);
     const where = hosts.length === 0 ? '' : ` (${hosts.join('; ')})`;
     troubles.push(
       bad(`${name}: ${shortfall.nodes} more needed and not to be had, ${shortfall.why}${where}`),
@@ -122,6 +120,23 @@ function findTierTroubles(tier: ScaledTier, nowMs: number): readonly Trouble[] {
     );
   }
   return troubles;
+}
+
+/** `xen-a: memory, 312 left`; `xen-a: host-failure, nothing would cover the loss of xen-b` */
+export function describeRefusal({
+  host,
+  why,
+  free,
+  uncovered,
+}: {
+  readonly host: string;
+  readonly why: string;
+  readonly free?: number | null | undefined;
+  readonly uncovered?: string | undefined;
+}): string {
+  const amount = free === null || free === undefined ? '' : `, ${free} left`;
+  const loss = uncovered === undefined ? '' : `, nothing would cover the loss of ${uncovered}`;
+  return `${host}: ${why}${amount}${loss}`;
 }
 
 function findFixedTroubles({

@@ -72,9 +72,9 @@ export class ActionRunner {
       if (action.kind === 'boot') {
         this.#noteFailedBoot(tier, action, error);
       } else if (error instanceof RefusedError && action.kind === 'wake') {
-        boots.wakeRefused(tier, action.node, action.bornMs);
+        boots.wakeRefused(action.node, action.bornMs);
       } else if (error instanceof RefusedError && action.kind === 'save') {
-        boots.saveRefused(tier, action.node, action.bornMs, clock.steadyMs());
+        boots.saveRefused(action.node, action.bornMs, clock.steadyMs());
       }
     }
     const endedAtMs = clock.steadyMs();

@@ -8,7 +8,7 @@ import {
 } from '../scaler/breaker.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Node } from '../scaler/node-phase.ts';
-import type { Circuit, StartKind, StartTime } from '../scaler/observation.ts';
+import type { Circuit, NodeSighting, StartKind, StartTime } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 import { LearnedTimes, type Start } from './learned-times.ts';
 
@@ -24,6 +24,16 @@ export interface BootResult {
   readonly durationMs: number;
 }
 
+/** As a node's sighting says it. */
+type RefusedWork = Pick<NodeSighting, 'wakeRefused' | 'saveRefused'>;
+
+interface Refused {
+  readonly bornMs: number;
+  readonly what: RefusedWork;
+  /** Until when it is not asked again; never, when left out. */
+  readonly untilMs?: number;
+}
+
 interface PendingBoot {
   readonly action: ComingAction;
   readonly of: Start;
@@ -37,10 +47,6 @@ interface TierBoots {
   readonly resting: Map<number, number>;
   /** Births that were found failed, by name: each counts once, however long its destruction takes. */
   readonly failedBirths: Map<string, number>;
-  /** Births that their host could not wake, by name. */
-  readonly brokenBirths: Map<string, number>;
-  /** Births that their host could not save, by name, and until when it is not asked again. */
-  readonly unsavedBirths: Map<string, { readonly bornMs: number; readonly untilMs: number }>;
   readonly times: LearnedTimes;
 }
 
@@ -58,6 +64,8 @@ export class BootLedger {
   #policy: BreakerPolicy;
   readonly #breakers = new Map<string, BreakerState>();
   readonly #tiers = new Map<string, TierBoots>();
+  /** By name: at most one of each node. */
+  readonly #refused = new Map<string, Refused>();
 
   constructor(policy: BreakerPolicy) {
     this.#policy = policy;
@@ -73,22 +81,21 @@ export class BootLedger {
   }
 
   /** This tenant will not wake any more: it is shown as such, and found failed by the next tick. */
-  wakeRefused(tier: ScaledTier, node: string, bornMs: number): void {
-    this.#tier(tier).brokenBirths.set(node, bornMs);
-  }
-
-  isBroken(tier: ScaledTier, node: string, bornMs: number): boolean {
-    return this.#tier(tier).brokenBirths.get(node) === bornMs;
+  wakeRefused(node: string, bornMs: number): void {
+    this.#refused.set(node, { bornMs, what: { wakeRefused: true } });
   }
 
   /** This tenant stands by awake for a while. */
-  saveRefused(tier: ScaledTier, node: string, bornMs: number, atMs: number): void {
-    this.#tier(tier).unsavedBirths.set(node, { bornMs, untilMs: atMs + SAVE_AGAIN_MS });
+  saveRefused(node: string, bornMs: number, atMs: number): void {
+    const untilMs = atMs + SAVE_AGAIN_MS;
+    this.#refused.set(node, { bornMs, what: { saveRefused: true }, untilMs });
   }
 
-  isSaveRefused(tier: ScaledTier, node: string, bornMs: number, atMs: number): boolean {
-    const refused = this.#tier(tier).unsavedBirths.get(node);
-    return refused?.bornMs === bornMs && refused.untilMs > atMs;
+  /** What a host has refused to do for this tenant; undefined for nearly all of them. */
+  refusalOf(node: string, bornMs: number, atMs: number): RefusedWork | undefined {
+    const refused = this.#refused.size === 0 ? undefined : this.#refused.get(node);
+    const counts = refused?.bornMs === bornMs && (refused.untilMs ?? atMs + 1) > atMs;
+    return counts ? refused.what : undefined;
   }
 
   /** A boot that was refused. */
@@ -213,8 +220,6 @@ export class BootLedger {
         pending: new Map(),
         resting: new Map(),
         failedBirths: new Map(),
-        brokenBirths: new Map(),
-        unsavedBirths: new Map(),
         times: new LearnedTimes(),
       };
       this.#tiers.set(key, boots);

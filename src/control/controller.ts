@@ -1,5 +1,6 @@
 import type { Action } from '../scaler/action.ts';
 import type { BreakerPolicy } from '../scaler/breaker.ts';
+import type { CapacityInput } from '../scaler/capacity.ts';
 import { type Cluster, type Mode, type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
@@ -237,6 +238,11 @@ export class Controller {
     await this.#options.clock.sleep(TICK_INTERVAL_MS, signal);
     await this.#sources.askAll(signal);
     this.#tickAll();
+  }
+
+  /** What `measureCapacity` needs beside sizes, from the latest answers. */
+  capacityInput(): Omit<CapacityInput, 'sizes'> {
+    return this.#world.capacityInput(Math.round(this.#options.clock.steadyMs()));
   }
 
   /** The latest tick of each tier, by `cluster/tier`. */

@@ -72,6 +72,14 @@ export class OverrideBook {
     return [...this.#entries.values()].map(({ given }) => given);
   }
 
+  /** What is said of hosts. */
+  ofHosts(): readonly Override[] {
+    this.#endExpired();
+    return [...this.#entries.values()]
+      .filter(({ given }) => given.tier === undefined)
+      .map(({ override }) => override);
+  }
+
   /** As the core takes them: what is said of the tier, and of hosts, which touches every tier. */
   ofTier(tier: ScaledTier): readonly Override[] {
     if (this.#entries.size === 0) {

@@ -1,3 +1,4 @@
+import type { CapacityInput } from '../scaler/capacity.ts';
 import {
   type Cluster,
   type FixedTier,
@@ -102,6 +103,15 @@ export class World {
   /** Host sightings are the same for all tiers of one tick. */
   #hostMemo: { readonly atMs: number; readonly sightings: readonly HostSighting[] } | undefined;
 
+  /** At most once a tick: a boot that another tier has begun meanwhile counts from the next tick on. */
+  #baseMemo:
+    | {
+        readonly atMs: number;
+        readonly domains: ReadonlyMap<string, readonly PlacedDomain[]>;
+        readonly bases: ReadonlyMap<string, readonly BaseLoad[]>;
+      }
+    | undefined;
+
   constructor(options: WorldOptions) {
     this.#options = options;
     this.#tiers = options.clusters.flatMap(({ tiers }) =>
@@ -189,6 +199,16 @@ export class World {
       overrides: this.#options.overrides.ofTier(tier),
       ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
       ...(times.all.length > 0 ? { startTimes: times.all } : {}),
+    };
+  }
+
+  /** What the core needs to say how many more nodes fit. */
+  capacityInput(atMs: number): Omit<CapacityInput, 'sizes'> {
+    return {
+      hosts: this.#hostSightings(atMs),
+      overrides: this.#options.overrides.ofHosts(),
+      hostFailuresToTolerate: this.#options.hostFailuresToTolerate,
+      fleetRoom: this.#fleetRoom(),
     };
   }
 
@@ -309,17 +329,12 @@ export class World {
     const leaving =
       domains[0] !== undefined && this.#options.sickBirths.get(name) === domains[0].bornMs;
     const strangerForMs = this.#watchStranger(name, domains, servers, atMs);
-    const { boots } = this.#options;
-    const bornMs = domains[0]?.bornMs;
-    const isBroken = bornMs !== undefined && boots.isBroken(tier, name, bornMs);
-    const isUnsaved = bornMs !== undefined && boots.isSaveRefused(tier, name, bornMs, atMs);
     return {
       number,
       domains,
       servers,
       leaving,
-      ...(isBroken ? { wakeRefused: true } : {}),
-      ...(isUnsaved ? { saveRefused: true } : {}),
+      ...(domains[0] && this.#options.boots.refusalOf(name, domains[0].bornMs, atMs)),
       ...(strangerForMs === undefined ? {} : { strangerForMs }),
       ...(operation === undefined ? {} : { operation }),
     };
@@ -396,27 +411,44 @@ export class World {
    * of the others all. What is on a lost host has been lost already.
    */
   #bases(atMs: number): ReadonlyMap<string, readonly BaseLoad[]> {
+    const domains = this.#domainsByTier();
+    if (this.#baseMemo?.atMs === atMs && this.#baseMemo.domains === domains) {
+      return this.#baseMemo.bases;
+    }
     const ordered = this.#orderedBoots();
     const bases = new Map<string, BaseLoad[]>();
-    for (const tier of this.#options.clusters.flatMap(({ tiers }) => tiers)) {
-      const prefix = nodePrefix(tier);
-      const shown = (this.#domainsByTier().get(prefix) ?? []).filter(
-        ({ number }) => number >= 1 && number <= tier.addresses.length,
-      );
-      const sound = shown.filter(
-        (one) =>
-          isBase(one.report) &&
-          isFresh(one.host, atMs) &&
-          one.report.uuid === this.#uuidOf(one.report.name) &&
-          !shown.some((other) => other !== one && other.number === one.number),
-      );
-      const all: readonly BaseNode[] = [...sound, ...(ordered.get(prefix) ?? [])];
-      const base = tier.scaling === 'none' ? all : lowestNumbers(all, tier.policy.minNodes);
-      for (const { host, report } of base) {
-        addBase(bases, host.name, report?.state === 'saved' || !report ? tier.size : report);
+    for (const { tiers } of this.#options.clusters) {
+      for (const tier of tiers) {
+        const prefix = nodePrefix(tier);
+        const shown = domains.get(prefix) ?? [];
+        const boots = ordered.get(prefix);
+        const all: readonly BaseNode[] = boots === undefined ? shown : [...shown, ...boots];
+        const most = tier.scaling === 'none' ? Number.POSITIVE_INFINITY : tier.policy.minNodes;
+        for (const { host, report } of this.#baseOf(tier, all, most, atMs)) {
+          addBase(bases, host.name, takenBy(tier, report));
+        }
       }
     }
+    this.#baseMemo = { atMs, domains, bases };
     return bases;
+  }
+
+  /** The lowest numbers that are sound; a foreign or doubled one is a conflict, and nobody knows where it belongs. */
+  #baseOf(tier: Tier, all: readonly BaseNode[], most: number, atMs: number): readonly BaseNode[] {
+    const base: BaseNode[] = [];
+    for (const one of all.length > most ? all.toSorted(byNumber) : all) {
+      const { host, number, report } = one;
+      const isSound =
+        number >= 1 &&
+        number <= tier.addresses.length &&
+        isFresh(host, atMs) &&
+        (report === undefined || (isBase(report) && report.uuid === this.#uuidOf(report.name))) &&
+        !all.some((other) => other !== one && other.number === number);
+      if (isSound && base.push(one) >= most) {
+        break;
+      }
+    }
+    return base;
   }
 
   /** Boots that no host shows yet, by tier. */
@@ -450,10 +482,13 @@ function isBase({ state }: DomainReport): boolean {
   return state !== 'stopping' && state !== 'residue';
 }
 
-function lowestNumbers(nodes: readonly BaseNode[], count: number): readonly BaseNode[] {
-  return nodes.length <= count
-    ? nodes
-    : nodes.toSorted((one, other) => one.number - other.number).slice(0, count);
+function byNumber(one: BaseNode, other: BaseNode): number {
+  return one.number - other.number;
+}
+
+/** What it takes when it runs, wherever that is. */
+function takenBy(tier: Tier, report: DomainReport | undefined): Amounts {
+  return report === undefined || report.state === 'saved' ? tier.size : report;
 }
 
 function addBase(bases: Map<string, BaseLoad[]>, host: string, taken: Amounts): void {

@@ -53,23 +53,31 @@ function fitsElsewhere(lost: LossRoom, rooms: readonly LossRoom[]): boolean {
   return left.length === 0;
 }
 
-/** Puts as much as fits into a room. @returns What is left of the loads, and of the room. */
+/** Puts as much as fits into a room. @returns What went there, and what is left of the loads and of the room. */
 export function fill(
   room: Amounts,
   loads: readonly BaseLoad[],
-): { readonly left: readonly BaseLoad[]; readonly room: Amounts } {
+): {
+  readonly placed: readonly BaseLoad[];
+  readonly left: readonly BaseLoad[];
+  readonly room: Amounts;
+} {
   let { memoryMiB, vcpus, diskMiB } = room;
+  const placed: BaseLoad[] = [];
   const left: BaseLoad[] = [];
   for (const load of loads) {
     const nodes = Math.min(load.nodes, howMany({ memoryMiB, vcpus, diskMiB }, load));
     memoryMiB -= nodes * load.memoryMiB;
     vcpus -= nodes * load.vcpus;
     diskMiB -= nodes * load.diskMiB;
+    if (nodes > 0) {
+      placed.push({ ...load, nodes });
+    }
     if (nodes < load.nodes) {
       left.push({ ...load, nodes: load.nodes - nodes });
     }
   }
-  return { left, room: { memoryMiB, vcpus, diskMiB } };
+  return { placed, left, room: { memoryMiB, vcpus, diskMiB } };
 }
 
 /** How many nodes of that size fit; never negative. */

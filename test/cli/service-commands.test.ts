@@ -255,6 +255,7 @@ test('host drain and undrain: said, shown first in status, beside the host, and 
   const { stdout } = await rackfire('status', ...at);
   expect(stdout.split('\n').filter((line) => line.includes('to be drained'))).toEqual([
     `! o1: host local-b to be drained ${lasts}`,
+    expect.stringMatching(/^ {2}news-web-2 .* to be drained \(o1\)/),
     expect.stringMatching(/^local-b .* to be drained \(o1\)/),
   ]);
   const twice = await rackfire('host', 'undrain', 'local-a', ...write);

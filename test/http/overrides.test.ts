@@ -107,6 +107,20 @@ test('a host that is to be drained shows in status once, beside the host, until 
   });
 });
 
+test('a host that is to be drained is emptied, and takes nothing until that is withdrawn', async () => {
+  await using lab = await ApiLab.startSettled({ rps: 100, nodes: 2 });
+  await give(lab, { kind: 'drain-host', host: 'local-b' });
+  const isEmpty = () => lab.world.host(1).domains.size === 0;
+  await lab.clock.stepUntil(isEmpty, 120_000);
+  lab.world.rps = 400;
+  await lab.clock.step(60_000);
+  expect(isEmpty()).toBe(true);
+  await lab.write('DELETE', '/api/v1/overrides/o1');
+  lab.world.rps = 600;
+  await lab.clock.stepUntil(() => !isEmpty(), 60_000);
+  expect(isEmpty()).toBe(false);
+});
+
 test.each([
   { host: 'local-c', says: 'there is no host local-c; there are local-a, local-b' },
   { host: '', says: 'there is no host ; there are local-a, local-b' },
