@@ -30,7 +30,6 @@ scenario(
     await site.until('four serve', ({ inService }) => inService.length >= 4);
 
     const diedMs = performance.now();
-    site.watch.excuse(dies.name);
     await crashHost(dies);
     const domainsOn = (name: string, view = site.watch.latest): number =>
       view?.hosts.get(name)?.domains.length ?? 0;

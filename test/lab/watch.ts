@@ -67,8 +67,6 @@ export class Watch implements AsyncDisposable {
   readonly #notReadyAtMs = new Map<string, number>();
   readonly #firstSeen = new Map<string, { readyAtMs?: number; servedAtMs?: number }>();
   readonly #minFreeMiB = new Map<string, number>();
-  /** Hosts that the scenario itself has ended: what is not there any more was not our act. */
-  readonly #excused = new Set<string>();
   readonly #startMs = this.#clock.steadyMs();
   #latest: View | undefined;
   #running: Promise<unknown> = Promise.resolve();
@@ -104,16 +102,6 @@ export class Watch implements AsyncDisposable {
     return this.#firstSeen.get(server) ?? {};
   }
 
-  /** From now on the firsts of this server are seen anew. */
-  forget(server: string): void {
-    this.#firstSeen.delete(server);
-  }
-
-  /** The scenario is about to end this host. */
-  excuse(host: string): void {
-    this.#excused.add(host);
-  }
-
   /** Each view from now on, until the watch ends. HAProxy's silence is no view. */
   async *views(): AsyncGenerator<View, void, void> {
     while (!this.#stop.signal.aborted) {
@@ -135,6 +123,7 @@ export class Watch implements AsyncDisposable {
       for await (const look of dom0.looks(signal)) {
         this.#judgeHost(dom0.name, look);
       }
+      // It died, and its nodes with it: what comes after is judged anew.
       this.#looks.delete(dom0.name);
       await this.#clock.sleep(REJOIN_PAUSE_MS, signal).catch(() => undefined);
     }
@@ -161,10 +150,9 @@ export class Watch implements AsyncDisposable {
     for (const name of names.filter((one, index) => names.indexOf(one) !== index)) {
       this.#violate(`two domains are called ${name}`);
     }
-    if (before !== undefined && !this.#excused.has(host)) {
+    if (before !== undefined) {
       this.#judgeLeaving(before, look);
     }
-    this.#excused.delete(host);
   }
 
   /** Who was in rotation all the time since the last look, and is there no more, was taken from its visitors. */
