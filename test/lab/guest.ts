@@ -6,8 +6,7 @@ export interface GuestStatus {
   readonly name: string;
   readonly image: string;
   readonly uuid: string;
-  readonly uptimeSeconds: number;
-  /** Its clock, whole seconds. */
+  /** Its clock, seconds since 1970. */
   readonly timeSeconds: number;
 }
 
@@ -15,7 +14,7 @@ const ASK_DEADLINE_MS = 5_000;
 
 /** @returns Undefined when it does not answer, or not well. */
 export async function askGuest(address: string): Promise<GuestStatus | undefined> {
-  const text = await fetchText(`http://${address}/cgi-bin/status`);
+  const text = await fetchText(`http://${address}/status`);
   return text === undefined ? undefined : (JSON.parse(text) as GuestStatus);
 }
 

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { bootHost, crashHost } from './lab.ts';
 import { print } from './print.ts';
-import { residueOf, scenario } from './scenario.ts';
+import { CALM, residueOf, scenario } from './scenario.ts';
 import { NODE_MIB } from './site-config.ts';
 
 /** What Xen takes for a guest besides its memory was seen to be 8 MiB. */
@@ -54,7 +54,7 @@ scenario(
       `five serve again ${((performance.now() - backMs) / 1_000).toFixed(1)} s after its return`,
     );
 
-    load.change(0.5 * targetRps);
+    load.change(CALM * targetRps);
     const view = await site.untilConverged(2);
     expect(await residueOf(site, view.inService), 'residue').toEqual([]);
     for (const [host, freeMiB] of site.watch.minFreeMiB) {

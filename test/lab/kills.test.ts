@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import type { Dom0 } from './dom0.ts';
 import { print } from './print.ts';
-import { lab, residueOf, scenario } from './scenario.ts';
+import { CALM, lab, residueOf, scenario } from './scenario.ts';
 import { type LabSite, PATIENCE_MS } from './site.ts';
 import { SshGate } from './ssh-gate.ts';
 
@@ -44,7 +44,7 @@ scenario(
     await site.untilConverged(2);
     expect(await onlyDomain(site, second), 'the guest that warmed up').toBe(secondDomain);
 
-    load.change(0.4 * targetRps);
+    load.change(CALM * targetRps);
     await begins(host, 'destroy', second);
     await service.kill();
     print(`killed while ${second} was destroyed`);

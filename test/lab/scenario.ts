@@ -19,6 +19,9 @@ const SCENARIO_DEADLINE_MS = 540_000;
 const TEST_DEADLINE_MS = 600_000;
 const TAIL_LINES = 25;
 
+/** Of what a node is rated for: so little that no second of it, as chance has it, asks for a second node. */
+export const CALM = 0.25;
+
 export const lab: Lab = findLab();
 
 /**

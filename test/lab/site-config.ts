@@ -7,7 +7,7 @@ import type { Lab } from './lab.ts';
 export interface SitePlan {
   readonly minNodes: number;
   readonly maxNodes: number;
-  /** By default one is what a guest was measured to serve. @see pace.ts */
+  /** Pages a second that a node is rated for. @see measure.ts */
   readonly targetRps: number;
   /** Which hosts, by index; by default both. */
   readonly hosts?: readonly HostPlan[];
@@ -39,8 +39,8 @@ const GOLDEN_VOLUME = 'vg0/web';
 export const KERNEL = `${IMAGES}/vmlinuz`;
 export const RAMDISK = `${IMAGES}/initrd`;
 export const DEFAULT_RESERVE_MIB = 64;
-/** Requests that a guest works on at once; more only get in each other's way. */
-const NODE_SLOTS = 4;
+/** A page takes a second, so a node can serve twice what it is rated for. */
+const SLOTS_PER_TARGET_RPS = 2;
 const BIND = '127.0.0.1:8080';
 
 export function renderConfig(plan: SitePlan, lab: Lab, folder: string): string {
@@ -102,7 +102,7 @@ function renderTier(plan: SitePlan): Readonly<Record<string, unknown>> {
     // An emulated guest takes its time, and who has to wait for one must not be turned away.
     frontend: { bind: BIND, queueTimeout: '180s' },
     backend: 'shop-web',
-    maxConnections: NODE_SLOTS,
+    maxConnections: Math.ceil(SLOTS_PER_TARGET_RPS * plan.targetRps),
     health: { path: '/healthz', port: NODE_PORT, interval: '2s' },
     signals: { requestRate: { targetPerNode: plan.targetRps }, queue: { maxWait: '1s' } },
     scaleOut: { policies: [{ nodes: 4, per: '15s' }] },

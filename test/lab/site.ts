@@ -92,7 +92,7 @@ export class LabSite implements AsyncDisposable {
 
   /** Visitors come from now on, and want a page. */
   load(rps: number): WeatherLoad {
-    const url = `http://${this.tier.frontend?.bind}/cgi-bin/page`;
+    const url = `http://${this.tier.frontend?.bind}/page`;
     const load = new WeatherLoad(url, rps, { timeoutMs: VISITOR_TIMEOUT_MS });
     this.#loads.push(load);
     return load;

@@ -4,7 +4,7 @@ import type { Dom0 } from './dom0.ts';
 import { askGuest } from './guest.ts';
 import type { Pace } from './measure.ts';
 import { print } from './print.ts';
-import { lab, residueOf, scenario } from './scenario.ts';
+import { CALM, lab, residueOf, scenario } from './scenario.ts';
 import type { SitePlan } from './site-config.ts';
 import { type LabSite, PATIENCE_MS } from './site.ts';
 
@@ -12,7 +12,6 @@ import { type LabSite, PATIENCE_MS } from './site.ts';
 const servedAfterMs = { cold: [] as number[], saved: [] as number[], paused: [] as number[] };
 type Start = keyof typeof servedAfterMs;
 
-/** A guest tells whole seconds. */
 const CLOCK_TOLERANCE_S = 2;
 const PAUSED_WITHIN_MS = 3_000;
 
@@ -32,7 +31,7 @@ scenario(
     const phases = new Phases();
     await site.untilConverged(1);
     phases.end('the minimum, booted from nothing');
-    const load = site.load(0.5 * targetRps);
+    const load = site.load(CALM * targetRps);
     await site.until('somebody was served', () => load.run.ok > 0);
     phases.end('first pages');
 
@@ -43,13 +42,15 @@ scenario(
     const view = await site.untilConverged(4);
     phases.end('three more guests in service');
     expect(new Set(view.domains.map(({ host }) => host)).size, 'hosts in use').toBe(2);
-    noteStart('cold', site, decisionBefore(service, started), String(started['node']));
+    const first = String(started['node']);
+    await site.until(`${first} serves`, () => site.watch.firstSeen(first).servedAtMs !== undefined);
+    noteStart('cold', site, decisionBefore(service, started), first);
     for (const { name } of view.domains) {
       const status = await askGuest(site.addressOf(name));
       expect(status).toMatchObject({ name, image: 'web@1', uuid: site.uuidOf(name) });
     }
 
-    load.change(0.5 * targetRps);
+    load.change(CALM * targetRps);
     await site.until('the first goes', ({ inService }) => inService.length < 4);
     phases.end('calm until the first is drained');
     await site.untilConverged(1);
@@ -72,7 +73,7 @@ for (const state of ['paused', 'saved'] as const) {
       await site.untilConverged(1, asleep);
       phases.end(`the minimum and a ${state} node`);
       await expectAsleep(state, lab.hosts);
-      const load = site.load(0.5 * targetRps);
+      const load = site.load(CALM * targetRps);
       await site.until('somebody was served', () => load.run.ok > 0);
 
       const since = service.lines.length;
@@ -96,7 +97,7 @@ for (const state of ['paused', 'saved'] as const) {
       }
 
       const calmSince = service.lines.length;
-      load.change(0.5 * targetRps);
+      load.change(CALM * targetRps);
       await toldDone(service, state === 'paused' ? 'pause' : 'save', calmSince);
       await site.untilConverged(1, asleep);
       phases.end('back at the minimum, the standby refilled');
@@ -111,7 +112,7 @@ for (const state of ['paused', 'saved'] as const) {
 function withStandby(state: 'paused' | 'saved', { targetRps }: Pace): SitePlan {
   return {
     minNodes: 1,
-    maxNodes: 4,
+    maxNodes: 3,
     targetRps,
     golden: state === 'saved' ? 'thin' : 'file',
     tier: { standby: { state, nodes: 1 } },
