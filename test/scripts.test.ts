@@ -1,9 +1,9 @@
 /** The scripts that people and the gate start, seen to succeed and seen to fail. */
 
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..');
@@ -73,6 +73,45 @@ describe('scripts/setup', () => {
       stdout: '',
       stderr: 'setup: HAProxy 2.2.9 is too old; Rackfire needs 2.6 or newer.\n',
     });
+  });
+
+  test('installs what the tests of the dom0 script need', async () => {
+    // A machine that has all but these, and an apt-get that keeps what it was asked for.
+    const there = [
+      'bash',
+      'cat',
+      'dirname',
+      'env',
+      'haproxy',
+      'head',
+      'id',
+      'mktemp',
+      'node',
+      'npm',
+      'rm',
+      'sed',
+      'sort',
+    ];
+    const found = await run('/bin/sh', [
+      '-c',
+      `for name in ${there.join(' ')}; do command -v $name; done`,
+    ]);
+    await mkdir(join(world, 'bin'));
+    for (const path of found.stdout.trim().split('\n')) {
+      await symlink(path, join(world, 'bin', basename(path)));
+    }
+    await write('bin/apt-get', `#!/bin/sh\necho "$*" >>'${world}/asked'\n`, 0o755);
+
+    expect(await run(join(root, 'scripts/setup'), [], { PATH: join(world, 'bin') })).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^setup: installing dash busybox-static shellcheck from the distribution \(apt-get\)\nsetup: ready: /,
+      ) as string,
+      stderr: '',
+    });
+    expect(await readFile(join(world, 'asked'), 'utf8')).toBe(
+      'update -q\ninstall -y -q --no-install-recommends dash busybox-static shellcheck\n',
+    );
   });
 
   test('installs the packages of the lockfile where they are not as locked', async () => {

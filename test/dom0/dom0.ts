@@ -247,9 +247,7 @@ export class Dom0 {
     return (await this.#readXen('points')).trim().split('\n');
   }
 
-  /** Puts another program in place of one, or away. */
   async removeCommand(name: string): Promise<void> {
-    await chmod(this.path('bin'), 0o700);
     await rm(this.path('bin', name));
   }
 

@@ -533,6 +533,28 @@ describe('answers', () => {
       ]);
     });
 
+    test('is inspected by three questions to xl, because a process is dear in a dom0', async () => {
+      const { dom0 } = rig;
+      await dom0.run(create(dom0, node));
+      await dom0.killNoMore();
+
+      expect(await dom0.run('inspect')).toMatchObject({ exitCode: 0 });
+      expect(await dom0.points()).toEqual(['xl-list', 'xl-info', 'xl-list']);
+    });
+
+    test('shows a mark that cannot be read, and lets it be destroyed', async () => {
+      const { dom0 } = rig;
+      await dom0.run(create(dom0, nodeOf(2)));
+      await writeFile(dom0.path('state/nodes', node.name), `${node.uuid} 17955`);
+      await writeFile(dom0.path('disks', `${node.name}.img`), 'a disk');
+
+      expect(linesOf((await dom0.run('inspect')).stdout)).toContain(
+        `node ${node.name} 00000000-0000-0000-0000-000000000000 0 unknown@0 0 0 0`,
+      );
+      expect(await dom0.run(destroy({ ...node, born: '0' }))).toEqual(success);
+      expect(await dom0.leftovers()).toEqual(['disks/news-web-2.img', 'state/nodes/news-web-2']);
+    });
+
     test('keeps its term when it has forgotten everything else', async () => {
       const { dom0 } = rig;
       await rm(dom0.path('run'), { recursive: true });
