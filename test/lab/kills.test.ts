@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import type { Dom0 } from './dom0.ts';
 import { print } from './print.ts';
-import { CALM, lab, residueOf, scenario } from './scenario.ts';
+import { CALM, expectNoResidue, lab, scenario } from './scenario.ts';
 import { type LabSite, PATIENCE_MS } from './site.ts';
 import { SshGate } from './ssh-gate.ts';
 
@@ -51,7 +51,7 @@ scenario(
     service = await site.startService();
     await site.untilConverged(1);
     expect(await onlyDomain(site, first), 'the guest that stays').toBe(firstDomain);
-    expect(await residueOf(site, [first]), 'residue').toEqual([]);
+    await expectNoResidue(site, [first]);
   },
 );
 
@@ -76,7 +76,7 @@ scenario(
     expect(await onlyDomain(site, name)).toBe(domain);
     const boots = service.found(({ msg, action }) => msg === 'action started' && action === 'boot');
     expect(boots).toHaveLength(1);
-    expect(await residueOf(site, [name]), 'residue').toEqual([]);
+    await expectNoResidue(site, [name]);
   },
 );
 

@@ -17,6 +17,7 @@ import { type LabSite, startSite } from './site.ts';
 
 const SCENARIO_DEADLINE_MS = 540_000;
 const TEST_DEADLINE_MS = 600_000;
+const RESIDUE_DEADLINE_MS = 60_000;
 const TAIL_LINES = 25;
 
 /** Of what a node is rated for: so little that no second of it, as chance has it, asks for a second node. */
@@ -56,12 +57,21 @@ export function scenario(
   });
 }
 
-/** What is left of nodes on both hosts, and of servers that are not put away, in words; those of `kept` are not. */
-export async function residueOf(
-  site: LabSite,
-  kept: readonly string[] = [],
-): Promise<readonly string[]> {
-  const onHosts = await Promise.all(site.lab.hosts.map((host) => host.residue(kept)));
+/**
+ * Waits until nothing is left of nodes, on the site's hosts and in HAProxy, but of those that are `kept`: a domain
+ * is gone before its disk is.
+ */
+export async function expectNoResidue(site: LabSite, kept: readonly string[]): Promise<void> {
+  const deadlineMs = performance.now() + RESIDUE_DEADLINE_MS;
+  let left = await residueOf(site, kept);
+  while (left.length > 0 && performance.now() < deadlineMs) {
+    left = await residueOf(site, kept);
+  }
+  expect(left, 'residue').toEqual([]);
+}
+
+async function residueOf(site: LabSite, kept: readonly string[]): Promise<readonly string[]> {
+  const onHosts = await Promise.all(site.hosts.map((host) => host.residue(kept)));
   const servers = [...(site.watch.latest?.servers ?? [])]
     .filter(([name, { admin }]) => admin !== 'maint' && !kept.includes(name))
     .map(([name, { admin }]) => `HAProxy: ${name} ${admin}`);

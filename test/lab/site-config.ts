@@ -43,11 +43,14 @@ export const DEFAULT_RESERVE_MIB = 64;
 const SLOTS_PER_TARGET_RPS = 2;
 const BIND = '127.0.0.1:8080';
 
+export function hostsOf(plan: SitePlan): readonly HostPlan[] {
+  return plan.hosts ?? [{ index: 0 }, { index: 1 }];
+}
+
 export function renderConfig(plan: SitePlan, lab: Lab, folder: string): string {
-  const hosts: readonly HostPlan[] = plan.hosts ?? [{ index: 0 }, { index: 1 }];
   return stringify({
     installation: INSTALLATION,
-    hosts: hosts.map((host) => renderHost(host, lab)),
+    hosts: hostsOf(plan).map((host) => renderHost(host, lab)),
     network: { bridge: 'xenbr0', gateway: lab.gateway, prefixLength: 24 },
     balancers: [
       {

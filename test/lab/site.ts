@@ -12,7 +12,13 @@ import { ServiceProcess } from '../weather/service-process.ts';
 import { WeatherLoad } from '../weather/weather-load.ts';
 import type { Dom0 } from './dom0.ts';
 import type { Lab } from './lab.ts';
-import { DEFAULT_RESERVE_MIB, INSTALLATION, renderConfig, type SitePlan } from './site-config.ts';
+import {
+  DEFAULT_RESERVE_MIB,
+  hostsOf,
+  INSTALLATION,
+  renderConfig,
+  type SitePlan,
+} from './site-config.ts';
 import { type View, Watch } from './watch.ts';
 
 /** Two emulated hosts on two cores, busy with a create each, were seen to take a minute and a half. */
@@ -30,7 +36,8 @@ export interface SiteParts {
 
 export class LabSite implements AsyncDisposable {
   readonly plan: SitePlan;
-  readonly lab: Lab;
+  /** Those of the lab that are its own. */
+  readonly hosts: readonly Dom0[];
   readonly folder: string;
   readonly tier: ScaledTier;
   readonly haproxy: HaproxyRig;
@@ -41,7 +48,6 @@ export class LabSite implements AsyncDisposable {
 
   constructor({ plan, lab, folder, config, haproxy }: SiteParts) {
     this.plan = plan;
-    this.lab = lab;
     this.folder = folder;
     this.haproxy = haproxy;
     const [tier] = listScaledTiers(config);
@@ -50,13 +56,13 @@ export class LabSite implements AsyncDisposable {
     }
     this.tier = tier;
     const { socketPath, masterSocketPath } = haproxy;
-    const plans = plan.hosts ?? [{ index: 0 }, { index: 1 }];
+    const hosts = hostsOf(plan).map(({ index, reserveMiB = DEFAULT_RESERVE_MIB }) => {
+      return { dom0: lab.hosts[index], reserveMiB };
+    });
+    this.hosts = hosts.map(({ dom0 }) => dom0);
     this.watch = new Watch({
       haproxy: { socketPath, masterSocketPath, backend: tier.backend },
-      hosts: plans.map(({ index, reserveMiB = DEFAULT_RESERVE_MIB }) => ({
-        dom0: lab.hosts[index],
-        reserveMiB,
-      })),
+      hosts,
       maxNodes: plan.maxNodes,
     });
   }
@@ -169,7 +175,7 @@ export class LabSite implements AsyncDisposable {
     await Promise.all(this.#services.map((service) => service.kill()));
     const [watched] = await Promise.allSettled([this.watch[Symbol.asyncDispose]()]);
     await this.haproxy[Symbol.asyncDispose]();
-    await Promise.all(this.lab.hosts.map((host: Dom0) => host.wipe()));
+    await Promise.all(this.hosts.map((host) => host.wipe()));
     if (!this.#keepsFolder) {
       await rm(this.folder, { recursive: true, force: true });
     }

@@ -4,7 +4,7 @@ import type { Dom0 } from './dom0.ts';
 import { askGuest } from './guest.ts';
 import type { Pace } from './measure.ts';
 import { print } from './print.ts';
-import { CALM, lab, residueOf, scenario } from './scenario.ts';
+import { CALM, expectNoResidue, lab, scenario } from './scenario.ts';
 import type { SitePlan } from './site-config.ts';
 import { type LabSite, PATIENCE_MS } from './site.ts';
 
@@ -56,7 +56,7 @@ scenario(
     await site.untilConverged(1);
     phases.end('back at the minimum');
     await load.end();
-    expect(await residueOf(site, [site.nodeName(1)]), 'residue').toEqual([]);
+    await expectNoResidue(site, [site.nodeName(1)]);
     print(`a storm, ${phases.text()}`);
   },
 );
