@@ -20,10 +20,20 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/weather/**'],
+          exclude: ['test/e2e/**', 'test/lab/**', 'test/weather/**'],
         },
       },
       { extends: true, test: { name: 'weather', include: ['test/weather/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'xen',
+          include: ['test/lab/**/*.test.ts'],
+          globalSetup: ['test/lab/measure.ts'],
+          // Two emulated hosts take all of two cores: one scenario at a time.
+          fileParallelism: false,
+        },
+      },
       {
         extends: true,
         test: {

@@ -1,4 +1,4 @@
-/** The scripts that run as root on a dom0, and those that stand for one, as a strict reader sees them. */
+/** The scripts that run as root on a dom0, those that stand for one, and the lab's, as a strict reader sees them. */
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -24,6 +24,21 @@ function runIn(
   }
   return { status, said: stdout + stderr };
 }
+
+const labScripts = [
+  'lab',
+  'image/build',
+  'image/dom0/init',
+  'image/dom0/overlay/usr/local/sbin/lab-network',
+  'image/dom0/overlay/usr/local/sbin/lab-storage',
+  'image/guest/init',
+  'image/guest/overlay/etc/rc',
+].map((name) => `lab/xen/${name}`);
+
+test('shellcheck finds nothing in the scripts of the lab', () => {
+  const command = ['shellcheck', '--external-sources', '--source-path=SCRIPTDIR', ...labScripts];
+  expect(runIn(root, command)).toEqual({ status: 0, said: '' });
+});
 
 test('shellcheck finds nothing', () => {
   expect(runIn(root, ['shellcheck', ...scripts])).toEqual({ status: 0, said: '' });

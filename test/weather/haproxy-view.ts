@@ -63,6 +63,22 @@ export async function viewHaproxy(
   return { epoch, oldWorkerPids: oldPids, servers, queued };
 }
 
+/** What has got requests between two views of one worker, though it was not in service at either, in words. */
+export function findMisplacedRequests(
+  before: HaproxyView['servers'],
+  now: HaproxyView['servers'],
+): readonly string[] {
+  const found: string[] = [];
+  for (const [name, server] of now) {
+    const earlier = before.get(name);
+    const gets = earlier !== undefined && server.requests > earlier.requests;
+    if (gets && !earlier.status.startsWith('UP') && !server.status.startsWith('UP')) {
+      found.push(`${name} got a request while it was ${earlier.status}, then ${server.status}`);
+    }
+  }
+  return found;
+}
+
 interface StatRow {
   readonly name: string;
   readonly status: string;

@@ -73,11 +73,11 @@ export class ServiceProcess implements AsyncDisposable {
    *
    * @param since - Only lines from this index on count; `service.lines.length` is now.
    * @returns The first line that matches.
-   * @throws Error when the service ends, or 30 s pass, without one.
+   * @throws Error when the service ends, or that time passes, without one.
    */
-  async told(match: LineMatch, since = 0): Promise<LogLine> {
+  async told(match: LineMatch, since = 0, withinMs = TOLD_DEADLINE_MS): Promise<LogLine> {
     const what = typeof match === 'string' ? JSON.stringify(match) : String(match);
-    const deadline = AbortSignal.timeout(TOLD_DEADLINE_MS);
+    const deadline = AbortSignal.timeout(withinMs);
     const onDeadline = (): void => this.#wake();
     deadline.addEventListener('abort', onDeadline, { once: true });
     try {
@@ -87,7 +87,7 @@ export class ServiceProcess implements AsyncDisposable {
           return line;
         }
         if (!this.isRunning || deadline.aborted) {
-          const why = deadline.aborted ? 'within 30 s' : 'before it ended';
+          const why = deadline.aborted ? `within ${withinMs / 1_000} s` : 'before it ended';
           throw new Error(`Rackfire did not log ${what} ${why}`);
         }
         await this.#nextLine();

@@ -18,7 +18,12 @@ import { createSystemClock } from '../../src/control/clock.ts';
 import { UnreachableError } from '../../src/control/errors.ts';
 import { type NodeProcess, readNodeProcesses } from '../../src/embedded/process-table.ts';
 import { parseNodeNumber, type ScaledTier } from '../../src/scaler/cluster.ts';
-import { type HaproxyAddress, type HaproxyView, viewHaproxy } from './haproxy-view.ts';
+import {
+  findMisplacedRequests,
+  type HaproxyAddress,
+  type HaproxyView,
+  viewHaproxy,
+} from './haproxy-view.ts';
 
 /** The site at one moment. `servers` are those of the tier's own addresses. */
 export interface View extends HaproxyView {
@@ -193,7 +198,9 @@ export class Watch implements AsyncDisposable {
     this.#judgeForeignServers(view);
     if (this.#latest?.epoch === view.epoch) {
       this.#judgeRotation(this.#latest, view);
-      this.#judgeRequests(this.#latest, view);
+      for (const what of findMisplacedRequests(this.#latest.servers, view.servers)) {
+        this.#violate(what);
+      }
     }
     this.#latest = view;
     this.#events.dispatchEvent(new Event('view'));
@@ -222,18 +229,6 @@ export class Watch implements AsyncDisposable {
       if (isRunning && admin !== 'ready' && now.inService.length < minNodes) {
         const left = `${now.inService.length} are left of at least ${minNodes}`;
         this.#violate(`${name} was set to ${admin}: ${left}`);
-      }
-    }
-  }
-
-  #judgeRequests(before: View, now: View): void {
-    for (const [name, server] of now.servers) {
-      const earlier = before.servers.get(name);
-      const gets = earlier !== undefined && server.requests > earlier.requests;
-      if (gets && !earlier.status.startsWith('UP') && !server.status.startsWith('UP')) {
-        this.#violate(
-          `${name} got a request while it was ${earlier.status}, then ${server.status}`,
-        );
       }
     }
   }

@@ -4,26 +4,33 @@ import { expect } from 'vitest';
 import { type LoadRun, startLoad } from '../../src/embedded/load-generator.ts';
 
 /** Longer than any row. */
-const LONGEST_MS = 600_000;
+const LONGEST_MS = 1_200_000;
 const SEED = 7;
+
+export interface WeatherLoadOptions {
+  /** The row judges the failures itself, because its weather excuses some. */
+  readonly mayFail?: boolean;
+  /** Who waits longer than this has been failed. @see LoadOptions */
+  readonly timeoutMs?: number;
+}
 
 export class WeatherLoad {
   /** Live counters. */
   readonly run: LoadRun;
-  /** The row judges the failures itself, because its weather excuses some. */
   readonly mayFail: boolean;
   #rps: number;
   readonly #cut = new AbortController();
 
-  constructor(url: string, rps: number, mayFail: boolean) {
+  constructor(url: string, rps: number, options: WeatherLoadOptions = {}) {
     this.#rps = rps;
-    this.mayFail = mayFail;
+    this.mayFail = options.mayFail ?? false;
     this.run = startLoad({
       url,
       rateAt: () => this.#rps,
       durationMs: LONGEST_MS,
       seed: SEED,
       signal: this.#cut.signal,
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     });
   }
 

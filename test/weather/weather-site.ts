@@ -124,7 +124,7 @@ export class WeatherSite implements AsyncDisposable {
 
   /** Visitors come from now on. @param options.mayFail - The row itself judges who fails. */
   load(rps: number, options: { readonly mayFail?: boolean } = {}): WeatherLoad {
-    const load = new WeatherLoad(this.url, rps, options.mayFail ?? false);
+    const load = new WeatherLoad(this.url, rps, options);
     this.#loads.push(load);
     return load;
   }
