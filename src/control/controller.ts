@@ -70,14 +70,16 @@ export class Controller {
   readonly #reassertions = new Map<LoadBalancer, Reassertion>();
   /** Aborts what ticks start; `undefined`: they start nothing. */
   #actionSignal: AbortSignal | undefined;
-  /** Whether it might act at the last tick. */
-  #leads = false;
+  /** Whether it might act at the last tick, and until when it has. */
+  #mightAct = false;
+  #actedUntilMs: number;
   #lastTickAtMs = Number.NEGATIVE_INFINITY;
   #busy = true;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#setup = options.setup;
+    this.#actedUntilMs = options.clock.steadyMs();
     this.#wall = new WallWatch(options.clock);
     this.#boots = new BootLedger(options.setup.limits.breaker);
     this.#runner = new ActionRunner({
@@ -118,7 +120,7 @@ export class Controller {
     keepOnly(this.#fixed, (key) => all.has(key) && !modes.has(key));
     for (const [key, memory] of this.#memories) {
       if (modes.get(key) !== modesBefore.get(key)) {
-        this.#memories.set(key, countAnew(memory));
+        this.#memories.set(key, countAnew(memory, Number.NEGATIVE_INFINITY));
       }
     }
   }
@@ -135,6 +137,7 @@ export class Controller {
       ...change,
       atMs: Math.min(change.atMs, nowMs),
     }));
+    this.#actedUntilMs = nowMs;
     this.#memories.set(tier, { ...EMPTY_MEMORY, changes });
     if (bootTimeMs !== undefined) {
       this.#boots.restoreTime(tier, bootTimeMs);
@@ -299,7 +302,7 @@ export class Controller {
     }
     // Whole milliseconds: what a tick saw is kept, and fractions would be noise there.
     const atMs = Math.round(clock.steadyMs());
-    this.#noticeTakeover();
+    this.#noticeTakeover(atMs);
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
     for (const cluster of this.#setup.clusters) {
       const startMs = clock.steadyMs();
@@ -320,14 +323,15 @@ export class Controller {
       this.#inFlight.size > 0 || [...this.#ticks.values()].some(({ tick }) => isChanging(tick));
   }
 
-  #noticeTakeover(): void {
-    const leads = this.#options.leadership.term() !== undefined;
-    if (leads && !this.#leads) {
+  #noticeTakeover(atMs: number): void {
+    const mayAct = this.#options.leadership.term() !== undefined && this.#mayBegin;
+    if (mayAct && !this.#mightAct) {
       for (const [key, memory] of this.#memories) {
-        this.#memories.set(key, countAnew(memory));
+        this.#memories.set(key, countAnew(memory, this.#actedUntilMs));
       }
     }
-    this.#leads = leads;
+    this.#mightAct = mayAct;
+    this.#actedUntilMs = mayAct ? atMs : this.#actedUntilMs;
   }
 
   #tickTier(cluster: Cluster, tier: ScaledTier, atMs: number): void {
@@ -401,10 +405,11 @@ function modesByTier({ clusters }: Setup): ReadonlyMap<string, Mode> {
 
 /**
  * What was decided while nobody might act has not happened: taken for what is there, all of it would come at
- * once and pass by the scaling policies.
+ * once and pass by the scaling policies; taken for a change, it would use up what these allow.
  */
-function countAnew(memory: TierMemory): TierMemory {
-  return { ...memory, desiredNodes: undefined };
+function countAnew(memory: TierMemory, actedUntilMs: number): TierMemory {
+  const changes = memory.changes.filter(({ atMs }) => atMs <= actedUntilMs);
+  return { ...memory, desiredNodes: undefined, changes };
 }
 
 function keepOnly(known: Map<string, unknown>, isKept: (key: string) => boolean): void {

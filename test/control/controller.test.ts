@@ -391,6 +391,24 @@ test('leadership that is lost: nothing more is sent, also not the second step of
   expect(lab.world.balancer.ready).toHaveLength(8);
 });
 
+test('what was decided while others led uses up nothing that a scaling policy allows', async () => {
+  const fourAMinute = { kind: 'nodes', nodes: 4, periodMs: MINUTE } as const;
+  const scaleOut = { tolerance: 0.05, policies: [fourAMinute] };
+  await using lab = new Lab({ tier: makeTier({ scaleOut }), nodes: 0, rps: 100 });
+  lab.world.lease.held = undefined;
+  lab.start();
+  await lab.clock.step(5 * SECOND);
+  expect(lab.log.of('tier-ticked').at(-1)?.tick.decision.desiredNodes).toBe(2);
+  lab.world.lease.held = { createdAtSeconds: 1, transitions: 5 };
+  await lab.clock.stepUntil(() => lab.inService() === 2, 30 * SECOND);
+  expect(lab.world.callsOf('create')).toHaveLength(2);
+
+  // Of the four within a minute, two have come, and not two more that nobody booted.
+  lab.world.rps = 640;
+  await lab.clock.step(5 * SECOND);
+  expect(lab.world.callsOf('create')).toHaveLength(4);
+});
+
 test('whoever gains the lead brings back nothing that it saw before others led', async () => {
   await using lab = startLab({ nodes: 4, rps: 230 });
   await lab.clock.step(5 * SECOND);
