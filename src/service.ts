@@ -112,10 +112,17 @@ export class Service {
     } finally {
       ended.abort();
       await watching;
-      closePorts(this.#setup.hypervisors.values());
-      await this.#journal?.close();
-      await this.lease.close();
+      await this.close();
     }
+  }
+
+  /** Ends what has begun before `run`, for whom that is not to come. Calling it twice is harmless. */
+  async close(): Promise<void> {
+    const journal = this.#journal;
+    this.#journal = undefined;
+    closePorts(this.#setup.hypervisors.values());
+    await journal?.close();
+    await this.lease.close();
   }
 
   /**
@@ -203,7 +210,10 @@ export class Service {
         }
       }
     } catch (error) {
-      this.#log.warn({ err: error }, 'journal cannot be read, nothing is known of before');
+      // Closed meanwhile, it has nothing to say.
+      if (this.#journal === journal) {
+        this.#log.warn({ err: error }, 'journal cannot be read, nothing is known of before');
+      }
     }
     if (this.#journal === journal) {
       this.#isPrepared = true;

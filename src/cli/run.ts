@@ -65,7 +65,7 @@ async function startHttpAs(
     });
   } catch (error) {
     const holder = service.lease.holder();
-    await service.lease.close();
+    await service.close();
     const isInUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
     if (standing === 'follower' && isInUse && holder !== undefined) {
       const since = new Date(holder.sinceMs).toISOString();

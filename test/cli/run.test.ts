@@ -90,3 +90,19 @@ test('run: SIGINT ends it, too, also while the balancer hangs', async () => {
   expect((await running.outcome).code).toBe(0);
   listener.close();
 });
+
+test('run: where somebody else listens at its address, it says so and ends, though it leads', async () => {
+  await using folder = await Folder.create();
+  const [port = 0] = await findFreePorts(1);
+  const listener = createServer().listen(port, '127.0.0.1');
+  await once(listener, 'listening');
+  await writeConfig(folder, port);
+  const { code, stdout, stderr } = await rackfire('run', '-c', folder.file('site.yaml'));
+  listener.close();
+  expect(stdout).toContain('"msg":"leads from now on"');
+  expect(stdout).not.toContain('journal cannot be read');
+  expect([code, stderr]).toEqual([
+    1,
+    `rackfire: listen EADDRINUSE: address already in use 127.0.0.1:${port}\n`,
+  ]);
+});

@@ -23,7 +23,10 @@ weather(
       if (status === 200) {
         break;
       }
-      expect(servers.get(name)?.requests, `requests on ${name} before it was healthy`).toBe(0);
+      const { admin, requests } = servers.get(name)!;
+      expect(requests, `requests on ${name} before it was healthy`).toBe(0);
+      // HAProxy sends it none as long as its check fails; it was not to be asked to.
+      expect(admin, `${name} before it was healthy`).toBe('drain');
     }
     // It did answer 503 for most of the time, so there was something to wait for.
     expect(checks.filter((status) => status === 503).length).toBeGreaterThan(10);

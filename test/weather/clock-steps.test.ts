@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { ask } from '../../src/balancer/runtime/socket.ts';
 import type { LogLine, ServiceProcess } from './service-process.ts';
 import { TARGET_RPS } from './site-config.ts';
-import { askSlowly } from './slow-request.ts';
+import { askAllSlowly } from './slow-request.ts';
 import { weather } from './weather.ts';
 import type { WeatherSite } from './weather-site.ts';
 
@@ -61,14 +61,14 @@ for (const [stepMs, direction] of [
       expect(foundSince(service, since, scalesIn)).toEqual([]);
 
       load.change(0.6 * TARGET_RPS);
-      const slow = Array.from({ length: SLOW_REQUESTS }, () => askSlowly(site, SLOW_MS));
+      const slow = await askAllSlowly(site, SLOW_REQUESTS, SLOW_MS);
       const leaver = site.nodeName(STORM_NODES);
       const view = await site.until(`${leaver} is drained`, ({ servers }) => {
         return servers.get(leaver)?.admin === 'drain';
       });
       expect(view.servers.get(leaver)?.sessions).toBeGreaterThan(0);
       await step(service, stepMs);
-      const answers = await Promise.all(slow);
+      const answers = await slow.answers;
       expect(answers.map(({ status }) => status)).toEqual(Array(SLOW_REQUESTS).fill(200));
       expect(answers.map(({ node }) => node)).toContain(leaver);
       await site.untilConverged(2);

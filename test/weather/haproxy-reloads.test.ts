@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { LineMatch } from './service-process.ts';
 import { TARGET_RPS } from './site-config.ts';
-import { askSlowly } from './slow-request.ts';
+import { askAllSlowly } from './slow-request.ts';
 import { weather } from './weather.ts';
 
 const destroys: LineMatch = ({ msg, action }) => msg === 'action started' && action === 'destroy';
@@ -23,7 +23,7 @@ weather(
     await service.told('source answers');
 
     load.change(0.5 * TARGET_RPS);
-    const slow = Array.from({ length: SLOW_REQUESTS }, () => askSlowly(site, SLOW_MS));
+    const slow = await askAllSlowly(site, SLOW_REQUESTS, SLOW_MS);
     await service.told(({ msg, action }) => msg === 'action done' && action === 'drain');
     const [oldWorker] = site.haproxy.workerPids();
     await site.haproxy.reload();
@@ -34,7 +34,7 @@ weather(
     expect(view.servers.get(leaver)).toMatchObject({ admin: 'drain' });
     expect(view.servers.get(leaver)?.sessions).toBeGreaterThan(0);
 
-    const answers = await Promise.all(slow);
+    const answers = await slow.answers;
     expect(answers.map(({ status }) => status)).toEqual(Array(SLOW_REQUESTS).fill(200));
     expect(answers.map(({ node }) => node)).toContain(leaver);
     await site.untilConverged(2);

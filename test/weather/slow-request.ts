@@ -19,3 +19,20 @@ export async function askSlowly(site: WeatherSite, ms: number): Promise<SlowAnsw
   }).on('error', fail);
   return await promise;
 }
+
+/**
+ * Many of them at once, some on each node: HAProxy gives a request to whoever has the fewest, so they wait until
+ * no node has more than one. Call it when the traffic is low, or will be.
+ *
+ * @returns When they are on their way.
+ */
+export async function askAllSlowly(
+  site: WeatherSite,
+  requests: number,
+  ms: number,
+): Promise<{ readonly answers: Promise<readonly SlowAnswer[]> }> {
+  await site.until('no node has more than one request', ({ servers }) => {
+    return [...servers.values()].every(({ sessions }) => sessions <= 1);
+  });
+  return { answers: Promise.all(Array.from({ length: requests }, () => askSlowly(site, ms))) };
+}
