@@ -72,7 +72,7 @@ async function readKnownHostsFile({ host, knownHostsFile }: Place): Promise<stri
     throw new ConnectFailure(
       'host-key',
       `${host}: the file of known host keys ${knownHostsFile} cannot be read (${errorCodeOf(error)})`,
-      'name a file that the user of this process can read as knownHostsFile',
+      'name a file that the user of this process can read as ssh.knownHostsFile',
     );
   }
 }
