@@ -19,7 +19,7 @@ type HostFindings = Awaited<ReturnType<typeof checkHost>>;
 const DEADLINE_MS = 120_000;
 
 /** What a connection needs before rackfire-dom0 can answer: without one of these, the host is not reached. */
-const REACHING = ['key file', 'connection', 'host key', 'login', 'wrapper'];
+const REACHING = ['key file', 'known hosts', 'connection', 'host key', 'login', 'wrapper'];
 
 /** `rackfire host check`: is a dom0 ready, and if not, what is to be done there? */
 export function addHostCheck(program: Command, setExitCode: SetExitCode): void {

@@ -86,7 +86,7 @@ function addResume(program: Command): void {
   const command = program
     .command('resume')
     .description('withdraw overrides before their time')
-    .argument('<what>', 'the id of one (o7), or all of a CLUSTER[/TIER] or a NODE');
+    .argument('<what>', 'the id of one (o7), or all of a CLUSTER[/TIER], a NODE or a HOST');
   addServiceOptions(addTokenOption(command)).action(
     async (what: string, options: ServiceOptions) => {
       await resume(what, options);
@@ -122,7 +122,9 @@ async function resume(what: string, options: ServiceOptions): Promise<void> {
   const { value } = await client.get('/api/v1/overrides', OverridesAnswer);
   const meant = findMeant(value.overrides, what);
   if (meant.length === 0) {
-    const others = value.overrides.map(({ id, tier, node }) => `${id} of ${node ?? tier}`);
+    const others = value.overrides.map(
+      ({ id, tier, node, host }) => `${id} of ${node ?? host ?? tier}`,
+    );
     throw new Error(
       `there is no override of ${what}; ${others.length === 0 ? 'none is in force' : `in force: ${others.join(', ')}`}`,
     );

@@ -6,6 +6,7 @@ import {
   isLoopback,
   type AddressRange,
   networkOf,
+  parseAddress,
   rangeLength,
 } from './addresses.ts';
 import { compileRoom, splitHostAddress } from './compile.ts';
@@ -153,6 +154,7 @@ function checkPorts(host: XenHost, path: Path): readonly Finding[] {
 /** A tier with `scaling: none` is only seen: where its nodes come from is not Rackfire's business. */
 function checkXenTier(written: WrittenConfig) {
   const seenImages = new Set<string>();
+  const xenHosts = written.hosts.filter((host) => host.driver === 'xen');
   return (placed: PlacedTier): readonly Finding[] => {
     if (placed.tier.scaling === 'none') {
       return [];
@@ -161,7 +163,7 @@ function checkXenTier(written: WrittenConfig) {
     seenImages.add(placed.tier.image);
     return [
       ...(isNew ? checkGoldenImage(placed.tier.image, written) : []),
-      ...(written.network === undefined ? [] : checkWithin(placed, written.network)),
+      ...(written.network === undefined ? [] : checkWithin(placed, written.network, xenHosts)),
       ...checkNameLength(placed),
     ];
   };
@@ -182,12 +184,12 @@ function checkGoldenImage(name: string, { images }: WrittenConfig): readonly Fin
   );
 }
 
-/** Outside the network, at its ends, or in the gateway's place, a guest would never be reached. */
+/** Outside the network, at its ends, or in the place of the gateway or a dom0, a guest would never be reached. */
 function checkWithin(
   { tier, range, path }: PlacedTier,
-  network: WrittenNetwork,
+  { gateway, prefixLength }: WrittenNetwork,
+  hosts: readonly XenHost[],
 ): readonly Finding[] {
-  const { gateway, prefixLength } = network;
   const whole = networkOf(gateway, prefixLength);
   const usable: AddressRange = { first: whole.first + 1, last: whole.last - 1 };
   const find = (message: string): readonly Finding[] => [
@@ -199,10 +201,17 @@ function checkWithin(
       `must lie in the network of the gateway (${gateway}/${prefixLength}: ${ends}), got ${tier.addresses}`,
     );
   }
-  const gate = networkOf(gateway, 32).first;
-  return range.first <= gate && gate <= range.last
-    ? find(`contains the gateway ${gateway}, got ${tier.addresses}`)
-    : [];
+  const others = [
+    { who: 'the gateway', address: gateway },
+    ...hosts.map((host) => ({ who: `host ${host.name} at`, ...splitHostAddress(host) })),
+  ];
+  return others.flatMap(({ who, address }) => {
+    // A host may have a name instead.
+    const place = parseAddress(address);
+    return place !== undefined && range.first <= place && place <= range.last
+      ? find(`contains ${who} ${address}, got ${tier.addresses}`)
+      : [];
+  });
 }
 
 function checkNameLength(placed: PlacedTier): readonly Finding[] {

@@ -73,7 +73,11 @@ export class Source<T> {
       const deadline = { clock, ms: answerWithinMs, late };
       this.#latest = { askedAtMs, value: await within(deadline, signal, this.#options.ask) };
     } catch (error) {
-      this.#lastFailure = error instanceof Error ? error.message : String(error);
+      const message = error instanceof Error ? error.message : String(error);
+      // Wherever it is shown, the name stands before it already.
+      this.#lastFailure = message.startsWith(`${name}: `)
+        ? message.slice(name.length + 2)
+        : message;
       if (this.#failing !== true && !signal.aborted) {
         this.#failing = true;
         recorder.record({ type: 'source-failed', kind, name, error });

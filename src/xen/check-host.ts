@@ -27,6 +27,7 @@ const STEPS: readonly {
   readonly text: string;
 }[] = [
   { step: 'key-file', name: 'key file', text: 'readable by its owner alone' },
+  { step: 'known-hosts', name: 'known hosts', text: 'can be read' },
   { step: 'network', name: 'connection', text: 'sshd answers' },
   { step: 'host-key', name: 'host key', text: 'the one in known_hosts' },
   { step: 'login', name: 'login', text: 'the key is accepted' },

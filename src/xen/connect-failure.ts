@@ -1,7 +1,7 @@
 import { UnreachableError } from '../control/errors.ts';
 
 /** How far an SSH connection came before it failed. */
-export type ConnectStep = 'key-file' | 'network' | 'host-key' | 'login';
+export type ConnectStep = 'key-file' | 'known-hosts' | 'network' | 'host-key' | 'login';
 
 /** Why there is no connection to a host, and what a person does about it. */
 export class ConnectFailure extends UnreachableError {

@@ -70,9 +70,9 @@ async function readKnownHostsFile({ host, knownHostsFile }: Place): Promise<stri
     return await readFile(knownHostsFile, 'utf8');
   } catch (error) {
     throw new ConnectFailure(
-      'host-key',
+      'known-hosts',
       `${host}: the file of known host keys ${knownHostsFile} cannot be read (${errorCodeOf(error)})`,
-      'name a file that the user of this process can read as knownHostsFile',
+      'name a file that the user of this process can read as ssh.knownHostsFile',
     );
   }
 }

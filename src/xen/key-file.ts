@@ -30,7 +30,7 @@ export async function readKeyFile(host: string, path: string): Promise<string> {
     }
     throw fail(
       `cannot be read (${errorCodeOf(error)})`,
-      'name a file that the user of this process owns as keyFile',
+      'name a file that the user of this process owns as ssh.keyFile',
     );
   }
 }

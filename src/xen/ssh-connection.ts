@@ -133,6 +133,7 @@ export class SshConnection {
           address,
           port,
           user,
+          keyFile,
           privateKey: await readKeyFile(host, keyFile),
           hostKeyCheck: await readHostKeyCheck({ host, address, port, knownHostsFile }),
           keepAliveIntervalMs: this.#options.keepAliveIntervalMs ?? KEEP_ALIVE_INTERVAL_MS,

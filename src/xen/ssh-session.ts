@@ -1,7 +1,7 @@
 import { NodeSSH } from 'node-ssh';
 import { OutcomeUnknownError, UnreachableError } from '../control/errors.ts';
 import type { CommandKind } from './command-slots.ts';
-import { ConnectFailure } from './connect-failure.ts';
+import { ConnectFailure, errorCodeOf } from './connect-failure.ts';
 import { type HostKeyCheck, serverHostKeyAlgorithms } from './host-key-check.ts';
 import { printable } from './printable.ts';
 
@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly address: string;
   readonly port: number;
   readonly user: string;
+  /** Where the private key was read; for messages. */
+  readonly keyFile: string;
   readonly privateKey: string;
   readonly hostKeyCheck: HostKeyCheck;
   /** A silent peer is asked for a sign of life so often; three that are missed end the connection. */
@@ -29,6 +31,8 @@ export interface SessionOptions {
 const CONNECT_WITHIN_MS = 25_000;
 /** 200 guests are about 400 KiB. */
 const LARGEST_ANSWER_BYTES = 4 * 1024 * 1024;
+/** What is said of a host name that leads nowhere. */
+const NAME_ERRORS: ReadonlySet<string> = new Set(['ENOTFOUND', 'EAI_AGAIN']);
 
 /** One connection, from its handshake to its end; it never comes back. */
 export class SshSession {
@@ -205,7 +209,7 @@ function describeReason(reason: unknown): string {
 }
 
 function describeFailure(options: SessionOptions, error: unknown): ConnectFailure {
-  const { host, address, port, user, hostKeyCheck } = options;
+  const { host, address, port, user, keyFile, hostKeyCheck } = options;
   const at = `${address}:${port}`;
   if (hostKeyCheck.failure !== undefined) {
     return hostKeyCheck.failure;
@@ -222,13 +226,15 @@ function describeFailure(options: SessionOptions, error: unknown): ConnectFailur
     // The parser's message says what is wrong with the format, and would say more of an unknown one.
     return new ConnectFailure(
       'key-file',
-      `${host}: the private key cannot be used: it is no key that OpenSSH writes`,
-      'make one: ssh-keygen -t ed25519 -N ""',
+      `${host}: the private key ${keyFile} cannot be used: it is no key that OpenSSH writes`,
+      'name the file without .pub as ssh.keyFile, or make one: ssh-keygen -t ed25519 -N ""',
     );
   }
   return new ConnectFailure(
     'network',
     `${host}: no SSH connection to ${at} (${printable(message)})`,
-    'is the host up, sshd running, and the port open from here?',
+    NAME_ERRORS.has(errorCodeOf(error))
+      ? 'is the name spelled right, and known to this machine?'
+      : 'is the host up, sshd running, and the port open from here?',
   );
 }

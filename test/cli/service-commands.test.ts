@@ -264,6 +264,9 @@ test('host drain and undrain: said, shown first in status, beside the host, and 
     stdout: '',
     stderr: 'rackfire: host local-a is not drained; drained: local-b\n',
   });
+  expect((await rackfire('resume', 'local-a', ...write)).stderr).toBe(
+    'rackfire: there is no override of local-a; in force: o1 of local-b\n',
+  );
   expect((await rackfire('host', 'undrain', 'local-b', ...write)).stdout).toBe(
     'withdrawn o1: host local-b to be drained (deploy of the shop)\n',
   );

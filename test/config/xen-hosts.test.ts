@@ -294,6 +294,11 @@ describe('contradictions', () => {
       [`18:20 ${web}.addresses: contains the gateway 10.0.1.51, got 10.0.1.20-10.0.1.51`],
     ],
     [
+      'the address of a dom0 for a node',
+      edit(minimalXen, 'address: 10.0.0.11', 'address: "10.0.1.20:2222"'),
+      [`18:20 ${web}.addresses: contains host xen-a at 10.0.1.20, got 10.0.1.20-10.0.1.51`],
+    ],
+    [
       'nodes with names that no dom0 takes',
       edit(
         edit(minimalXen, 'name: news', `name: ${'n'.repeat(40)}`),

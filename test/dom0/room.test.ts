@@ -160,4 +160,19 @@ describeShells('what was promised', {}, (rig) => {
     // Others write to this machine's disk, too.
     expect(Math.abs((await freeDisk()) - before)).toBeLessThan(12_000);
   });
+
+  test('of disk is not taken by a save either: sparse disks are still to be written', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, first, { 'disk-mib': 100 }));
+    const say = (mib: number): Promise<void> =>
+      writeFile(dom0.path('bin/df'), `#!/bin/sh\necho "fs 0 0 ${mib * 1_024} 0% /"\n`, {
+        mode: 0o755,
+      });
+
+    // 138 MiB for the memory of 128, and 100 for the disk.
+    await say(237);
+    expect(await dom0.run(tenant('save', first))).toEqual(refusal('no-disk', '137 MiB in'));
+    await say(238);
+    expect(await dom0.run(tenant('save', first))).toEqual(success);
+  });
 });

@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSystemClock } from '../../src/control/clock.ts';
 import { checkXenHost } from '../../src/xen/check-host.ts';
@@ -36,6 +36,7 @@ test('A host in order: everything is looked at, one thing after the other', asyn
 
   expect(await check(server)).toEqual([
     { name: 'key file', ok: true, text: 'readable by its owner alone' },
+    { name: 'known hosts', ok: true, text: 'can be read' },
     { name: 'connection', ok: true, text: 'sshd answers' },
     { name: 'host key', ok: true, text: 'the one in known_hosts' },
     { name: 'login', ok: true, text: 'the key is accepted' },
@@ -80,16 +81,25 @@ test.each<[string, (server: TestSshServer) => void, string[], string]>([
     'chmod 600',
   ],
   [
+    'of which nobody has noted the key, and which does not listen',
+    (server) => {
+      rmSync(server.settings.knownHostsFile);
+      server.stopListening();
+    },
+    ['key file', 'known hosts'],
+    'ssh.knownHostsFile',
+  ],
+  [
     'that does not listen',
     (server) => server.stopListening(),
-    ['key file', 'connection'],
+    ['key file', 'known hosts', 'connection'],
     'sshd running',
   ],
   [
     'with another key',
     (server) =>
       server.writeKnownHosts(`[127.0.0.1]:${server.settings.port} ${generateKey().public}\n`),
-    ['key file', 'connection', 'host key'],
+    ['key file', 'known hosts', 'connection', 'host key'],
     'replace line 1',
   ],
   [
@@ -97,7 +107,7 @@ test.each<[string, (server: TestSshServer) => void, string[], string]>([
     (server) => {
       server.refusesAuth = true;
     },
-    ['key file', 'connection', 'host key', 'login'],
+    ['key file', 'known hosts', 'connection', 'host key', 'login'],
     'authorized_keys',
   ],
 ])('A host %s: the last finding says what to do', async (_situation, spoil, names, fix) => {
@@ -150,6 +160,7 @@ test('A host that takes too long to shake hands: that is said, and nothing is ta
 
   expect((await checking).map(({ name, ok }) => [name, ok])).toEqual([
     ['key file', true],
+    ['known hosts', true],
     ['connection', false],
   ]);
 });

@@ -80,6 +80,17 @@ test('A private key that others may read is not used', async () => {
   expect(server.connections).toBe(0);
 });
 
+test('A public key in place of the private one is named', async () => {
+  const server = await startServer();
+  const { keyFile } = server.settings;
+  writeFileSync(keyFile, generateKey().public);
+
+  const failure = await failureOf(connectTo(server).run('a', question, never));
+
+  expect(failure.message).toContain(`the private key ${keyFile} cannot be used`);
+  expect(failure.message).toContain('without .pub');
+});
+
 const key = generateKey().private;
 test.each([
   ['no key at all', 'secret but no key'],
