@@ -35,7 +35,7 @@ const tiers: readonly ScaledTier[] = Array.from({ length: TIERS }, (_, index) =>
   cluster: `site-${index}`,
   name: 'web',
   image: { name: 'drupal-web', version: '1' },
-  size: { name: 'small', memoryMiB: 512, vcpus: 1, diskMiB: 4_096 },
+  size: { name: 'small', memoryMiB: 512, guestMemoryMiB: 512, vcpus: 1, diskMiB: 4_096 },
   addresses: Array.from(
     { length: SERVERS_PER_TIER },
     (__, n) => `127.${index >> 8}.${index & 255}.${n + 1}`,

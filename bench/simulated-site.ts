@@ -289,7 +289,7 @@ function makeTier(index: number): ScaledTier {
     cluster: `site-${index + 1}`,
     name: 'web',
     image: { name: 'drupal-web', version: '2026-11-01' },
-    size: { name: 'medium', memoryMiB: 2_048, vcpus: 2, diskMiB: 20_480 },
+    size: { name: 'medium', memoryMiB: 2_048, guestMemoryMiB: 2_048, vcpus: 2, diskMiB: 20_480 },
     addresses: Array.from({ length: SERVERS }, (_, n) => `10.0.${index + 1}.${20 + n}`),
     backend: `site-${index + 1}-web`,
     maxConnections: SLOTS,

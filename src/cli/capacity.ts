@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { dryRun } from '../compose.ts';
-import { compileRoom } from '../config/compile.ts';
+import { compileSize } from '../config/compile.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { WrittenConfig } from '../config/schema.ts';
 import { createSystemClock } from '../control/clock.ts';
@@ -60,8 +60,8 @@ async function showCapacity(options: CapacityOptions): Promise<void> {
   }
 }
 
-function listSizes({ sizes }: WrittenConfig): readonly Size[] {
-  return Object.entries(sizes).map(([name, size]) => ({ name, ...compileRoom(size) }));
+function listSizes(written: WrittenConfig): readonly Size[] {
+  return Object.keys(written.sizes).flatMap((name) => compileSize(name, written) ?? []);
 }
 
 function printCapacities(hosts: readonly string[], capacities: readonly SizeCapacity[]): void {

@@ -1,6 +1,7 @@
 /** From the form that people write to the form that the program computes with. Nothing is checked here. */
 
-import type { Cluster, Tier } from '../scaler/cluster.ts';
+import type { Cluster, Size, Tier } from '../scaler/cluster.ts';
+import { memoryOnXenMiB } from '../scaler/guest-memory.ts';
 import type { ScalingPolicy, TierPolicy } from '../scaler/policy.ts';
 import { acceptedRange, listAddresses } from './addresses.ts';
 import type { BalancerConfig, Config, HostConfig, ImageConfig, RoomConfig } from './config.ts';
@@ -43,7 +44,24 @@ export function compile(written: WrittenConfig): Config {
   };
 }
 
-/** Compiles what a node takes or a host has. */
+/** What one node takes of its host, and what its guest has of that. All hosts of a config have one driver. */
+export function compileSize(
+  name: string,
+  { sizes, hosts }: Pick<WrittenConfig, 'sizes' | 'hosts'>,
+): Size | undefined {
+  const written = sizes[name];
+  if (written === undefined) {
+    return undefined;
+  }
+  const room = compileRoom(written);
+  const guestMemoryMiB = room.memoryMiB;
+  const memoryMiB = hosts.some(({ driver }) => driver === 'xen')
+    ? memoryOnXenMiB(guestMemoryMiB, room.vcpus)
+    : guestMemoryMiB;
+  return { name, ...room, memoryMiB, guestMemoryMiB };
+}
+
+/** Compiles what a node or a host has. */
 export function compileRoom(written: WrittenRoom): RoomConfig {
   return {
     memoryMiB: parseAmountMiB(written.memory),
@@ -147,17 +165,17 @@ function compileCluster(
 function compileTier(
   identity: { readonly cluster: string; readonly name: string },
   tier: WrittenTier,
-  { images, sizes }: Pick<WrittenConfig, 'images' | 'sizes'>,
+  written: WrittenConfig,
 ): Tier {
-  const image = images[tier.image];
-  const size = sizes[tier.size];
+  const image = written.images[tier.image];
+  const size = compileSize(tier.size, written);
   if (image === undefined || size === undefined) {
     throw new RangeError(`unknown image ${tier.image} or size ${tier.size}`);
   }
   const base = {
     ...identity,
     image: { name: tier.image, version: image.version },
-    size: { name: tier.size, ...compileRoom(size) },
+    size,
     addresses: listAddresses(acceptedRange(tier.addresses)),
   };
   if (tier.scaling === 'none') {

@@ -172,7 +172,7 @@ function bootOrder(
     mac: action.mac,
     imageName: tier.image.name,
     imageVersion: tier.image.version,
-    memoryMiB: tier.size.memoryMiB,
+    memoryMiB: tier.size.guestMemoryMiB,
     vcpus: tier.size.vcpus,
     diskMiB: tier.size.diskMiB,
     term: action.term,

@@ -46,6 +46,7 @@ export interface BootOrder {
   readonly mac: string;
   readonly imageName: string;
   readonly imageVersion: string;
+  /** What its guest is to have. */
   readonly memoryMiB: number;
   readonly vcpus: number;
   readonly diskMiB: number;

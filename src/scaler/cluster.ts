@@ -8,7 +8,10 @@ export type Mode = 'observe' | 'scale-out-only' | 'full';
 /** What one node takes from its host. Hard amounts: nothing is ever oversold. */
 export interface Size {
   readonly name: string;
+  /** Its guest's memory and what the hypervisor needs for it. */
   readonly memoryMiB: number;
+  /** What its guest has. */
+  readonly guestMemoryMiB: number;
   readonly vcpus: number;
   readonly diskMiB: number;
 }

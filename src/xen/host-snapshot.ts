@@ -1,6 +1,7 @@
 /** What a dom0 has said → the host as the loop sees it. */
 
 import type { DomainReport, HostSnapshot } from '../control/ports.ts';
+import { memoryOnXenMiB } from '../scaler/guest-memory.ts';
 import type { DomainState } from '../scaler/observation.ts';
 import { imageVersionOf, type InspectAnswer } from './inspect-answer.ts';
 import type { XlConfig, XlListRow } from './xl-list.ts';
@@ -95,11 +96,19 @@ function reportDomain(
     state: hasMark ? stateOf(domain, answer) : (row?.state ?? 'being-made'),
     bornMs: hasMark ? (/^\d{1,15}$/.test(born) ? Number(born) : (ours?.bornMs ?? 0)) : 0,
     imageVersion: hasMark && image !== '' ? imageVersionOf(image) : (ours?.imageVersion ?? ''),
-    memoryMiB: (row?.memoryMiB ?? 0) + (hasMark ? (answer.reservationsMiB.get(name) ?? 0) : 0),
+    memoryMiB: memoryOf(domain, hasMark ? answer.reservationsMiB.get(name) : undefined),
     vcpus: Math.max(row?.vcpus ?? 0, ours?.vcpus ?? 0),
     diskMiB: hasMark ? diskOf(name, answer) : 0,
   };
   return [{ domain, report, isOurs: hasMark }];
+}
+
+/** @param promisedMiB - What it was promised, Xen's part included, and has not taken yet. */
+function memoryOf({ row }: Domain, promisedMiB: number | undefined): number {
+  if (row === undefined || row.memoryMiB === 0 || promisedMiB !== undefined) {
+    return (row?.memoryMiB ?? 0) + (promisedMiB ?? 0);
+  }
+  return memoryOnXenMiB(row.memoryMiB, row.vcpus);
 }
 
 /** A guest without our mark is never one of ours, even if somebody has given it a UUID of ours. */

@@ -19,7 +19,7 @@ export function makeTier(options: {
     cluster: 'news',
     name: 'web',
     image: { name: 'drupal-web', version: '1' },
-    size: { name: 'small', memoryMiB: 512, vcpus: 1, diskMiB: 4096 },
+    size: { name: 'small', memoryMiB: 512, guestMemoryMiB: 512, vcpus: 1, diskMiB: 4096 },
     addresses: Array.from({ length: nodes }, (_, index) => `127.0.0.${index + 2}`),
     backend: options.backend ?? 'news-web',
     maxConnections: options.maxConnections ?? 50,

@@ -63,7 +63,7 @@ describe('a config that says only what must be said', () => {
       cluster: 'news',
       name: 'web',
       image: { name: 'drupal-web', version: '1' },
-      size: { name: 'small', memoryMiB: 512, vcpus: 1, diskMiB: 4_096 },
+      size: { name: 'small', memoryMiB: 512, guestMemoryMiB: 512, vcpus: 1, diskMiB: 4_096 },
       addresses: [],
       backend: 'news-web',
       maxConnections: 10,

@@ -6,7 +6,7 @@ import type { Action, BootAction } from '../../src/scaler/action.ts';
 
 export const TERM = { createdAtSeconds: 1, transitions: 0 };
 
-const SMALL = { name: 'small', memoryMiB: 512, vcpus: 1, diskMiB: 4096 };
+const SMALL = { name: 'small', memoryMiB: 512, guestMemoryMiB: 512, vcpus: 1, diskMiB: 4096 };
 
 export function makeTier(
   policy: Partial<TierPolicy> = {},
@@ -48,7 +48,7 @@ export function makeFixedTier(): FixedTier {
     cluster: 'news',
     name: 'db',
     image: { name: 'mysql', version: '8' },
-    size: { name: 'large', memoryMiB: 4096, vcpus: 4, diskMiB: 40_960 },
+    size: { name: 'large', memoryMiB: 4096, guestMemoryMiB: 4096, vcpus: 4, diskMiB: 40_960 },
     addresses: ['10.0.2.1'],
     nodes: 1,
   };

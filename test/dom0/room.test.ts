@@ -2,6 +2,7 @@
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
+import { memoryOnXenMiB } from '../../src/scaler/guest-memory.ts';
 import { create, destroy, linesOf, nodeOf, tenant } from './requests.ts';
 import { describeShells, refusal, saying, success } from './rig.ts';
 
@@ -134,6 +135,7 @@ describeShells('what was promised', {}, (rig) => {
 
     const lines = linesOf((await dom0.run('inspect')).stdout);
     expect(lines.filter(startsWith('reservation'))).toEqual([`reservation news-web-1 ${mib}`]);
+    expect(memoryOnXenMiB(memory, vcpus), 'what the core counts').toBe(mib);
     await held.release();
     expect(await creating).toEqual(saying('created'));
   });

@@ -4,8 +4,8 @@ import { type CapacityInput, measureCapacity } from '../../src/scaler/capacity.t
 import type { HostSighting } from '../../src/scaler/observation.ts';
 import { hostOf, NOW_MS } from './world.ts';
 
-const SMALL = { name: 'small', memoryMiB: 512, vcpus: 1, diskMiB: 4_096 };
-const LARGE = { name: 'large', memoryMiB: 4_096, vcpus: 4, diskMiB: 40_960 };
+const SMALL = { name: 'small', memoryMiB: 512, guestMemoryMiB: 512, vcpus: 1, diskMiB: 4_096 };
+const LARGE = { name: 'large', memoryMiB: 4_096, guestMemoryMiB: 4_096, vcpus: 4, diskMiB: 40_960 };
 const base = (nodes: number) => [{ ...SMALL, nodes }];
 
 function measure(

@@ -11,7 +11,7 @@ function placementOn(hosts: readonly HostSighting[], concurrentBootsPerHost: num
   return createPlacement(observationOf({ hosts, concurrentBootsPerHost }), []);
 }
 
-const SIZE = { name: 'small', memoryMiB: 512, vcpus: 1, diskMiB: 4_096 };
+const SIZE = { name: 'small', memoryMiB: 512, guestMemoryMiB: 512, vcpus: 1, diskMiB: 4_096 };
 
 function place(hosts: readonly HostSighting[], nodes: number, concurrentBoots = 16): string[] {
   const placement = placementOn(hosts, concurrentBoots);

@@ -660,7 +660,9 @@ function place(world: SmallWorld, kind: Start['kinds'][number], number: number):
 }
 
 describe('carried out tick after tick', () => {
-  test('under constant load, from any mixture of phases, plans become empty and what is desired is in service', () => {
+  test('under constant load, from any mixture of phases, plans become empty and what is desired is in service', {
+    timeout: 120_000,
+  }, () => {
     fc.assert(
       fc.property(starts, fc.nat(900), (start, rps) => {
         const world = beginWorld(start);

@@ -43,7 +43,7 @@ export function webTier(changes: Partial<TierPolicy> = {}, addresses = 32): Scal
     cluster: 'news',
     name: 'web',
     image: { name: 'drupal-web', version: '1' },
-    size: { name: 'small', memoryMiB: 512, vcpus: 1, diskMiB: 4_096 },
+    size: { name: 'small', memoryMiB: 512, guestMemoryMiB: 512, vcpus: 1, diskMiB: 4_096 },
     addresses: Array.from({ length: addresses }, (_, index) => `10.0.1.${20 + index}`),
     backend: 'news-web',
     maxConnections: 10,
