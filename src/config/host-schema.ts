@@ -84,7 +84,7 @@ const xenHost = section({
   reserve: section({
     memory: amount('0MiB')
       .default('64MiB')
-      .describe("Free memory that nodes never get; Xen's own needs for guests come out of it."),
+      .describe("Free memory that nodes never get."),
   }).prefault({}),
   embedded: embeddedOnly,
 });
