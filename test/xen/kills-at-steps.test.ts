@@ -106,7 +106,7 @@ interface Row {
 
 const BEFORE_THE_BIRTH: readonly Row[] = [
   { when: 'before the server is drained', arm: beforeServerIs('drain'), there: '' },
-  { when: 'after the server was drained, before fence', arm: beforeCommand('fence'), there: '' },
+  { when: 'after the drain, before fence', arm: beforeCommand('fence'), there: '' },
   { when: 'after fence, before create', arm: beforeCommand('create'), there: '' },
 ];
 
@@ -133,7 +133,7 @@ const AFTER_THE_BIRTH: readonly Row[] = [
     there: 'mark, disk, domain',
   },
   {
-    when: 'when the node is made and not yet healthy',
+    when: 'when it is made and not yet healthy',
     arm: (site) => {
       site.unhealthy.add(SECOND);
       const moment = afterAction('boot')(site);
@@ -142,7 +142,7 @@ const AFTER_THE_BIRTH: readonly Row[] = [
     there: 'mark, disk, domain',
   },
   {
-    when: 'when the node is healthy and not yet admitted',
+    when: 'when it is healthy, not yet admitted',
     arm: beforeServerIs('ready'),
     there: 'mark, disk, domain',
   },
@@ -156,17 +156,17 @@ const AFTER_THE_BIRTH: readonly Row[] = [
 const WHILE_IT_GOES: readonly Row[] = [
   { when: 'when its server is drained', arm: afterAction('drain'), there: 'mark, disk, domain' },
   {
-    when: 'when its server is in maintenance, before destroy',
+    when: 'in maintenance, before destroy',
     arm: beforeCommand('destroy'),
     there: 'mark, disk, domain',
   },
   { when: 'while it is shut down', arm: atPoint('xl-shutdown'), there: 'mark, disk, domain' },
   {
-    when: 'when its domain is gone and its disk is not',
+    when: 'when its domain is gone, its disk not',
     arm: atPoint('rm', 2),
     there: 'mark, disk',
   },
-  { when: 'when its disk is gone and its mark is not', arm: atPoint('rm', 3), there: 'mark' },
+  { when: 'when its disk is gone, its mark not', arm: atPoint('rm', 3), there: 'mark' },
   {
     when: 'when destroy is done and not answered',
     arm: afterCommand('destroy'),
