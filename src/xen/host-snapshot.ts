@@ -125,8 +125,11 @@ function readUuid(
 /**
  * What is under way on a node tells more than what Xen shows of it. One that is being saved is `stopping`: nothing is
  * to be done to it until it is `saved`.
+ *
+ * Xen shows a domain as paused while it is built, and its config when it is done. One that nobody builds and that has
+ * no config is what is left of a build that was killed: it would never run, whoever unpaused it.
  */
-function stateOf({ name, row }: Domain, { operations }: InspectAnswer): DomainState {
+function stateOf({ name, row, config }: Domain, { operations }: InspectAnswer): DomainState {
   switch (operations.get(name)?.verb) {
     case 'create':
     case 'restore':
@@ -135,8 +138,12 @@ function stateOf({ name, row }: Domain, { operations }: InspectAnswer): DomainSt
     case 'save':
       return 'stopping';
     default:
-      return row?.state ?? 'being-made';
+      return isHalfMade(row) && config === undefined ? 'residue' : (row?.state ?? 'being-made');
   }
+}
+
+function isHalfMade(row: XlListRow | undefined): boolean {
+  return row?.state === 'paused' || row?.state === 'being-made';
 }
 
 /** @param names - Nodes that have a domain. */

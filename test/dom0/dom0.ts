@@ -46,6 +46,21 @@ export interface Dom0Options {
   readonly volumeGroup?: boolean;
 }
 
+/** Each of those who wait at a point takes a line. */
+const MOST_HELD = 16;
+
+/** A point at which requests wait. */
+export interface Hold {
+  /** Resolves when somebody waits. */
+  reached(): Promise<void>;
+  /** Nobody waits here any more. */
+  release(): Promise<void>;
+  /** Lets go who waits, up to the next time that somebody comes by. */
+  next(): Promise<void>;
+  /** Who has waited was killed. */
+  forget(): Promise<void>;
+}
+
 const ordinaryCommands = ['cp', 'mv', 'rm', 'truncate'];
 const lvmCommands = ['lvcreate', 'lvextend', 'lvremove', 'lvs', 'blockdev', 'dmsetup'];
 
@@ -210,14 +225,20 @@ export class Dom0 {
   }
 
   /** Holds whoever comes by `point` until it is released. */
-  hold(point: string): { reached(): Promise<void>; release(): Promise<void> } {
+  hold(point: string): Hold {
     const fifo = this.path('xen/hold', point);
+    const held = this.path('xen', `held-${point}`);
+    const letGo = async (): Promise<void> => {
+      await rm(held);
+      await writeFile(`${fifo}.released`, '\n'.repeat(MOST_HELD));
+      await rm(`${fifo}.released`);
+    };
     execFileSync('mkfifo', [fifo]);
     return {
       reached: () =>
         vi.waitFor(
           () => {
-            if (!existsSync(this.path('xen', `held-${point}`))) {
+            if (!existsSync(held)) {
               throw new Error(`nobody has come by ${point}`);
             }
           },
@@ -226,9 +247,16 @@ export class Dom0 {
       release: async () => {
         // Under another name, so that nobody else comes to wait meanwhile.
         await rename(fifo, `${fifo}.released`);
-        await writeFile(`${fifo}.released`, '\n');
-        await rm(`${fifo}.released`);
-        await rm(this.path('xen', `held-${point}`));
+        await letGo();
+      },
+      next: async () => {
+        await rename(fifo, `${fifo}.released`);
+        execFileSync('mkfifo', [fifo]);
+        await letGo();
+      },
+      forget: async () => {
+        await rm(fifo);
+        await rm(held);
       },
     };
   }

@@ -186,3 +186,26 @@ describeShells('a connection that is lost', {}, (rig) => {
     expect(await dom0.leftovers()).toEqual([]);
   });
 });
+
+describeShells('a create that ends while the host is looked at', {}, (rig) => {
+  test('is shown, because its domain may be in one list and not in the other', async () => {
+    const { dom0 } = rig;
+    const building = dom0.hold('xl-create-building');
+    const child = dom0.spawn(create(dom0, node));
+    const ended = once(child, 'exit');
+    await building.reached();
+    const listing = dom0.hold('xl-list');
+    const inspected = dom0.run('inspect');
+    await listing.reached();
+    await listing.next();
+    await listing.reached();
+    await building.release();
+    await ended;
+    await listing.release();
+
+    expect(linesOf((await inspected).stdout)).toContain(
+      `operation ${node.name} create ${node.born} ${child.pid}`,
+    );
+    expect(linesOf((await dom0.run('inspect')).stdout).join()).not.toContain('operation');
+  });
+});

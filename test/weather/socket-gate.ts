@@ -18,7 +18,7 @@ export class SocketGate implements AsyncDisposable {
   readonly #haproxyPath: string;
   readonly #server: Server;
   #isStopped: (asked: string) => boolean = () => false;
-  #opened = Promise.withResolvers<void>();
+  #opened = Promise.withResolvers<'passes' | 'is lost'>();
   #caught = Promise.withResolvers<void>();
 
   constructor(path: string, haproxyPath: string) {
@@ -39,7 +39,7 @@ export class SocketGate implements AsyncDisposable {
    */
   async catch(words: string): Promise<void> {
     this.#isStopped = (asked) => asked.includes(words);
-    this.#opened = Promise.withResolvers<void>();
+    this.#opened = Promise.withResolvers();
     this.#caught = Promise.withResolvers<void>();
     const { promise, reject } = this.#caught;
     const late = setTimeout(
@@ -56,7 +56,13 @@ export class SocketGate implements AsyncDisposable {
   /** Everything passes, also what has waited, and also when whoever asked it has gone. */
   open(): void {
     this.#isStopped = () => false;
-    this.#opened.resolve();
+    this.#opened.resolve('passes');
+  }
+
+  /** Everything passes but what has waited: whoever asked it has gone before HAProxy heard of it. */
+  drop(): void {
+    this.#isStopped = () => false;
+    this.#opened.resolve('is lost');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -72,7 +78,10 @@ export class SocketGate implements AsyncDisposable {
     if (this.#isStopped(asked.toString())) {
       const opened = this.#opened.promise;
       this.#caught.resolve();
-      await opened;
+      if ((await opened) === 'is lost') {
+        client.destroy();
+        return;
+      }
     }
     const haproxy = connect({ path: this.#haproxyPath });
     haproxy.on('error', () => client.destroy());

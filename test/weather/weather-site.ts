@@ -410,7 +410,7 @@ async function admitFirstNodes(site: WeatherSite, nodes: number): Promise<void> 
  * those of another row that runs at the same time. A listening socket says that they are taken, so they are
  * free again however this process ends.
  */
-async function takeSubnet(): Promise<{ readonly lock: Server; readonly subnet: string }> {
+export async function takeSubnet(): Promise<{ readonly lock: Server; readonly subnet: string }> {
   for (;;) {
     const subnet = `127.${randomInt(220, 254)}.${randomInt(0, 256)}`;
     const lock = createServer();

@@ -74,6 +74,24 @@ describe('a node', () => {
     ['runs', whole, [{ name: web3 }], 'running'],
     ['is runnable and waits for a CPU', whole, [{ name: web3, flags: '------' }], 'running'],
     ['is paused', whole, [{ name: web3, flags: '--p---' }], 'paused'],
+    [
+      'was left half-built, without a config',
+      whole,
+      [{ name: web3, flags: '--p---', cmdline: undefined }],
+      'residue',
+    ],
+    [
+      'was left half-built, without memory',
+      whole,
+      [{ name: web3, memoryMiB: 0, flags: '--p---', cmdline: undefined }],
+      'residue',
+    ],
+    [
+      'runs, and its config was lost',
+      whole,
+      [{ name: web3, flags: '-b----', cmdline: undefined }],
+      'running',
+    ],
     ['has shut down', whole, [{ name: web3, flags: '--ps--' }], 'stopping'],
     ['has crashed', whole, [{ name: web3, flags: '--psc-' }], 'stopping'],
     ['has lost its monitor', whole, [{ name: web3, flags: '---sr-' }], 'stopping'],
@@ -81,7 +99,7 @@ describe('a node', () => {
     ['is about to be', [operation('create')], [], 'being-made'],
     [
       'is under construction',
-      whole,
+      [operation('create'), ...whole],
       [{ name: web3, memoryMiB: 0, vcpus: 0, flags: '--p---', cmdline: undefined }],
       'being-made',
     ],

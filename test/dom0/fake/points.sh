@@ -18,8 +18,13 @@ point() {
     [ "$passed" -ne "$kill_at" ] || kill -9 0
   fi
   if [ -p "$FAKE_XEN/hold/$1" ]; then
-    : >"$FAKE_XEN/held-$1"
-    { read -r _ <"$FAKE_XEN/hold/$1"; } 2>/dev/null
+    # Opened for both, which waits for nobody: who is told of it finds somebody who reads.
+    {
+      {
+        : >"$FAKE_XEN/held-$1"
+        read -r _
+      } <>"$FAKE_XEN/hold/$1"
+    } 2>/dev/null
   fi
   if [ -e "$FAKE_XEN/fail/$1" ]; then
     {
