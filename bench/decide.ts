@@ -90,6 +90,7 @@ const world = new World({
   boots: new BootLedger({ failures: 3, windowMs: 600_000, openMs: 300_000 }),
   sickBirths: new Map(),
   strangers: new Map(),
+  remembered: new Map(),
   overrides: new OverrideBook(clock, { record: () => undefined }),
 });
 

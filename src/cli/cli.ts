@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addCapacity } from './capacity.ts';
 import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
 import { EXIT, exitCodeOf, type SetExitCode } from './exit-codes.ts';
@@ -45,6 +46,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     addReload,
     addCheck,
     addPlan,
+    addCapacity,
     addHaproxyConfig,
     addDemo,
   ];

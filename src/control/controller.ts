@@ -4,7 +4,7 @@ import type { CapacityInput } from '../scaler/capacity.ts';
 import { type Cluster, type Mode, type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
-import type { Observation, Term } from '../scaler/observation.ts';
+import type { DomainSighting, Observation, Term } from '../scaler/observation.ts';
 import { type TierTick, tickTier } from '../scaler/tick.ts';
 import type { Actuators } from './act.ts';
 import { ActionRunner } from './action-runner.ts';
@@ -67,6 +67,7 @@ export class Controller {
   /** Nodes drained because they were sick must not be taken for booting ones, though they look alike. */
   readonly #sickBirths = new Map<string, number>();
   readonly #strangers = new Map<string, StrangerWatch>();
+  readonly #remembered = new Map<string, DomainSighting>();
   readonly #memories = new Map<string, TierMemory>();
   readonly #ticks = new Map<string, TierTicked>();
   readonly #fixed = new Map<string, readonly FixedNode[]>();
@@ -132,14 +133,14 @@ export class Controller {
 
   /**
    * What was known before a restart: scaling policies look back on it, and how long nodes take to come is
-   * not learned anew.
+   * not learned anew; and a host that does not answer may still have what it had then.
    * The count and the windows are not taken over: the world says what is there, and scale-in waits for a full
    * window of known signals, because nobody watched meanwhile.
    */
   restore(
     tier: string,
     memory: TierMemory,
-    { bootTimeMs, startTimes = [] }: Pick<Observation, 'bootTimeMs' | 'startTimes'>,
+    seen: Pick<Observation, 'bootTimeMs' | 'startTimes' | 'nodes'>,
   ): void {
     const nowMs = this.#options.clock.steadyMs();
     // A clock that was set back must not keep a change in the future.
@@ -148,7 +149,13 @@ export class Controller {
       atMs: Math.min(change.atMs, nowMs),
     }));
     this.#memories.set(tier, { ...EMPTY_MEMORY, changes });
-    this.#boots.restoreTimes(tier, bootTimeMs, startTimes);
+    this.#boots.restoreTimes(tier, seen.bootTimeMs, seen.startTimes ?? []);
+    for (const { number, domains } of seen.nodes) {
+      const [domain] = domains;
+      if (domain !== undefined) {
+        this.#remembered.set(`${tier.replace('/', '-')}-${number}`, domain);
+      }
+    }
   }
 
   /** Sources for the ports of the setup, and a world that has seen their latest answers. */
@@ -189,6 +196,7 @@ export class Controller {
       boots: this.#boots,
       sickBirths: this.#sickBirths,
       strangers: this.#strangers,
+      remembered: this.#remembered,
       overrides,
     });
     for (const [name, snapshot] of this.#sources.hostAnswers()) {

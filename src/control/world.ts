@@ -89,6 +89,8 @@ export interface WorldOptions {
   /** What answers at a node's address and no host shows, by the node's name. */
   readonly strangers: Map<string, StrangerWatch>;
   readonly overrides: OverrideBook;
+  /** What hosts ran before a restart, by node: it counts for a host until that one answers. */
+  readonly remembered: ReadonlyMap<string, DomainSighting>;
 }
 
 /** The latest answers of all sources, indexed by tier, and what they mean for one tier now. */
@@ -285,7 +287,26 @@ export class World {
         numbers.set(number, sightings);
       }
     }
+    this.#addRemembered(tier, numbers);
     return numbers;
+  }
+
+  /**
+   * A host that has not answered since the start may still have what it had before: nothing tells a paused or
+   * saved node there from a number that nobody uses, but for what was seen by the process before.
+   */
+  #addRemembered(tier: Tier, numbers: Map<number, DomainSighting[]>): void {
+    const { remembered } = this.#options;
+    if (remembered.size === 0 || this.#hosts.every(({ snapshot }) => snapshot !== undefined)) {
+      return;
+    }
+    for (let number = 1; number <= tier.addresses.length; number += 1) {
+      const domain = remembered.get(nodeName(tier, number));
+      const host = this.#host(domain?.host);
+      if (domain !== undefined && host?.snapshot === undefined && host && !numbers.has(number)) {
+        numbers.set(number, [{ ...domain, fresh: false }]);
+      }
+    }
   }
 
   #domainsByTier(): ReadonlyMap<string, readonly PlacedDomain[]> {
@@ -497,12 +518,12 @@ function addBase(bases: Map<string, BaseLoad[]>, host: string, taken: Amounts): 
   const index = loads.findIndex(
     (load) => load.memoryMiB === memoryMiB && load.vcpus === vcpus && load.diskMiB === diskMiB,
   );
-  loads.splice(Math.max(index, 0), index < 0 ? 0 : 1, {
+  loads[index < 0 ? loads.length : index] = {
     memoryMiB,
     vcpus,
     diskMiB,
     nodes: (loads[index]?.nodes ?? 0) + 1,
-  });
+  };
   bases.set(host, loads);
 }
 

@@ -107,7 +107,11 @@ function bootCeiling(
     : { nodes: room, why: 'maximum' };
 }
 
-/** Numbers that nothing holds: no domain, no operation, no rest after a failure, no server of an unseen tenant. */
+/**
+ * Numbers that nothing holds: no domain, no operation, no rest after a failure, no server of an unseen tenant.
+ * The lowest come first; but while a host has never answered, what stands by there may hold any of them, and
+ * does hold a low one: then the highest come first, where the two would not meet.
+ */
 function* freeNumbers(
   tier: ScaledTier,
   observation: Observation,
@@ -119,7 +123,10 @@ function* freeNumbers(
       held.add(node.number);
     }
   }
-  for (let number = 1; number <= tier.addresses.length; number += 1) {
+  const isComplete = observation.hosts.every((host) => host.everAnswered);
+  const count = tier.addresses.length;
+  for (let index = 1; index <= count; index += 1) {
+    const number = isComplete ? index : count + 1 - index;
     if (!held.has(number)) {
       yield number;
     }

@@ -5,6 +5,7 @@ import type { Shortfall } from './boot-nodes.ts';
 import { type ExplainInput, nameOverride } from './explain-input.ts';
 import { sortFleet } from './fleet.ts';
 import type { Node, NodePhase } from './node-phase.ts';
+import type { StartKind } from './observation.ts';
 import { findHostDrain } from './override.ts';
 import type { Refusal } from './place.ts';
 import { agree, capitalized, counted, inTime, listed } from './wording.ts';
@@ -48,6 +49,25 @@ export function describeNodes({ tick, observation }: ExplainInput): readonly str
     );
   }
   return sentences;
+}
+
+const STARTS: Readonly<Record<StartKind, string>> = {
+  cold: 'a boot',
+  saved: 'waking a saved node',
+  paused: 'waking a paused node',
+};
+
+/** How long nodes took to come lately; nothing before the first has come. */
+export function describeStarts({ observation }: ExplainInput): readonly string[] {
+  const { startTimes = [] } = observation;
+  const parts = Object.entries(STARTS).flatMap(([kind, text]) => {
+    const timesMs = startTimes.filter(({ start }) => start === kind).map(({ timeMs }) => timeMs);
+    const [least, most] = [inTime(Math.min(...timesMs)), inTime(Math.max(...timesMs))];
+    return timesMs.length === 0 ? [] : [`${text} ${least === most ? most : `${least} to ${most}`}`];
+  });
+  return parts.length === 0
+    ? []
+    : [`From the order to the first passed check it lately took ${listed(parts)}.`];
 }
 
 /** So many fail at once that it is not the nodes. */

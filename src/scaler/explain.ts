@@ -17,6 +17,7 @@ import {
   describeKept,
   describeNodes,
   describeShortfall,
+  describeStarts,
 } from './explain-plan.ts';
 import { describeNeed, describeSignals } from './explain-signals.ts';
 import { counted } from './wording.ts';
@@ -104,6 +105,7 @@ function explainPlan(input: ExplainInput): readonly ExplainStep[] {
   const isIdle = plan.actions.length === 0;
   return [
     ...describeNodes(input).map(step('nodes')),
+    ...describeStarts(input).map(step('nodes')),
     ...describeFrozen(input).map(step('healing-frozen')),
     ...describeShortfall(input).map(step('shortfall')),
     ...describeKept(input).map(step('protected')),

@@ -23,9 +23,11 @@ class TestHost implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), 'rackfire-host-'));
     const dom0 = await createDom0(folder, 'dash');
     const server = await TestSshServer.start((command, channel) => {
-      void dom0.run(command).then(({ exitCode, stdout, stderr }) => {
+      const run = async (): Promise<void> => {
+        const { exitCode, stdout, stderr } = await dom0.run(command);
         answer(channel, { code: exitCode, stdout, stderr });
-      });
+      };
+      void run();
     });
     return new TestHost(folder, server);
   }

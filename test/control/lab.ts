@@ -28,6 +28,8 @@ export class Lab implements AsyncDisposable {
   readonly tier: ScaledTier;
   log = new EventLog();
   controller: Controller;
+  /** Of the present controller. */
+  overrides: OverrideBook;
   /** The controller has not been started, or its run is over. */
   hasEnded = true;
   #stop = new AbortController();
@@ -40,6 +42,7 @@ export class Lab implements AsyncDisposable {
     this.world = new SimulatedWorld(this.clock, this.tier, options);
     this.world.populate(options.nodes ?? this.tier.policy.minNodes);
     this.world.rps = options.rps ?? 0;
+    this.overrides = new OverrideBook(this.clock, this.log);
     this.controller = this.createController();
   }
 
@@ -47,10 +50,11 @@ export class Lab implements AsyncDisposable {
     const { world, clock, tier } = this;
     this.log = new EventLog();
     const recorder = this.#options.recorder ?? this.log;
+    this.overrides = new OverrideBook(clock, recorder);
     return new Controller({
       setup: this.setupOf(tier),
       leadership: world.lease,
-      overrides: new OverrideBook(clock, recorder),
+      overrides: this.overrides,
       uuidOf,
       clock,
       recorder,

@@ -514,7 +514,7 @@ test.each([
     await using lab = new Lab({ tier, nodes: 3, rps: 100 });
     const atMs = lab.clock.steadyMs() - agoMs;
     const memory = { ...EMPTY_MEMORY, changes: [{ atMs, nodes: -1 }] };
-    lab.controller.restore('news/web', memory, { bootTimeMs: undefined });
+    lab.controller.restore('news/web', memory, { bootTimeMs: undefined, nodes: [] });
     lab.start();
     await lab.clock.step(waitMs - 2 * SECOND);
     expect(lab.world.calls).toEqual([]);
@@ -528,7 +528,7 @@ test('after what was known before is taken back, scale-in waits for a full windo
   await lab.clock.step(28 * SECOND);
   const { memory } = lab.log.of('tier-ticked').at(-1)!.tick;
   expect(memory.knownSinceMs).toBeDefined();
-  lab.controller.restore('news/web', memory, { bootTimeMs: undefined });
+  lab.controller.restore('news/web', memory, { bootTimeMs: undefined, nodes: [] });
   await lab.clock.step(29 * SECOND);
   expect(lab.world.calls).toEqual([]);
   await lab.clock.step(5 * SECOND);
@@ -538,7 +538,7 @@ test('after what was known before is taken back, scale-in waits for a full windo
 test('the count of before a restart is not taken back: the world says what is there', async () => {
   await using lab = new Lab({ nodes: 4, rps: 300 });
   const memory = { ...EMPTY_MEMORY, desiredNodes: 2, knownSinceMs: 0 };
-  lab.controller.restore('news/web', memory, { bootTimeMs: undefined });
+  lab.controller.restore('news/web', memory, { bootTimeMs: undefined, nodes: [] });
   lab.start();
   await lab.clock.step(MINUTE);
   expect(lab.log.of('tier-ticked').map(({ tick }) => tick.decision.desiredNodes)).not.toContain(2);
@@ -548,7 +548,7 @@ test('the count of before a restart is not taken back: the world says what is th
 test('the boot time of before a restart is known again, until boots of this process say more', async () => {
   const scaleIn = { tolerance: 0.1, stabilizationWindowMs: 'auto', policies: [] } as const;
   await using lab = new Lab({ tier: makeTier({ scaleIn }), nodes: 2, rps: 100 });
-  lab.controller.restore('news/web', EMPTY_MEMORY, { bootTimeMs: 50 * SECOND });
+  lab.controller.restore('news/web', EMPTY_MEMORY, { bootTimeMs: 50 * SECOND, nodes: [] });
   lab.start();
   await lab.clock.step(5 * SECOND);
   expect(lab.controller.ticks.get('news/web')?.observation.bootTimeMs).toBe(50 * SECOND);

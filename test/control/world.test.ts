@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { BootLedger } from '../../src/control/boots.ts';
 import { InFlight } from '../../src/control/in-flight.ts';
 import type { BackendReport, DomainReport, ServerReport } from '../../src/control/ports.ts';
@@ -10,7 +10,15 @@ import { EMPTY_MEMORY, type TierMemory } from '../../src/scaler/decide.ts';
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type { NodeSighting, Sample } from '../../src/scaler/observation.ts';
 import { type TierTick, tickTier } from '../../src/scaler/tick.ts';
-import { bootAction, makeFixedTier, makeTier, serverAction, TERM, uuidOf } from './site.ts';
+import {
+  bootAction,
+  domainAction,
+  makeFixedTier,
+  makeTier,
+  serverAction,
+  TERM,
+  uuidOf,
+} from './site.ts';
 import { TestClock } from './test-clock.ts';
 
 const ROOM = { memoryMiB: 8_192, vcpus: 16, diskMiB: 65_536 };
@@ -29,15 +37,15 @@ class Stage {
   ];
   readonly world: World;
 
-  constructor(balancers: readonly string[] = ['lb'], maxNodes = 10) {
+  constructor(balancers: readonly string[] = ['lb'], maxNodes = 10, tolerated = 0) {
     this.world = new World({
       clusters: this.clusters,
       hosts: ['host-a', 'host-b'].map((name) => ({
         name,
         staleAfterMs: 10_000,
-        failureDomain: name,
+        failureDomain: name === 'host-a' ? 'rack-1' : name,
       })),
-      hostFailuresToTolerate: 0,
+      hostFailuresToTolerate: tolerated,
       balancers,
       maxNodes,
       concurrentBootsPerHost: 4,
@@ -47,6 +55,7 @@ class Stage {
       inFlight: this.inFlight,
       boots: this.boots,
       sickBirths: this.sickBirths,
+      remembered: new Map(),
       strangers: new Map(),
       overrides: new OverrideBook(this.clock, { record: () => undefined }),
     });
@@ -469,4 +478,68 @@ test('a stranger is no capacity, also when a host falls silent: no node goes for
     expect((await stage.pass(1)).actions).toEqual([]);
     expect(stage.phase(3)).toBe('conflict');
   }
+});
+
+describe('the base nodes of a host', () => {
+  const size = { memoryMiB: 512, vcpus: 1, diskMiB: 4_096 };
+
+  test('are the lowest numbers up to the minimum and all fixed ones, boots that are ordered included', () => {
+    const stage = new Stage(['lb'], 10, 1);
+    const database = domainOf('news-db-1', { memoryMiB: 4_096, vcpus: 4, diskMiB: 40_960 });
+    stage.seeHost('host-a', domainOf('news-web-4'), domainOf('news-web-2'), database);
+    stage.seeHost('host-b', domainOf('news-web-10'));
+    const large = { memoryMiB: 4_096, vcpus: 4, diskMiB: 40_960, nodes: 1 };
+    expect(stage.host('host-a')?.base).toEqual([large, { ...size, nodes: 2 }]);
+    expect(stage.host('host-b')?.base).toEqual([]);
+    stage.inFlight.start(stage.tier, bootAction(1, 'host-b'));
+    stage.seeHost('host-b', domainOf('news-web-10'));
+    expect(stage.host('host-a')?.base).toEqual([large, { ...size, nodes: 1 }]);
+    expect(stage.host('host-b')?.base).toEqual([{ ...size, nodes: 1 }]);
+  });
+
+  test.each<[string, DomainReport]>([
+    ['stops', domainOf('news-web-1', { state: 'stopping' })],
+    ['is left over', domainOf('news-web-1', { state: 'residue', memoryMiB: 0 })],
+    ['is somebody else’s', domainOf('news-web-1', { uuid: 'a stranger' })],
+    ['is there twice', domainOf('news-web-5', { bornMs: 9 })],
+  ])('do not include one that %s', (_, domain) => {
+    const stage = new Stage(['lb'], 10, 1);
+    stage.seeHost('host-a', domain);
+    stage.seeHost('host-b', ...(domain.name === 'news-web-5' ? [domainOf('news-web-5')] : []));
+    expect(stage.host('host-a')?.base).toEqual([]);
+  });
+
+  test('a saved one needs its memory when it is elsewhere', () => {
+    const stage = new Stage(['lb'], 10, 1);
+    stage.seeHost('host-a', domainOf('news-web-1', { state: 'saved', memoryMiB: 0, vcpus: 0 }));
+    expect(stage.host('host-a')).toMatchObject({
+      failureDomain: 'rack-1',
+      freeMemoryMiB: 8_192,
+      base: [{ ...size, nodes: 1 }],
+    });
+  });
+
+  test('what was on a lost host has been lost already', async () => {
+    const stage = new Stage(['lb'], 10, 1);
+    stage.seeHost('host-a', domainOf('news-web-1'));
+    await stage.clock.step(10_001);
+    expect(stage.host('host-a')?.base).toEqual([]);
+  });
+
+  test('nobody counts them where no loss is provided for', () => {
+    const stage = new Stage();
+    stage.seeHost('host-a', domainOf('news-web-1'));
+    expect(stage.host('host-a')?.base).toBeUndefined();
+    expect(stage.observe().hostFailuresToTolerate).toBeUndefined();
+  });
+});
+
+test('a saved node that is being woken takes its memory from the order on', () => {
+  const stage = new Stage();
+  const saved = domainOf('news-web-3', { state: 'saved', memoryMiB: 0, vcpus: 0 });
+  stage.seeHost('host-a', saved);
+  stage.inFlight.start(stage.tier, domainAction('wake', 3));
+  expect(stage.host('host-a')).toMatchObject({ freeMemoryMiB: 7_680, freeVcpus: 15 });
+  stage.seeHost('host-a', { ...saved, state: 'running', memoryMiB: 512, vcpus: 1 });
+  expect(stage.host('host-a')).toMatchObject({ freeMemoryMiB: 7_680, freeVcpus: 15 });
 });

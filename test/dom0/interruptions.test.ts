@@ -1,7 +1,7 @@
 /** Whatever ends an operation, at whatever moment: what is left is seen, and `destroy` removes all of it. */
 
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import type { Dom0 } from './dom0.ts';
 import { create, destroy, linesOf, nodeOf, type OrderedNode, tenant, thin } from './requests.ts';
@@ -137,6 +137,29 @@ describeShells('a script that is killed', {}, (rig) => {
     await writeFile(file, `create ${node.born} ${process.pid} 12345\n`);
 
     expect(linesOf((await dom0.run('inspect')).stdout).join()).not.toContain('operation');
+  });
+});
+
+describeShells('a node that was woken', {}, (rig) => {
+  test('is never woken from the same file again, even if nobody was left to remove it', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, node));
+    await dom0.run(tenant('save', node));
+    const held = dom0.hold('rm');
+    const child = dom0.spawn(tenant('restore', node));
+    const ended = once(child, 'exit');
+    await held.reached();
+    process.kill(-(child.pid ?? 0), 'SIGKILL');
+    await ended;
+    const [{ id } = { id: '' }] = await dom0.domains();
+    await rm(dom0.path('xen/hold/rm'));
+    // It has run, has written to its disk, and has gone.
+    await rm(dom0.path('xen/domains', id), { recursive: true });
+
+    expect(linesOf((await dom0.run('inspect')).stdout).join()).not.toContain('saved');
+    expect(await dom0.run(tenant('restore', node))).toEqual(refusal('not-there'));
+    expect(await dom0.run(destroy(node))).toEqual(success);
+    expect(await dom0.leftovers()).toEqual([]);
   });
 });
 

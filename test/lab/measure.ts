@@ -26,7 +26,7 @@ declare module 'vitest' {
 const RATED_SHARE = 0.1;
 /** The visitors and HAProxy share this machine's cores with the hosts. */
 const MAX_TARGET_RPS = 8;
-const FIRST_RPS = 8;
+const FIRST_RPS = 16;
 const MAX_RPS = 128;
 const STEP_MS = 5_000;
 const GIVE_UP_MS = 20_000;

@@ -1033,6 +1033,73 @@ describe('what is done', () => {
       ['news-web-3 on xen-b is booted for standby.'],
     ],
     [
+      'to what is left over, and to a quiet node of a saved standby',
+      {
+        desired: 2,
+        rps: 160,
+        policy: { standby: { state: 'saved', nodes: 1 } },
+        changes: { nodes: [...serving(2), seen.outOfRotation(3), seen.residue(4)] },
+      },
+      'action',
+      [
+        'news-web-3 is saved for standby.',
+        'news-web-4 is destroyed, because it is what an interrupted boot or teardown left.',
+      ],
+    ],
+    [
+      'with the times that nodes took lately',
+      {
+        desired: 2,
+        rps: 160,
+        changes: {
+          startTimes: [
+            { imageVersion: '1', host: 'xen-a', start: 'cold', timeMs: 41_000 },
+            { imageVersion: '1', host: 'xen-b', start: 'cold', timeMs: 52_000 },
+            { imageVersion: '1', host: 'xen-b', start: 'paused', timeMs: 1_400 },
+          ],
+        },
+      },
+      'nodes',
+      [
+        '2 nodes are in service.',
+        'From the order to the first passed check it lately took a boot 41 s to 52 s and waking a paused node 1.4 s.',
+      ],
+    ],
+    [
+      'where hosts keep room for another, or are to be drained',
+      {
+        desired: 4,
+        rps: 400,
+        changes: {
+          hosts: [
+            hostOf('xen-a', {
+              base: [{ memoryMiB: 512, vcpus: 1, diskMiB: 4_096, nodes: 1 }],
+              freeMemoryMiB: 512,
+            }),
+            hostOf('xen-b', {
+              base: [{ memoryMiB: 512, vcpus: 1, diskMiB: 4_096, nodes: 1 }],
+              freeMemoryMiB: 512,
+            }),
+            hostOf('xen-c'),
+          ],
+          hostFailuresToTolerate: 1,
+          overrides: [
+            {
+              id: 'o1',
+              kind: 'drain-host',
+              host: 'xen-c',
+              reason: 'new memory',
+              untilMs: NOW_MS + 60_000,
+            },
+          ],
+        },
+      },
+      'shortfall',
+      [
+        '1 more node is needed and cannot be booted: xen-a has room, but with one more node there the base nodes of xen-b would fit nowhere if that host were lost; xen-b has room, but with one more node there the base nodes of xen-a would fit nowhere if that host were lost; xen-c is to be drained, as override o1 (“new memory”, until 14:08:00) asks.',
+      ],
+    ],
+    [
       'not, where the mode takes nothing away',
       {
         desired: 2,

@@ -304,3 +304,82 @@ test('a node that no host shows may run on one that never answered, while the ba
 
   expect(hidden).toMatchObject({ phase: 'unknown', serving: true });
 });
+
+describe('saved nodes, and what is left over', () => {
+  const saved = domainOf({ state: 'saved' });
+  const residue = domainOf({ state: 'residue' });
+  const maint = serverOf({ admin: 'maint', check: 'pending' });
+  const refused = { wakeRefused: true } as const;
+  test.each<[string, NodePhase, NodeSighting]>([
+    ['a saved domain stands by', 'standby', seen.saved(3)],
+    ['a saved domain that is woken is warming', 'warming', under('wake', seen.saved(3))],
+    ['a domain that is being saved stands by', 'standby', under('save', seen.parked(3))],
+    ['a saved domain while its boot runs is booting', 'booting', under('boot', seen.saved(3))],
+    ['one that cannot be woken has failed', 'failed', seen.saved(3, refused)],
+    ['also when it is frozen', 'failed', { ...seen.standby(3), ...refused }],
+    [
+      'but not while HAProxy may send it visitors',
+      'standby',
+      { ...sightingOf(3, [saved], [serverOf()]), ...refused },
+    ],
+    [
+      'nor while a balancer is silent',
+      'standby',
+      { ...sightingOf(3, [saved], [maint, silentB]), ...refused },
+    ],
+    ['what is left over is a residue', 'residue', seen.residue(3)],
+    [
+      'whatever HAProxy still believes of it',
+      'residue',
+      sightingOf(3, [residue], [serverOf({ check: 'pending' })]),
+    ],
+    ['what a boot has made so far is booting', 'booting', under('boot', seen.residue(3))],
+    [
+      'a residue that is being destroyed is stopping',
+      'stopping',
+      under('destroy', seen.residue(3)),
+    ],
+    [
+      'a residue on a silent host is unknown',
+      'unknown',
+      sightingOf(3, [{ ...residue, fresh: false }], [maint]),
+    ],
+    [
+      'a node that is being destroyed on a silent host is unknown',
+      'unknown',
+      under('destroy', seen.lost(3)),
+    ],
+    [
+      'so is one that stops there',
+      'unknown',
+      sightingOf(3, [domainOf({ state: 'stopping', fresh: false })], [maint]),
+    ],
+  ])('%s', (_, phase, sighting) => {
+    expect(derive(sighting).phase).toBe(phase);
+  });
+
+  test('a residue serves nobody, and is counted', () => {
+    const node = derive(sightingOf(3, [residue], [serverOf()]));
+    expect([node.serving, isPresent(node)]).toEqual([false, true]);
+  });
+
+  test('what is destroyed on a silent host is not taken for one that serves while no balancer answers', () => {
+    const lost = under('destroy', sightingOf(3, [domainOf({ fresh: false })], [SILENT_SERVER]));
+    const node = derive(lost);
+    expect([node.phase, node.serving, isPresent(node)]).toEqual(['unknown', false, false]);
+  });
+
+  test('on a host that is to be drained, each node is asked to go; the word about itself comes first', () => {
+    const said = { reason: '', untilMs: 99_999_999 };
+    const overrides = [
+      { ...said, id: 'o1', kind: 'drain-host', host: 'xen-a' },
+      { ...said, id: 'o2', kind: 'drain', number: 4, bornMs: 1_000 },
+      { ...said, id: 'o3', kind: 'protect', number: 5, bornMs: 1_000 },
+    ] as const;
+    const elsewhere = sightingOf(6, [domainOf({ host: 'xen-b' })], [serverOf()]);
+    const asked = [seen.inService(3), seen.inService(4), seen.inService(5), elsewhere].map(
+      (sighting) => derive(sighting, { overrides }).drainAskedBy,
+    );
+    expect(asked).toEqual(['o1', 'o2', undefined, undefined]);
+  });
+});

@@ -667,3 +667,95 @@ test('a converged tier has an empty plan, also with a lost host, a conflict and 
 
   expect(planned).toMatchObject({ said: [], shortfall: undefined, healingFrozen: false });
 });
+
+describe('saved standby', () => {
+  const tier = webTier({ standby: { state: 'saved', nodes: 1 } });
+
+  test.each<[string, number, readonly NodeSighting[], readonly string[]]>([
+    ['a quiet node is saved', 2, [...serving(2), seen.outOfRotation(3)], ['save 3 standby']],
+    ['not while it has sessions', 2, [...serving(2), seen.outOfRotation(3, { sessions: 1 })], []],
+    [
+      'nor again where its host has refused a while ago; it stands by awake',
+      2,
+      [...serving(2), { ...seen.outOfRotation(3), saveRefused: true }],
+      [],
+    ],
+    ['a paused node counts as well', 2, [...serving(2), seen.standby(3)], []],
+    [
+      'too many go, the highest first',
+      2,
+      [...serving(2), seen.saved(3), seen.saved(4)],
+      ['destroy 4 not-needed'],
+    ],
+    [
+      'what is frozen wakes before what is saved',
+      3,
+      [...serving(2), seen.saved(3), seen.standby(4)],
+      ['wake 4 needed'],
+    ],
+    [
+      'what is saved wakes before anything boots',
+      4,
+      [...serving(2), seen.saved(3)],
+      ['wake 3 needed', 'boot 4 needed'],
+    ],
+    [
+      'one that cannot be woken is destroyed, and another boots',
+      3,
+      [...serving(2), seen.saved(3, { wakeRefused: true })],
+      ['boot 4 needed', 'destroy 3 boot-failed'],
+    ],
+    [
+      'what is left over is destroyed, and its number is not used',
+      3,
+      [...serving(2), seen.residue(3)],
+      ['boot 4 needed', 'destroy 3 residue'],
+    ],
+  ])('%s', (_, desired, nodes, said) => {
+    expect(planAt(desired, { nodes, signals: signalsOf(desired * 80) }, tier).said).toEqual(said);
+  });
+
+  test('what was learned orders the wakes, the tier’s own image before others', () => {
+    const time = { host: 'xen-a', imageVersion: '1' } as const;
+    const startTimes = [
+      { ...time, start: 'paused', timeMs: 9_000 },
+      { ...time, start: 'saved', timeMs: 4_000 },
+      { ...time, imageVersion: '0', start: 'saved', timeMs: 99_000 },
+    ] as const;
+    const nodes = [...serving(2), seen.standby(3), seen.saved(4)];
+    expect(planAt(3, { nodes, startTimes, signals: signalsOf(240) }, tier).said).toEqual([
+      'wake 4 needed',
+    ]);
+  });
+
+  test('where a host has no memory to wake it, a node boots elsewhere', () => {
+    const hosts = [hostOf('xen-a', { freeMemoryMiB: 511 }), hostOf('xen-b')];
+    const nodes = [...serving(2), seen.saved(3)];
+    const planned = planAt(3, { nodes, hosts, signals: signalsOf(240) }, tier);
+    expect(planned.said).toEqual(['boot 4 needed']);
+  });
+
+  test('two wakes take no more memory than there is', () => {
+    const hosts = [hostOf('xen-a', { freeMemoryMiB: 1_023 }), hostOf('xen-b')];
+    const nodes = [...serving(2), seen.saved(3), seen.saved(4)];
+    const planned = planAt(4, { nodes, hosts, signals: signalsOf(320) }, tier);
+    expect(planned.said).toEqual(['wake 3 needed', 'boot 5 needed']);
+  });
+
+  test('in a storm with signals unknown, a residue goes all the same', () => {
+    const nodes = [...serving(2), seen.residue(3)];
+    expect(planAt(2, { nodes, signals: UNKNOWN_SIGNALS }, tier).said).toEqual([
+      'destroy 3 residue',
+    ]);
+  });
+});
+
+describe('numbers', () => {
+  test('while a host has never answered, the highest are taken', () => {
+    const hosts = [hostOf('xen-a'), hostOf('xen-b', { everAnswered: false, reachable: false })];
+    expect(planAt(4, { hosts, signals: signalsOf(320) }).said).toEqual([
+      'boot 32 needed',
+      'boot 31 needed',
+    ]);
+  });
+});

@@ -145,6 +145,20 @@ export const seen = {
       [domainOf({ state: 'paused' })],
       [serverOf({ admin: 'maint', check: 'pending' })],
     ),
+  saved: (number: number, changes: Partial<NodeSighting> = {}) => ({
+    ...sightingOf(
+      number,
+      [domainOf({ state: 'saved' })],
+      [serverOf({ admin: 'maint', check: 'pending' })],
+    ),
+    ...changes,
+  }),
+  residue: (number: number) =>
+    sightingOf(
+      number,
+      [domainOf({ state: 'residue' })],
+      [serverOf({ admin: 'maint', check: 'pending' })],
+    ),
   stopping: (number: number) =>
     sightingOf(
       number,

@@ -1,10 +1,10 @@
 import { chmodSync } from 'node:fs';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createSystemClock } from '../../src/control/clock.ts';
 import { checkXenHost } from '../../src/xen/check-host.ts';
 import type { XenHostOptions } from '../../src/xen/xen-host.ts';
 import { TestClock } from '../control/test-clock.ts';
-import { byVerb, inspectText, never, optionsFor, refuse } from './scripted-host.ts';
+import { byVerb, eventually, inspectText, never, optionsFor, refuse } from './scripted-host.ts';
 import { answer, type CommandHandler, generateKey, TestSshServer } from './ssh-server.ts';
 
 const system = createSystemClock();
@@ -145,7 +145,7 @@ test('A host that takes too long to shake hands: that is said, and nothing is ta
   server.holdsHandshakes = true;
 
   const checking = check(server, { clock });
-  await vi.waitFor(() => expect(server.connections).toBe(1));
+  await eventually(() => expect(server.connections).toBe(1));
   await clock.step(15_000);
 
   expect((await checking).map(({ name, ok }) => [name, ok])).toEqual([

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { createSystemClock } from '../../src/control/clock.ts';
 import type { BootOrder, DomainRef } from '../../src/control/ports.ts';
 import { createXenHypervisor, type XenHypervisor } from '../../src/xen/xen-hypervisor.ts';
@@ -152,6 +152,11 @@ export function bootOrder(name: string, change: Partial<BootOrder> = {}): BootOr
 
 export function domainRef(name: string): DomainRef {
   return { name, uuid: uuidOf(name), bornMs: 1_795_501_400_000, term };
+}
+
+/** Waits until `isSo` neither throws nor rejects; a busy machine has time enough. */
+export function eventually<T>(isSo: () => T | Promise<T>): Promise<T> {
+  return vi.waitFor(isSo, { timeout: 20_000, interval: 10 });
 }
 
 /** Why it is rejected; a success fails the test. */

@@ -1,42 +1,10 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ServerChannel } from 'ssh2';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createSystemClock } from '../../src/control/clock.ts';
+import { describe, expect, test } from 'vitest';
 import { OutcomeUnknownError, UnreachableError } from '../../src/control/errors.ts';
-import { SshConnection, type SshConnectionOptions } from '../../src/xen/ssh-connection.ts';
 import { TestClock } from '../control/test-clock.ts';
-import { failureOf, never } from './scripted-host.ts';
-import {
-  answer,
-  type CommandHandler,
-  generateKey,
-  type KeyPair,
-  TestSshServer,
-} from './ssh-server.ts';
-
-const question = { kind: 'question', withinMs: 20_000 } as const;
-const order = { kind: 'order', withinMs: 20_000 } as const;
-
-const echo: CommandHandler = (command, channel) => answer(channel, { stdout: command });
-
-async function startServer(
-  handler: CommandHandler = echo,
-  hostKeys?: readonly KeyPair[],
-): Promise<TestSshServer> {
-  const server = await TestSshServer.start(handler, hostKeys);
-  onTestFinished(() => server[Symbol.asyncDispose]());
-  return server;
-}
-
-function connectTo(
-  server: TestSshServer,
-  change: Partial<SshConnectionOptions> = {},
-): SshConnection {
-  const clock = createSystemClock();
-  const connection = new SshConnection({ host: 'xen-1', ...server.settings, clock, ...change });
-  onTestFinished(() => connection.close());
-  return connection;
-}
+import { eventually, failureOf, never } from './scripted-host.ts';
+import { connectTo, order, question, startServer } from './ssh-rig.ts';
+import { answer } from './ssh-server.ts';
 
 describe('commands', () => {
   test('A command is answered with its output, its errors and its exit code', async () => {
@@ -78,12 +46,12 @@ describe('commands', () => {
     const orders = Array.from({ length: 9 }, (_, index) =>
       connection.run(`order ${index}`, order, never),
     );
-    await vi.waitFor(() => expect(open).toHaveLength(7));
+    await eventually(() => expect(open).toHaveLength(7));
     await expect(connection.run('inspect', question, never)).resolves.toMatchObject({ code: 0 });
     expect(open).toHaveLength(7);
 
     for (let index = 0; index < 9; index += 1) {
-      await vi.waitFor(() => expect(open.length).toBeGreaterThan(index));
+      await eventually(() => expect(open.length).toBeGreaterThan(index));
       answer(open[index]!, {});
     }
     await Promise.all(orders);
@@ -100,14 +68,14 @@ describe('commands', () => {
     const orders = Array.from({ length: 7 }, (_, index) =>
       connection.run(`order ${index}`, order, never),
     );
-    await vi.waitFor(() => expect(open).toHaveLength(7));
+    await eventually(() => expect(open).toHaveLength(7));
 
     const waiting = failureOf(connection.run('given up', order, giveUp.signal));
     const next = connection.run('next', order, never);
     giveUp.abort();
     const failure = await waiting;
     answer(open[0]!, {});
-    await vi.waitFor(() => expect(open).toHaveLength(8));
+    await eventually(() => expect(open).toHaveLength(8));
 
     expect(failure).toBeInstanceOf(UnreachableError);
     expect(failure.message).toBe('xen-1 was not asked: given up before its turn');
@@ -125,7 +93,7 @@ describe('commands', () => {
 
     const asked = failureOf(connection.run('inspect', question, never));
     const ordered = failureOf(connection.run('create', order, never));
-    await vi.waitFor(() => expect(server.commands).toHaveLength(2));
+    await eventually(() => expect(server.commands).toHaveLength(2));
     await clock.step(20_000);
 
     expect(await asked).toBeInstanceOf(UnreachableError);
@@ -187,7 +155,7 @@ describe('a connection that is lost', () => {
     const connection = connectTo(server);
     const asked = failureOf(connection.run('inspect', question, never));
     const ordered = failureOf(connection.run('create', order, never));
-    await vi.waitFor(() => expect(server.commands).toHaveLength(2));
+    await eventually(() => expect(server.commands).toHaveLength(2));
 
     server.reset();
 
@@ -195,23 +163,26 @@ describe('a connection that is lost', () => {
     expect(await ordered).toBeInstanceOf(OutcomeUnknownError);
   });
 
-  test('when a command has just come may have carried it out', async () => {
-    const server = await startServer();
-    server.resetsAtCommands = true;
+  test.each(['by a reset', 'by hanging up'] as const)(
+    'when a command has just come, %s, may have carried it out',
+    async (how) => {
+      const server = await startServer();
+      server.cutsAtCommands = how;
 
-    const failure = await failureOf(connectTo(server).run('create', order, never));
+      const failure = await failureOf(connectTo(server).run('create', order, never));
 
-    expect(server.commands).toEqual(['create']);
-    expect(failure).toBeInstanceOf(OutcomeUnknownError);
-  });
+      expect(server.commands).toEqual(['create']);
+      expect(failure).toBeInstanceOf(OutcomeUnknownError);
+    },
+  );
 
   test('that never gave an answer is made anew after a pause', async () => {
     const server = await startServer();
-    server.resetsAtCommands = true;
+    server.cutsAtCommands = 'by hanging up';
     const clock = new TestClock();
     const connection = connectTo(server, { clock });
     await failureOf(connection.run('a', question, never));
-    server.resetsAtCommands = false;
+    server.cutsAtCommands = 'not';
 
     const meanwhile = await failureOf(connection.run('b', question, never));
     expect(meanwhile.message).toContain('the connection was lost before any answer');
@@ -226,9 +197,9 @@ describe('a connection that is lost', () => {
     await connection.run('a', question, never);
 
     server.reset();
-    await vi.waitFor(() => expect(server.openConnections).toBe(0));
+    await eventually(() => expect(server.openConnections).toBe(0));
 
-    await vi.waitFor(() => connection.run('b', question, never));
+    await eventually(() => connection.run('b', question, never));
     expect(server.connections).toBe(2);
   });
 
@@ -278,7 +249,7 @@ describe('a connection that is lost', () => {
     const connection = connectTo(server, { clock });
 
     const first = failureOf(connection.run('a', order, never));
-    await vi.waitFor(() => expect(server.connections).toBe(1));
+    await eventually(() => expect(server.connections).toBe(1));
     await clock.step(20_000);
     expect(await first).toBeInstanceOf(UnreachableError);
     const second = connection.run('b', question, never);
@@ -293,7 +264,7 @@ describe('a connection that is lost', () => {
     const server = await startServer(() => undefined);
     const connection = connectTo(server);
     const running = failureOf(connection.run('create', order, never));
-    await vi.waitFor(() => expect(server.commands).toHaveLength(1));
+    await eventually(() => expect(server.commands).toHaveLength(1));
 
     connection.close();
 
@@ -301,109 +272,6 @@ describe('a connection that is lost', () => {
     expect((await failureOf(connection.run('a', question, never))).message).toBe(
       'xen-1 was not asked: its connection is closed',
     );
-    await vi.waitFor(() => expect(server.openConnections).toBe(0));
-  });
-});
-
-describe('who is who', () => {
-  test('A host whose key is not known is refused, with the line that would add it', async () => {
-    const server = await startServer();
-    server.writeKnownHosts('# nobody yet\n');
-    const { port, knownHostsFile } = server.settings;
-
-    const failure = await failureOf(connectTo(server).run('create', order, never));
-
-    expect(failure).toBeInstanceOf(UnreachableError);
-    expect(failure.message).toContain(
-      `xen-1 shows a host key that ${knownHostsFile} does not have for [127.0.0.1]:${port}: ssh-ed25519 SHA256:`,
-    );
-    expect(failure.message).toContain(
-      `ssh-keyscan -p ${port} -t ed25519 127.0.0.1 >> ${knownHostsFile}`,
-    );
-    expect(server.commands).toEqual([]);
-  });
-
-  test('A host whose key has changed is refused, with the line to replace', async () => {
-    const server = await startServer();
-    const { port, knownHostsFile } = server.settings;
-    server.writeKnownHosts(`# ours\n[127.0.0.1]:${port} ${generateKey().public}\n`);
-
-    const failure = await failureOf(connectTo(server).run('create', order, never));
-
-    expect(failure.message).toContain(`another host key than ${knownHostsFile} has in line 2`);
-    expect(failure.message).toContain(`replace line 2 of ${knownHostsFile} by what`);
-    expect(server.commands).toEqual([]);
-  });
-
-  test('A corrected file needs no restart', async () => {
-    const clock = new TestClock();
-    const server = await startServer();
-    const { knownHostsFile } = server.settings;
-    const right = readFileSync(knownHostsFile, 'utf8');
-    server.writeKnownHosts('');
-    const connection = connectTo(server, { clock });
-    await failureOf(connection.run('a', question, never));
-
-    server.writeKnownHosts(right);
-    await clock.step(1_000);
-
-    await expect(connection.run('b', question, never)).resolves.toMatchObject({ stdout: 'b' });
-  });
-
-  test('Of a host with two keys, the one that is known is asked for', async () => {
-    const server = await startServer(echo, [generateKey('ed25519'), generateKey('ecdsa')]);
-    const { port } = server.settings;
-    server.writeKnownHosts(`[127.0.0.1]:${port} ${server.hostKeys[1]?.public}\n`);
-
-    await expect(connectTo(server).run('a', question, never)).resolves.toMatchObject({ code: 0 });
-  });
-
-  test('A host that refuses our key is told by whom to let in', async () => {
-    const server = await startServer();
-    server.refusesAuth = true;
-
-    const failure = await failureOf(connectTo(server).run('a', question, never));
-
-    expect(failure.message).toMatch(
-      /^xen-1: rackfire@127.0.0.1:\d+ refuses the key; put its public/,
-    );
-  });
-
-  test('A private key that others may read is not used', async () => {
-    const server = await startServer();
-    const { keyFile } = server.settings;
-    chmodSync(keyFile, 0o640);
-
-    const failure = await failureOf(connectTo(server).run('a', question, never));
-
-    expect(failure.message).toBe(
-      `xen-1: the private key ${keyFile} may be read by others than its owner (mode 640); chmod 600 ${keyFile}`,
-    );
-    expect(server.connections).toBe(0);
-  });
-
-  const key = generateKey().private;
-  test.each([
-    ['no key at all', 'secret but no key'],
-    ['a key that is cut off', key.slice(0, 200)],
-    ['a key with a letter changed', key.replace('b3BlbnNza', 'b3BlbnNzb')],
-    [
-      'a key with a passphrase',
-      '-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nc2VjcmV0\n',
-    ],
-  ])('%s is refused without a word of it', async (_situation, text) => {
-    const server = await startServer();
-    writeFileSync(server.settings.keyFile, text);
-
-    const failure = await failureOf(connectTo(server).run('a', question, never));
-
-    expect(failure).toBeInstanceOf(UnreachableError);
-    expect(failure.message).toContain('private key');
-    expect(failure.message).toContain('ssh-keygen');
-    for (const word of text
-      .split(/\s+/)
-      .filter((part) => part.length > 12 && !/KEY|OPENSSH/.test(part))) {
-      expect(JSON.stringify([failure.message, failure.stack, failure.cause])).not.toContain(word);
-    }
+    await eventually(() => expect(server.openConnections).toBe(0));
   });
 });

@@ -61,7 +61,7 @@ export class TestSshServer implements AsyncDisposable {
   refusesSessions = false;
   refusesCommands = false;
   /** Cuts the connection when a command has come, before a word is said about it. */
-  resetsAtCommands = false;
+  cutsAtCommands: 'by a reset' | 'by hanging up' | 'not' = 'not';
   /** New connections get no word until `releaseHandshakes`. */
   holdsHandshakes = false;
   #tcp: TcpServer | undefined;
@@ -129,6 +129,13 @@ export class TestSshServer implements AsyncDisposable {
     }
   }
 
+  /** Ends every connection properly, as a sshd does that is stopped. */
+  hangUp(): void {
+    for (const socket of this.#sockets) {
+      socket.destroy();
+    }
+  }
+
   /** Hears nothing any more and says nothing, as a host whose kernel hangs: keep-alives get no answer. */
   freeze(): void {
     for (const socket of this.#sockets) {
@@ -189,9 +196,13 @@ export class TestSshServer implements AsyncDisposable {
           rejectExec();
           return;
         }
-        if (this.resetsAtCommands) {
+        if (this.cutsAtCommands !== 'not') {
           this.commands.push(command);
-          this.reset();
+          if (this.cutsAtCommands === 'by a reset') {
+            this.reset();
+          } else {
+            this.hangUp();
+          }
           return;
         }
         const channel = acceptExec();

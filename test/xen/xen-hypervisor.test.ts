@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   ConflictError,
   OutcomeUnknownError,
@@ -11,6 +11,7 @@ import {
   bootOrder,
   byVerb,
   domainRef,
+  eventually,
   failureOf,
   inspectText,
   never,
@@ -172,7 +173,7 @@ describe('an order whose answer is lost', () => {
     expect(failure).toBeInstanceOf(OutcomeUnknownError);
 
     // The reset is noticed here some moments after it.
-    const snapshot = await vi.waitFor(() => hypervisor.inspect(never));
+    const snapshot = await eventually(() => hypervisor.inspect(never));
     expect(snapshot.domains).toMatchObject([
       { name: web3, uuid: uuidOf(web3), bornMs: 1_795_501_400_000, state: 'running' },
     ]);
@@ -209,7 +210,7 @@ describe('an order whose answer is lost', () => {
     const { server, hypervisor } = await startHost(byVerb({ destroy: () => undefined }), { clock });
 
     const failing = failureOf(hypervisor.destroy(domainRef(web3), never));
-    await vi.waitFor(() => expect(server.commands).toHaveLength(1));
+    await eventually(() => expect(server.commands).toHaveLength(1));
     await clock.step(hypervisor.pace.actWithinMs);
 
     expect(await failing).toBeInstanceOf(OutcomeUnknownError);
@@ -245,7 +246,7 @@ describe('inspect', () => {
     const well = await startHost(byVerb({ inspect: inspectText([]) }), { host: 'xen-2' });
 
     const failing = failureOf(hanging.hypervisor.inspect(never));
-    await vi.waitFor(() => expect(hanging.server.commands).toHaveLength(1));
+    await eventually(() => expect(hanging.server.commands).toHaveLength(1));
     await expect(well.hypervisor.inspect(never)).resolves.toMatchObject({ domains: [] });
     await clock.step(15_000);
 
@@ -279,71 +280,5 @@ describe('pause, save and destroy', () => {
     const { hypervisor } = await startHost(byVerb({ [verb]: refuse(code, word) }));
 
     expect(await failureOf(hypervisor[verb](domainRef(web3), never))).toBeInstanceOf(errorClass);
-  });
-});
-
-describe('wake', () => {
-  const paused = inspectText([nodeLine(web3)], [{ name: web3, flags: '--p---' }]);
-  const saved = inspectText([nodeLine(web3), `saved ${web3} 512`]);
-  const running = inspectText([nodeLine(web3)], [{ name: web3 }]);
-
-  test('lets a paused node run', async () => {
-    const { server, hypervisor } = await startHost(byVerb({ inspect: paused, unpause: '' }));
-    await hypervisor.inspect(never);
-
-    await hypervisor.wake(domainRef(web3), never);
-
-    expect(server.commands).toEqual(['inspect', `unpause ${tenant}`]);
-  });
-
-  test('restores a saved one, for the leader alone', async () => {
-    const { server, hypervisor } = await startHost(
-      byVerb({ inspect: saved, fence: '', restore: '' }),
-    );
-
-    await hypervisor.wake(domainRef(web3), never);
-
-    expect(server.commands).toEqual(['inspect', fence, `restore ${tenant}`]);
-  });
-
-  test('looks again after an order has changed how it sleeps', async () => {
-    let text = paused;
-    const { server, hypervisor } = await startHost(
-      byVerb({
-        inspect: (_command, channel) => answer(channel, { stdout: text }),
-        fence: '',
-        restore: '',
-        save: '',
-      }),
-    );
-    await hypervisor.inspect(never);
-    await hypervisor.save(domainRef(web3), never);
-    text = saved;
-
-    await hypervisor.wake(domainRef(web3), never);
-
-    expect(server.commands.at(-1)).toBe(`restore ${tenant}`);
-  });
-
-  test('leaves a node alone that is awake', async () => {
-    const { server, hypervisor } = await startHost(byVerb({ inspect: running }));
-
-    await hypervisor.wake(domainRef(web3), never);
-
-    expect(server.commands).toEqual(['inspect']);
-  });
-
-  test.each([
-    ['not there', inspectText([])],
-    ['another tenant', paused.replaceAll('1795501400000', '1795501400001')],
-    ['a residue', inspectText([nodeLine(web3)])],
-    ['stopping', inspectText([nodeLine(web3)], [{ name: web3, flags: '--ps--' }])],
-  ])('of what is %s wakes nothing', async (_situation, inspect) => {
-    const { server, hypervisor } = await startHost(byVerb({ inspect }));
-
-    const failure = await failureOf(hypervisor.wake(domainRef(web3), never));
-
-    expect(failure).toBeInstanceOf(PreconditionError);
-    expect(server.commands).toEqual(['inspect']);
   });
 });
