@@ -82,9 +82,7 @@ const xenHost = section({
     .default(1)
     .describe('vCPUs sold for each physical CPU. Above 1, nodes share CPUs: your explicit choice.'),
   reserve: section({
-    memory: amount('0MiB')
-      .default('64MiB')
-      .describe("Free memory that nodes never get."),
+    memory: amount('0MiB').default('64MiB').describe('Free memory that nodes never get.'),
   }).prefault({}),
   embedded: embeddedOnly,
 });

@@ -23,13 +23,14 @@ export interface XenHypervisor extends Hypervisor {
 
 /**
  * `xl list -l` and its neighbours take dom0 a second or two, and up to ten while it builds guests; so it is asked less
- * often than a process table, and waited for longer. Two questions in a row may fail before a host is not known any
- * more. A create was seen to take 40 s on a busy host, and a guest that heeds no shutdown takes its deadline and
- * some 30 s for the destruction.
+ * often than a process table, and waited for longer. While something changes there, too: what a question takes is
+ * taken from the guest that is being made, and when an order ends it is asked at once anyway. Two questions in a row
+ * may fail before a host is not known any more. A create was seen to take 40 s on a busy host, and a guest that heeds
+ * no shutdown takes its deadline and some 30 s for the destruction.
  */
 const PACE: HostPace = {
   intervalMs: 5_000,
-  busyIntervalMs: 1_500,
+  busyIntervalMs: 4_000,
   answerWithinMs: ANSWER_WITHIN_MS,
   staleAfterMs: 30_000,
   actWithinMs: 180_000,

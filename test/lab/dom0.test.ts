@@ -14,13 +14,15 @@ const TERM = termOfNow();
 const TIMEOUT_MS = 240_000;
 /** A node that is not ours, though it is called as one of ours could be. */
 const STRANGER = orderNode(9, TERM);
+/** So much that the last memory is little: a large guest takes an emulated host half a minute. */
+const STRANGER_MIB = 850;
 
 beforeAll(async () => {
   expect(await host.request(`fence shard=main term=${TERM}`)).toMatchObject({ code: 0 });
   await host.must(`cat >/root/stranger.cfg <<'END'
 name = "${STRANGER.name}"
 kernel = "${IMAGES}/vmlinuz"
-memory = 64
+memory = ${STRANGER_MIB}
 END
 xl create -p /root/stranger.cfg`);
 }, TIMEOUT_MS);
@@ -34,9 +36,14 @@ function refused(exitCode: number, code: string): object {
   return { code: exitCode, stderr: expect.stringMatching(`^rackfire-dom0: ${code}: `) as string };
 }
 
+/** All that a request could change, at once: each look costs an emulated host seconds. */
 async function expectOnlyTheStranger(): Promise<void> {
-  expect(await host.residue([STRANGER.name])).toEqual([]);
-  expect((await host.look()).domains).toMatchObject([{ name: STRANGER.name, state: '--p---' }]);
+  const text = await host.must(`
+    xl list | awk 'NR > 1 { print $1, $(NF - 1) }' | grep -v ^Domain-0
+    cd /srv/rackfire && ls -A disks saved /var/lib/rackfire/nodes /run/rackfire/reservations | grep -v -e :$ -e '^$'
+    ls /dev/vg0 /root`);
+  const left = text.trim().split('\n').toSorted();
+  expect(left).toEqual(['web', 'stranger.cfg', `${STRANGER.name} --p---`].toSorted());
 }
 
 describe('a create that cannot be is told by its name, and leaves nothing', () => {
@@ -84,12 +91,12 @@ describe('the forced command refuses, and nothing happens', () => {
     ['100 KiB', () => `inspect ${'x'.repeat(100_000)}`, 2, 'bad-request'],
   ])('%s', { timeout: TIMEOUT_MS }, async (_what, request, exitCode, code) => {
     expect(await host.request(request())).toMatchObject(refused(exitCode, code));
-    await expectUntouched();
+    await expectOnlyTheStranger();
   });
 
   test('1 MiB, which sshd does not even take', { timeout: TIMEOUT_MS }, async () => {
     expect(await askBySsh2(`inspect ${'x'.repeat(1 << 20)}`, '')).not.toMatchObject({ code: 0 });
-    await expectUntouched();
+    await expectOnlyTheStranger();
   });
 
   test('1 MiB on standard input, which nobody reads', { timeout: TIMEOUT_MS }, async () => {
@@ -97,13 +104,8 @@ describe('the forced command refuses, and nothing happens', () => {
 
     expect(answer.code).toBe(0);
     expect(answer.stdout).toMatch(/== end\n$/);
-    await expectUntouched();
-  });
-
-  async function expectUntouched(): Promise<void> {
-    expect(await host.run('ls /root/done')).toMatchObject({ code: 2 });
     await expectOnlyTheStranger();
-  }
+  });
 });
 
 test.each([1, 2, 3])(
@@ -137,7 +139,7 @@ test('a guest whose monitor daemon was lost is destroyed all the same', {
 }, async () => {
   const order = orderNode(1, TERM);
   expect(await host.request(order.create())).toMatchObject({ code: 0 });
-  await host.must(`kill -9 $(pgrep -f 'xl create .*${order.name}')`);
+  await host.must(`kill -9 $(pgrep -f '[x]l create .*${order.name}')`);
 
   expect(await host.request(`destroy ${order.tenant} deadline=20`)).toMatchObject({ code: 0 });
   await expectOnlyTheStranger();

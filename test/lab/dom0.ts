@@ -1,6 +1,7 @@
 /** A lab host as its administrator sees it: by a key of its own, not through the wrapper, not through Rackfire's eyes. */
 
 import { execFile, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /** What a command on a host came to. */
@@ -10,14 +11,14 @@ export interface Ending {
   readonly stderr: string;
 }
 
-/** One line of `xl list -v`. */
+/** @see look.py */
 export interface Domain {
   readonly id: number;
   readonly name: string;
-  readonly memoryMiB: number;
-  /** `r-----`, `--p---`, … */
-  readonly state: string;
   readonly uuid: string;
+  readonly memoryMiB: number;
+  /** One that is being made is paused, too. */
+  readonly state: 'running' | 'paused' | 'shutdown' | 'crashed' | 'dying';
 }
 
 /** A host at one moment. */
@@ -37,8 +38,10 @@ export interface Dom0Options {
 }
 
 const COMMAND_DEADLINE_MS = 120_000;
-/** Between two looks: each costs an emulated host a few tenths of a second. */
-const LOOK_PAUSE_S = 2;
+const LOOK = readFileSync(new URL('./look.py', import.meta.url), 'utf8');
+/** With Xen's own modules. */
+const PYTHON = 'PYTHONPATH=$(echo /usr/lib/xen-*/lib/python) python3 -';
+const LOOK_PAUSE_S = 0.5;
 
 export class Dom0 {
   readonly name: string;
@@ -52,13 +55,13 @@ export class Dom0 {
   }
 
   /** As root, by the administrator's key. */
-  async run(command: string): Promise<Ending> {
-    return await end('ssh', [...this.#sshOptions('admin'), command]);
+  async run(command: string, input = ''): Promise<Ending> {
+    return await end('ssh', [...this.#sshOptions('admin'), command], input);
   }
 
   /** The same, for what has to succeed. @returns What it printed. @throws Error with what it complained about. */
-  async must(command: string): Promise<string> {
-    const { code, stdout, stderr } = await this.run(command);
+  async must(command: string, input = ''): Promise<string> {
+    const { code, stdout, stderr } = await this.run(command, input);
     if (code !== 0) {
       throw new Error(`${this.name}: ${command}: exit ${code}: ${stderr}`);
     }
@@ -70,28 +73,25 @@ export class Dom0 {
     return await end('ssh', [...this.#sshOptions('rackfire'), request]);
   }
 
-  /** Looks at it every few seconds, as long as it is there and the signal is not aborted. */
+  /** Looks at it again and again, as long as it is there and the signal is not aborted. */
   async *looks(signal: AbortSignal): AsyncGenerator<HostLook, void, void> {
-    const loop = `while echo look; do xl list -v; xl info | grep ^free_memory; echo seen; sleep ${LOOK_PAUSE_S}; done`;
     // A connection of its own: the shared one would keep it alive.
     const options = [...this.#sshOptions('admin'), '-S', 'none', '-o', 'ServerAliveInterval=5'];
-    const child = spawn('ssh', [...options, loop], { stdio: ['ignore', 'pipe', 'ignore'], signal });
+    const child = spawn('ssh', [...options, `${PYTHON} ${LOOK_PAUSE_S}`], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      signal,
+    });
     // Aborted, or not there: either way there is nothing to look at.
     child.on('error', () => undefined);
-    let lines: string[] = [];
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(LOOK);
     for await (const line of createInterface(child.stdout)) {
-      if (line === 'look') {
-        lines = [];
-      } else if (line === 'seen') {
-        yield parseLook(lines);
-      } else {
-        lines.push(line);
-      }
+      yield JSON.parse(line) as HostLook;
     }
   }
 
   async look(): Promise<HostLook> {
-    return parseLook((await this.must('xl list -v; xl info | grep ^free_memory')).split('\n'));
+    return JSON.parse(await this.must(PYTHON, LOOK)) as HostLook;
   }
 
   /** Everything on it that is made for nodes and for nothing else, in words; what is of `kept` nodes is not. */
@@ -142,25 +142,7 @@ export class Dom0 {
   }
 }
 
-function parseLook(lines: readonly string[]): HostLook {
-  const domains: Domain[] = [];
-  let freeMemoryMiB = Number.NaN;
-  for (const line of lines) {
-    const [, free] = /^free_memory *: ([0-9]+)/.exec(line) ?? [];
-    if (free !== undefined) {
-      freeMemoryMiB = Number(free);
-    }
-    // Name ID Mem VCPUs State Time(s) UUID …
-    const row = /^(\S+) +([0-9]+) +([0-9]+) +[0-9]+ +(\S+) +[0-9.]+ +([0-9a-f-]{36})/.exec(line);
-    const [, name = '', id, memoryMiB, state = '', uuid = ''] = row ?? [];
-    if (row !== null && name !== 'Domain-0') {
-      domains.push({ id: Number(id), name, memoryMiB: Number(memoryMiB), state, uuid });
-    }
-  }
-  return { freeMemoryMiB, domains };
-}
-
-async function end(command: string, args: readonly string[]): Promise<Ending> {
+async function end(command: string, args: readonly string[], input = ''): Promise<Ending> {
   return await new Promise((resolve, reject) => {
     const options = { timeout: COMMAND_DEADLINE_MS, maxBuffer: 8 << 20 };
     execFile(command, [...args], options, (error, stdout, stderr) => {
@@ -169,6 +151,6 @@ async function end(command: string, args: readonly string[]): Promise<Ending> {
       } else {
         reject(new Error(`${command} ${args.at(-1)} did not end by itself`, { cause: error }));
       }
-    }).stdin?.end();
+    }).stdin?.end(input);
   });
 }

@@ -21,7 +21,7 @@ const RESIDUE_DEADLINE_MS = 60_000;
 const TAIL_LINES = 25;
 
 /** Of what a node is rated for: so little that no second of it, as chance has it, asks for a second node. */
-export const CALM = 0.25;
+export const CALM = 0.12;
 
 export const lab: Lab = findLab();
 

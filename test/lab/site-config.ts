@@ -71,6 +71,8 @@ export function renderConfig(plan: SitePlan, lab: Lab, folder: string): string {
       },
     },
     clusters: [{ name: CLUSTER, tiers: { web: { ...renderTier(plan), ...plan.tier } } }],
+    // An emulated host has one CPU for its guests and for making more of them.
+    limits: { concurrentBootsPerHost: 1 },
     leadership: { path: `${folder}/leader` },
     journal: { path: `${folder}/journal.db` },
     http: { listen: '127.0.0.1:9500' },

@@ -187,7 +187,7 @@ export class LabSite implements AsyncDisposable {
 
 /** Every domain serves or sleeps, and no server is half-way. Who is saved is no domain. */
 function isConverged({ servers, domains, inService }: View, asleep: number): boolean {
-  const paused = domains.filter(({ state }) => /^--p---$/.test(state));
+  const paused = domains.filter(({ state }) => state === 'paused');
   const others = domains.filter(({ name }) => !inService.includes(name));
   return (
     paused.length === others.length &&

@@ -121,7 +121,7 @@ function withStandby(state: 'paused' | 'saved', { targetRps }: Pace): SitePlan {
 
 async function expectAsleep(state: 'paused' | 'saved', hosts: readonly Dom0[]): Promise<void> {
   const looks = await Promise.all(hosts.map((host) => host.look()));
-  const paused = looks.flatMap(({ domains }) => domains).filter((one) => one.state === '--p---');
+  const paused = looks.flatMap(({ domains }) => domains).filter((one) => one.state === 'paused');
   const files = await Promise.all(hosts.map((host) => host.must('ls /srv/rackfire/saved')));
   const saved = files.flatMap((text) => text.split('\n')).filter((line) => line !== '');
   const found = { paused: paused.map(({ name }) => name).length, saved: saved.length };

@@ -1,6 +1,6 @@
 /**
- * Watches a lab site from outside of Rackfire, HAProxy several times a second and each dom0 every few seconds, and
- * holds it to what must never happen:
+ * Watches a lab site from outside of Rackfire, HAProxy and each dom0 several times a second, and holds it to what
+ * must never happen:
  *
  * - never more domains than the maximum, and never two of one name, be it on one host or on two;
  * - never less free memory on a host than its reserve, but for what Xen needs for the guests: nothing is oversold;
@@ -157,10 +157,10 @@ export class Watch implements AsyncDisposable {
 
   /** Who was in rotation all the time since the last look, and is there no more, was taken from its visitors. */
   #judgeLeaving(before: { readonly look: HostLook; readonly atMs: number }, now: HostLook): void {
-    for (const { name, uuid, state } of before.look.domains.filter(isAwake)) {
+    for (const { name, uuid, state } of before.look.domains) {
       const after = now.domains.find((one) => one.uuid === uuid);
       const server = this.#latest?.servers.get(name);
-      if ((after !== undefined && isAwake(after)) || server === undefined) {
+      if (state !== 'running' || after?.state === 'running' || server === undefined) {
         continue;
       }
       const became = after === undefined ? 'gone' : after.state;
@@ -227,9 +227,4 @@ export class Watch implements AsyncDisposable {
       this.#violations.set(what, this.#clock.steadyMs() - this.#startMs);
     }
   }
-}
-
-/** Neither paused nor shut down, crashed or dying. */
-function isAwake({ state }: Domain): boolean {
-  return !/[pscd]/.test(state);
 }
