@@ -107,6 +107,7 @@ export class Dom0 {
   readonly folder: string;
   readonly confPath: string;
   readonly #argv: readonly string[];
+  readonly #children: ChildProcessWithoutNullStreams[] = [];
 
   constructor(folder: string, shell: Shell) {
     this.folder = folder;
@@ -121,11 +122,22 @@ export class Dom0 {
   /** Starts one request, as sshd does, in a process group of its own. */
   spawn(request: string): ChildProcessWithoutNullStreams {
     const [command = '', ...args] = this.#argv;
-    return spawn(command, args, {
+    const child = spawn(command, args, {
       cwd: '/',
       detached: true,
       env: { PATH: process.env['PATH'], SSH_ORIGINAL_COMMAND: request },
     });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Ends the requests that still run, as after a test that failed while it held one. */
+  killRequests(): void {
+    for (const { pid, exitCode, signalCode } of this.#children) {
+      if (pid !== undefined && exitCode === null && signalCode === null) {
+        process.kill(-pid, 'SIGKILL');
+      }
+    }
   }
 
   /** Carries out one request, to its end. */

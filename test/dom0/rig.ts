@@ -28,6 +28,7 @@ export function describeShells(
     });
 
     afterEach(async () => {
+      rig.dom0.killRequests();
       await rm(rig.dom0.folder, { recursive: true });
     });
 
