@@ -84,7 +84,9 @@ function reportDomain(
   const hasMark =
     words.get('rackfire.installation') === installation ||
     (own !== undefined && config === undefined);
-  if (name === DYING || (!hasMark && !NODE_NAME.test(name))) {
+  // It went between the questions, its mark last: a foreign one that is only being made shows its config next time.
+  const isGone = config === undefined && own === undefined;
+  if (name === DYING || isGone || (!hasMark && !NODE_NAME.test(name))) {
     return [];
   }
   const ours = hasMark ? own : undefined;

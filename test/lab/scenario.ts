@@ -67,7 +67,7 @@ export async function expectNoResidue(site: LabSite, kept: readonly string[]): P
   while (left.length > 0 && performance.now() < deadlineMs) {
     left = await residueOf(site, kept);
   }
-  expect(left, 'residue').toEqual([]);
+  expect(left.join('\n'), 'residue').toBe('');
 }
 
 async function residueOf(site: LabSite, kept: readonly string[]): Promise<readonly string[]> {

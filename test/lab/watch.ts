@@ -140,8 +140,9 @@ export class Watch implements AsyncDisposable {
     if (freeMemoryMiB < leastMiB) {
       this.#violate(`${host} has ${freeMemoryMiB} MiB free, and ${leastMiB} are not for nodes`);
     }
+    // A dying one has lost its name, and is no node any more.
     const { maxNodes } = this.#options;
-    const domains = this.#domains();
+    const domains = this.#domains().filter(({ state }) => state !== 'dying');
     if (domains.length > maxNodes) {
       const list = domains.map((domain) => `${domain.name} on ${domain.host}`).join(', ');
       this.#violate(`${domains.length} domains, more than ${maxNodes}: ${list}`);

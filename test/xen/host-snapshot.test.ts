@@ -163,6 +163,10 @@ describe('a node', () => {
     ]);
   });
 
+  test('that has gone, with its mark, while the others were asked is no conflict', () => {
+    expect(read([], [{ name: web3, flags: '--ps--', cmdline: undefined }]).domains).toEqual([]);
+  });
+
   test('that came between the two lists of Xen is there', () => {
     const text = inspectText(whole, [{ name: web3 }]).replace(/^news-web-3 .*\n/m, '');
 
