@@ -9,7 +9,7 @@ import {
   tierKey,
 } from '../scaler/cluster.ts';
 import { deriveFixedNodes, type FixedNode } from '../scaler/fixed-tier.ts';
-import type { Amounts, BaseLoad } from '../scaler/host-loss.ts';
+import type { BaseLoad } from '../scaler/host-loss.ts';
 import type {
   DomainSighting,
   HostSighting,
@@ -19,6 +19,7 @@ import type {
   Term,
 } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
+import { type BaseNode, countBases } from './base-nodes.ts';
 import type { BootLedger, ComingAction } from './boots.ts';
 import type { Clock } from './clock.ts';
 import {
@@ -49,9 +50,6 @@ interface PlacedDomain {
   readonly number: number;
   readonly report: DomainReport;
 }
-
-/** A node as the loss of its host sees it; without a report while it has only been ordered. */
-type BaseNode = Pick<PlacedDomain, 'host' | 'number'> & Partial<Pick<PlacedDomain, 'report'>>;
 
 interface BalancerView {
   readonly name: string;
@@ -427,49 +425,23 @@ export class World {
     return sightings;
   }
 
-  /**
-   * What the base nodes of all tiers take, by host: of each scaled tier the lowest numbers up to its minimum,
-   * of the others all. What is on a lost host has been lost already.
-   */
   #bases(atMs: number): ReadonlyMap<string, readonly BaseLoad[]> {
     const domains = this.#domainsByTier();
     if (this.#baseMemo?.atMs === atMs && this.#baseMemo.domains === domains) {
       return this.#baseMemo.bases;
     }
     const ordered = this.#orderedBoots();
-    const bases = new Map<string, BaseLoad[]>();
-    for (const { tiers } of this.#options.clusters) {
-      for (const tier of tiers) {
-        const prefix = nodePrefix(tier);
-        const shown = domains.get(prefix) ?? [];
-        const boots = ordered.get(prefix);
-        const all: readonly BaseNode[] = boots === undefined ? shown : [...shown, ...boots];
-        const most = tier.scaling === 'none' ? Number.POSITIVE_INFINITY : tier.policy.minNodes;
-        for (const { host, report } of this.#baseOf(tier, all, most, atMs)) {
-          addBase(bases, host.name, takenBy(tier, report));
-        }
-      }
-    }
+    const bases = countBases(this.#options.clusters, {
+      nodesOf: (tier) => {
+        const shown = domains.get(nodePrefix(tier)) ?? [];
+        const boots = ordered.get(nodePrefix(tier));
+        return boots === undefined ? shown : [...shown, ...boots];
+      },
+      isKnown: ({ host, report }) =>
+        isFresh(host, atMs) && (report === undefined || report.uuid === this.#uuidOf(report.name)),
+    });
     this.#baseMemo = { atMs, domains, bases };
     return bases;
-  }
-
-  /** The lowest numbers that are sound; a foreign or doubled one is a conflict, and nobody knows where it belongs. */
-  #baseOf(tier: Tier, all: readonly BaseNode[], most: number, atMs: number): readonly BaseNode[] {
-    const base: BaseNode[] = [];
-    for (const one of all.length > most ? all.toSorted(byNumber) : all) {
-      const { host, number, report } = one;
-      const isSound =
-        number >= 1 &&
-        number <= tier.addresses.length &&
-        isFresh(host, atMs) &&
-        (report === undefined || (isBase(report) && report.uuid === this.#uuidOf(report.name))) &&
-        !all.some((other) => other !== one && other.number === number);
-      if (isSound && base.push(one) >= most) {
-        break;
-      }
-    }
-    return base;
   }
 
   /** Boots that no host shows yet, by tier. */
@@ -496,35 +468,6 @@ export class World {
     }
     return maxNodes - nodes;
   }
-}
-
-/** What is on its way out, or only left over, need not be anywhere else. */
-function isBase({ state }: DomainReport): boolean {
-  return state !== 'stopping' && state !== 'residue';
-}
-
-function byNumber(one: BaseNode, other: BaseNode): number {
-  return one.number - other.number;
-}
-
-/** What it takes when it runs, wherever that is. */
-function takenBy(tier: Tier, report: DomainReport | undefined): Amounts {
-  return report === undefined || report.state === 'saved' ? tier.size : report;
-}
-
-function addBase(bases: Map<string, BaseLoad[]>, host: string, taken: Amounts): void {
-  const loads = bases.get(host) ?? [];
-  const { memoryMiB, vcpus, diskMiB } = taken;
-  const index = loads.findIndex(
-    (load) => load.memoryMiB === memoryMiB && load.vcpus === vcpus && load.diskMiB === diskMiB,
-  );
-  loads[index < 0 ? loads.length : index] = {
-    memoryMiB,
-    vcpus,
-    diskMiB,
-    nodes: (loads[index]?.nodes ?? 0) + 1,
-  };
-  bases.set(host, loads);
 }
 
 function isNamed(wanted: string): (report: DomainReport) => boolean {
