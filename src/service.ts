@@ -191,6 +191,9 @@ export class Service {
 
   /** Opens the journal and takes back what it remembers; without it, scaling goes on without a past. */
   async #prepare(): Promise<void> {
+    // What this process decides while the journal is being read is no past of its own: taken back, it would
+    // stand in for what was before, and use up what scaling policies allow.
+    const beforeMs = Math.floor(this.clock.wallMs()) - 1;
     const { path, retentionMs, maxBytes } = this.keeper.current.config.journal;
     makeDirectoryFor(path);
     const journal = openJournal({
@@ -204,7 +207,7 @@ export class Service {
     try {
       this.overrides.restore(await journal.loadOverrides());
       for (const key of tierKeys(this.#setup.clusters)) {
-        const kept = await journal.decisionAt(key, this.clock.wallMs());
+        const kept = await journal.decisionAt(key, beforeMs);
         if (kept !== undefined) {
           this.controller.restore(key, kept.tick.memory, kept.observation);
         }
