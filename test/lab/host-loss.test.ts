@@ -1,16 +1,16 @@
 import { expect } from 'vitest';
+import { memoryOnXenMiB } from '../../src/scaler/guest-memory.ts';
 import { bootHost, crashHost } from './lab.ts';
 import { print } from './print.ts';
 import { CALM, expectNoResidue, lab, scenario } from './scenario.ts';
 import { NODE_MIB } from './site-config.ts';
 import type { View } from './watch.ts';
 
-/** What Xen takes for a guest besides its memory was seen to be 8 MiB. */
-const GUEST_MIB = NODE_MIB + 8;
+const GUEST_MIB = memoryOnXenMiB(NODE_MIB, 1);
 const ROOM_FOR_NODES = 3;
 const LAB_HOST_FREE_MIB = 1_256;
 /** Leaves room for three nodes and not for a fourth; while both hosts are there, one of them is kept for a loss. */
-const RESERVE_MIB = LAB_HOST_FREE_MIB - ROOM_FOR_NODES * GUEST_MIB - GUEST_MIB / 2;
+const RESERVE_MIB = LAB_HOST_FREE_MIB - ROOM_FOR_NODES * GUEST_MIB - Math.floor(GUEST_MIB / 2);
 
 scenario(
   'a host dies in a storm: the other one gives what it has and no more, nobody is turned away, and all is well when it returns',
