@@ -61,7 +61,7 @@ export interface Hold {
   forget(): Promise<void>;
 }
 
-const ordinaryCommands = ['cp', 'mv', 'rm', 'truncate'];
+const ordinaryCommands = ['cp', 'mv', 'rm', 'truncate', 'losetup'];
 const lvmCommands = ['lvcreate', 'lvextend', 'lvremove', 'lvs', 'blockdev', 'dmsetup'];
 
 /** Makes a dom0 without guests. `folder` must be empty and is the caller's to remove. */

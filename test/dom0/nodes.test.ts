@@ -1,6 +1,7 @@
 /** The life of a node on a dom0: made, frozen, saved, woken, ended, and each of it twice. */
 
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { create, destroy, fence, linesOf, nodeOf, tenant, term, thin, write } from './requests.ts';
 import { describeShells, refusal, saying, success } from './rig.ts';
@@ -115,6 +116,21 @@ describeShells('the end of a node', {}, (rig) => {
 
     expect(await dom0.run(destroy(node, { deadline: 9_999 }))).toEqual(success);
     expect(await dom0.leftovers()).toEqual([]);
+  });
+
+  test('gives the room of its disk back although its loop device was left', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, node));
+    const files = { loop0: `${node.name}.img`, loop7: 'other-web-1.img' };
+    for (const [loop, file] of Object.entries(files)) {
+      const folder = dom0.path('sys/block', loop, 'loop');
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, 'backing_file'), `${dom0.path('disks', file)}\n`);
+    }
+    await dom0.fail('losetup', 0, '');
+
+    expect(await dom0.run(destroy(node))).toEqual(success);
+    expect((await dom0.points()).filter((point) => point === 'losetup')).toHaveLength(1);
   });
 
   test('at a deadline of 0 is not asked for', async () => {

@@ -1,16 +1,16 @@
 import { expect } from 'vitest';
+import { memoryOnXenMiB } from '../../src/scaler/guest-memory.ts';
 import { bootHost, crashHost } from './lab.ts';
 import { print } from './print.ts';
 import { CALM, expectNoResidue, lab, scenario } from './scenario.ts';
 import { NODE_MIB } from './site-config.ts';
 import type { View } from './watch.ts';
 
-/** What Xen takes for a guest besides its memory was seen to be 8 MiB. */
-const GUEST_MIB = NODE_MIB + 8;
+const GUEST_MIB = memoryOnXenMiB(NODE_MIB, 1);
 const ROOM_FOR_NODES = 3;
 const LAB_HOST_FREE_MIB = 1_256;
-/** Leaves room for three nodes and not for a fourth; while both hosts are there, one of them is kept for a loss. */
-const RESERVE_MIB = LAB_HOST_FREE_MIB - ROOM_FOR_NODES * GUEST_MIB - GUEST_MIB / 2;
+/** Leaves room for three nodes and not for a fourth. */
+const RESERVE_MIB = LAB_HOST_FREE_MIB - ROOM_FOR_NODES * GUEST_MIB - Math.floor(GUEST_MIB / 2);
 
 scenario(
   'a host dies in a storm: the other one gives what it has and no more, nobody is turned away, and all is well when it returns',
@@ -22,6 +22,8 @@ scenario(
       { index: 0, reserveMiB: RESERVE_MIB },
       { index: 1, reserveMiB: RESERVE_MIB },
     ],
+    // All the room there is may be had: what would be kept free for a loss is another matter.
+    file: { placement: { hostFailuresToTolerate: 0 } },
   }),
   async (site, { targetRps }) => {
     const [stays, dies] = lab.hosts;

@@ -3,7 +3,7 @@
  * must never happen:
  *
  * - never more domains than the maximum, and never two of one name, be it on one host or on two;
- * - never less free memory on a host than its reserve, but for what Xen needs for the guests: nothing is oversold;
+ * - never less free memory on a host than its reserve: nothing is oversold;
  * - a node that goes, or sleeps, was out of rotation and had no request on it;
  * - no request to a server that is out of rotation, or whose check fails.
  */
@@ -50,8 +50,6 @@ export interface WatchOptions {
 }
 
 const HAPROXY_INTERVAL_MS = 100;
-/** What a guest takes besides its memory comes out of the reserve; 8 MiB were seen. */
-const XEN_MIB_PER_GUEST = 10;
 const REJOIN_PAUSE_MS = 2_000;
 /** More of them say nothing new. */
 const MAX_VIOLATIONS = 20;
@@ -136,9 +134,8 @@ export class Watch implements AsyncDisposable {
     const reserveMiB = this.#options.hosts.find(({ dom0 }) => dom0.name === host)?.reserveMiB ?? 0;
     const { freeMemoryMiB } = look;
     this.#minFreeMiB.set(host, Math.min(this.#minFreeMiB.get(host) ?? Infinity, freeMemoryMiB));
-    const leastMiB = reserveMiB - XEN_MIB_PER_GUEST * look.domains.length;
-    if (freeMemoryMiB < leastMiB) {
-      this.#violate(`${host} has ${freeMemoryMiB} MiB free, and ${leastMiB} are not for nodes`);
+    if (freeMemoryMiB < reserveMiB) {
+      this.#violate(`${host} has ${freeMemoryMiB} MiB free, and ${reserveMiB} are not for nodes`);
     }
     // A dying one has lost its name, and is no node any more.
     const { maxNodes } = this.#options;
