@@ -171,7 +171,7 @@ describe('scripts/readme-command', () => {
 describe('.ci/run', () => {
   /** A report as vitest writes it, by a command that stands for the tests. */
   const reporting = (passed: number, failed: number, files: readonly object[] = []): string =>
-    `echo '${JSON.stringify({
+    `printf %s '${JSON.stringify({
       numPassedTests: passed,
       numFailedTests: failed,
       numPendingTests: 0,
@@ -237,6 +237,38 @@ describe('.ci/run', () => {
     ['do not start', { 'test:a': 'exit 3' }, '9 passed, 1 failed'],
   ])('counts long suites that %s', async (_situation, suites, lastLine) => {
     expect(await runGate(check, reporting(7, 0), {}, suites)).toMatchObject({ lastLine });
+  });
+
+  test('tells what failed once more above its last line, suite after suite', async () => {
+    const failing = (file: string, fullName: string): object => ({
+      name: join(world, file),
+      status: 'failed',
+      assertionResults: [
+        { status: 'passed', fullName: 'well', failureMessages: [] },
+        { status: 'failed', fullName, failureMessages: ['expected 1 to be 2\n  at a.test.ts:7'] },
+      ],
+    });
+    const unreadable = { ...unloadable, name: join(world, 'c.test.ts'), message: 'no such module' };
+    const suites = { 'test:b': `${reporting(1, 1, [failing('b.test.ts', 'two')])}; exit 1` };
+    const command = `${reporting(5, 1, [failing('a.test.ts', 'one'), unreadable])}; exit 1`;
+
+    const { stdout, lastLine } = await runGate('false && npm test', command, {}, suites);
+
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.slice(lines.indexOf('== what failed') + 1)).toEqual([
+      'false',
+      'a.test.ts: one',
+      '    expected 1 to be 2',
+      '      at a.test.ts:7',
+      'c.test.ts: the file itself',
+      '    no such module',
+      'b.test.ts: two',
+      '    expected 1 to be 2',
+      '      at a.test.ts:7',
+      '',
+      expect.stringContaining('skipped tests: 0'),
+      lastLine,
+    ]);
   });
 
   test('starts nothing that has no budget left', async () => {
