@@ -39,11 +39,11 @@ function refused(exitCode: number, code: string): object {
 /** All that a request could change, at once: each look costs an emulated host seconds. */
 async function expectOnlyTheStranger(): Promise<void> {
   const text = await host.must(`
-    xl list | awk 'NR > 1 { print $1, $(NF - 1) }' | grep -v ^Domain-0
-    cd /srv/rackfire && ls -A disks saved /var/lib/rackfire/nodes /run/rackfire/reservations | grep -v -e :$ -e '^$'
-    ls /dev/vg0 /root`);
+    xl list | awk 'NR > 1 && $1 != "Domain-0" { print $1, $(NF - 1) }'
+    cd /srv/rackfire
+    ls -A disks saved /var/lib/rackfire/nodes /run/rackfire/reservations /dev/vg0 /root/*.cfg | grep -v -e :$ -e '^$'`);
   const left = text.trim().split('\n').toSorted();
-  expect(left).toEqual(['web', 'stranger.cfg', `${STRANGER.name} --p---`].toSorted());
+  expect(left).toEqual(['web', '/root/stranger.cfg', `${STRANGER.name} --p---`].toSorted());
 }
 
 describe('a create that cannot be is told by its name, and leaves nothing', () => {
@@ -73,9 +73,9 @@ describe('the forced command refuses, and nothing happens', () => {
     ['another verb', () => 'shutdown name=bench-web-1', 2, 'bad-request'],
     ['a shell', () => 'sh', 2, 'bad-request'],
     ['an older term', () => orderNode(1, '1.1').destroy(), 5, 'stale-term'],
-    ['a semicolon', () => 'inspect; touch /root/done', 2, 'bad-request'],
-    ['a substitution', () => 'inspect $(touch /root/done)', 2, 'bad-request'],
-    ['a newline', () => 'inspect\ntouch /root/done', 2, 'bad-request'],
+    ['a semicolon', () => 'inspect; touch /root/done.cfg', 2, 'bad-request'],
+    ['a substitution', () => 'inspect $(touch /root/done.cfg)', 2, 'bad-request'],
+    ['a newline', () => 'inspect\ntouch /root/done.cfg', 2, 'bad-request'],
     [
       'a way out of the images',
       () => orderNode(1, TERM).create({ disk: `file:${IMAGES}/../../../root/x` }),
@@ -100,7 +100,7 @@ describe('the forced command refuses, and nothing happens', () => {
   });
 
   test('1 MiB on standard input, which nobody reads', { timeout: TIMEOUT_MS }, async () => {
-    const answer = await askBySsh2('inspect', 'touch /root/done\n'.repeat(1 << 16));
+    const answer = await askBySsh2('inspect', 'touch /root/done.cfg\n'.repeat(1 << 16));
 
     expect(answer.code).toBe(0);
     expect(answer.stdout).toMatch(/== end\n$/);

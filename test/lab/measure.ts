@@ -27,7 +27,7 @@ const RATED_SHARE = 0.1;
 /** The visitors and HAProxy share this machine's cores with the hosts; and below, chance alone would ask for nodes. */
 const MAX_TARGET_RPS = 6;
 const MIN_TARGET_RPS = 5;
-const FIRST_RPS = 16;
+const FIRST_RPS = 8;
 const MAX_RPS = 128;
 const STEP_MS = 5_000;
 const GIVE_UP_MS = 20_000;

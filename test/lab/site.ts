@@ -96,10 +96,10 @@ export class LabSite implements AsyncDisposable {
     return service;
   }
 
-  /** Visitors come from now on, and want a page. */
-  load(rps: number): WeatherLoad {
+  /** Visitors come from now on, and want a page. @param options.mayFail - The scenario judges who fails. */
+  load(rps: number, options: { readonly mayFail?: boolean } = {}): WeatherLoad {
     const url = `http://${this.tier.frontend?.bind}/page`;
-    const load = new WeatherLoad(url, rps, { timeoutMs: VISITOR_TIMEOUT_MS });
+    const load = new WeatherLoad(url, rps, { ...options, timeoutMs: VISITOR_TIMEOUT_MS });
     this.#loads.push(load);
     return load;
   }

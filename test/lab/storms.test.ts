@@ -43,7 +43,7 @@ scenario(
     phases.end('three more guests in service');
     expect(new Set(view.domains.map(({ host }) => host)).size, 'hosts in use').toBe(2);
     const first = String(started['node']);
-    await site.until(`${first} serves`, () => site.watch.firstSeen(first).servedAtMs !== undefined);
+    await untilServes(site, first);
     noteStart('cold', site, decisionBefore(service, started), first);
     for (const { name } of view.domains) {
       const status = await askGuest(site.addressOf(name));
@@ -81,7 +81,7 @@ for (const state of ['paused', 'saved'] as const) {
       const woken = await toldAction(service, 'wake', since);
       const name = String(woken['node']);
       await expectRightFromTheStart(site, name);
-      await site.until(`${name} serves`, () => site.watch.firstSeen(name).servedAtMs !== undefined);
+      await untilServes(site, name);
       const tookMs = noteStart(state, site, decisionBefore(service, woken), name);
       phases.end('storm until the woken node serves');
       if (state === 'paused') {
@@ -93,7 +93,9 @@ for (const state of ['paused', 'saved'] as const) {
       phases.end('a third one, booted');
       const [booted] = service.lines.slice(since).filter(isStart('boot'));
       if (booted !== undefined) {
-        noteStart('cold', site, decisionBefore(service, booted), String(booted['node']));
+        const third = String(booted['node']);
+        await untilServes(site, third);
+        noteStart('cold', site, decisionBefore(service, booted), third);
       }
 
       const calmSince = service.lines.length;
@@ -142,6 +144,10 @@ async function expectRightFromTheStart(site: LabSite, name: string): Promise<voi
   print(
     `${name} is awake, its clock ${offSeconds.toFixed(2)} s off, and nobody was sent to it yet`,
   );
+}
+
+async function untilServes(site: LabSite, node: string): Promise<void> {
+  await site.until(`${node} serves`, () => site.watch.firstSeen(node).servedAtMs !== undefined);
 }
 
 function isStart(action: string): (line: LogLine) => boolean {

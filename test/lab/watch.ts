@@ -50,6 +50,8 @@ export interface WatchOptions {
 }
 
 const HAPROXY_INTERVAL_MS = 100;
+/** Of one that is just being made, or dies. */
+const NAMELESS = '(null)';
 const REJOIN_PAUSE_MS = 2_000;
 /** More of them say nothing new. */
 const MAX_VIOLATIONS = 20;
@@ -137,14 +139,14 @@ export class Watch implements AsyncDisposable {
     if (freeMemoryMiB < reserveMiB) {
       this.#violate(`${host} has ${freeMemoryMiB} MiB free, and ${reserveMiB} are not for nodes`);
     }
-    // A dying one has lost its name, and is no node any more.
+    // A dying one is no node any more.
     const { maxNodes } = this.#options;
     const domains = this.#domains().filter(({ state }) => state !== 'dying');
     if (domains.length > maxNodes) {
       const list = domains.map((domain) => `${domain.name} on ${domain.host}`).join(', ');
       this.#violate(`${domains.length} domains, more than ${maxNodes}: ${list}`);
     }
-    const names = domains.map(({ name }) => name);
+    const names = domains.map(({ name }) => name).filter((name) => name !== NAMELESS);
     for (const name of names.filter((one, index) => names.indexOf(one) !== index)) {
       this.#violate(`two domains are called ${name}`);
     }
