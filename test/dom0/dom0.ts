@@ -267,7 +267,11 @@ export class Dom0 {
     await writeFile(this.path('xen/kill-at'), `${count}\n`);
   }
 
+  /** And waits for who was killed: the script may have ended while a command beside it still had its lock. */
   async killNoMore(): Promise<void> {
+    for (const name of await this.#list('run/operations')) {
+      execFileSync('flock', ['-w', '20', this.path('run/operations', name), 'true']);
+    }
     await rm(this.path('xen/kill-at'), { force: true });
     await rm(this.path('xen/points'), { force: true });
   }
