@@ -12,6 +12,9 @@ import { Contender, Folder } from './contenders.ts';
 
 const hammer = fileURLToPath(new URL('./hammer.ts', import.meta.url));
 
+/** A try each 2 s and half a second more; a busy machine adds what it takes to run a process at all. */
+const TAKEOVER_MS = 10_000;
+
 /** What can happen to a file that is in use. */
 const losses: readonly (readonly [string, (path: string) => Promise<void>])[] = [
   ['deleted', (path) => rm(path)],
@@ -70,7 +73,7 @@ describe.concurrent('of several processes', () => {
     await first.kill();
     const killedMs = performance.now();
     expect(await second.leads()).toEqual({ createdAtSeconds, transitions: 1 });
-    expect(performance.now() - killedMs).toBeLessThan(5_000);
+    expect(performance.now() - killedMs).toBeLessThan(TAKEOVER_MS);
   });
 
   test('when the leader closes, a follower takes over; the file stays, and with it the order of terms', async () => {
@@ -85,7 +88,7 @@ describe.concurrent('of several processes', () => {
     await first.close();
     const closedMs = performance.now();
     expect(await second.leads()).toEqual({ createdAtSeconds, transitions: 1 });
-    expect(performance.now() - closedMs).toBeLessThan(5_000);
+    expect(performance.now() - closedMs).toBeLessThan(TAKEOVER_MS);
 
     await second.close();
     await first.open(folder.file());
@@ -143,7 +146,9 @@ describe.concurrent('of several processes', () => {
     },
   );
 
-  test('of three that take it and let it go a hundred times each no two ever have it', async () => {
+  test('of three that take it and let it go a hundred times each no two ever have it', {
+    timeout: 90_000,
+  }, async () => {
     await using folder = await Folder.create();
     const outputs = await Promise.all(
       Array.from({ length: 3 }, () => {
