@@ -21,8 +21,8 @@ const losses: readonly (readonly [string, (path: string) => Promise<void>])[] = 
   ['moved away', (path) => rename(path, `${path}.old`)],
 ];
 
-// Side by side, as most of the time goes by in waiting.
-describe.concurrent('of several processes', () => {
+// Side by side, as most of the time goes by in waiting; what is left is some thirty starts of Node at once.
+describe.concurrent('of several processes', { timeout: 90_000 }, () => {
   test('the second does not lead, and names the first by its pid', async () => {
     await using folder = await Folder.create();
     await using first = new Contender();
@@ -99,9 +99,7 @@ describe.concurrent('of several processes', () => {
     expect(await third.leads()).toEqual({ createdAtSeconds, transitions: 3 });
   });
 
-  test('of two that start at once exactly one leads, twenty times', {
-    timeout: 90_000,
-  }, async () => {
+  test('of two that start at once exactly one leads, twenty times', async () => {
     await using folder = await Folder.create();
     await using one = new Contender();
     await using other = new Contender();
@@ -146,9 +144,7 @@ describe.concurrent('of several processes', () => {
     },
   );
 
-  test('of three that take it and let it go a hundred times each no two ever have it', {
-    timeout: 90_000,
-  }, async () => {
+  test('of three that take it and let it go a hundred times each no two ever have it', async () => {
     await using folder = await Folder.create();
     const outputs = await Promise.all(
       Array.from({ length: 3 }, () => {
