@@ -58,13 +58,13 @@ describe('a node', () => {
     expect(answer.tookMs).toBeGreaterThanOrEqual(149);
   });
 
-  test('saturates at slots per service time: 400 requests at once take 4 s at 10 in 0.1 s', async () => {
-    const { order } = await boot({ serviceTimeMs: 100, slots: 10 });
+  test('saturates at slots per service time: of 30 requests at once ten are answered after each 1.5 s', async () => {
+    const { order } = await boot({ serviceTimeMs: 1_500, slots: 10 });
     await untilAnswers(order);
 
     const startMs = performance.now();
     const answers = await Promise.all(
-      Array.from({ length: 400 }, async () => {
+      Array.from({ length: 30 }, async () => {
         const { status } = await get(order, '/');
         return { status, atMs: performance.now() - startMs };
       }),
@@ -72,12 +72,13 @@ describe('a node', () => {
 
     expect(answers.every(({ status }) => status === 200)).toBe(true);
     const endsMs = answers.map(({ atMs }) => atMs).toSorted((a, b) => a - b);
-    // One slot more would need 3.7 s.
-    expect(endsMs.at(-1)).toBeGreaterThan(3_880);
-    // One slot less would need 1.1 s for any hundred of them. Of the hundreds, the quickest counts: a machine
-    // that has no time for the node takes longer over the others.
-    const hundredsMs = endsMs.slice(100).map((atMs, index) => atMs - (endsMs[index] ?? 0));
-    expect(Math.min(...hundredsMs)).toBeLessThan(1_080);
+    // None of a round comes before the one before it is through: that would take another slot.
+    expect(endsMs[0]).toBeGreaterThan(1_490);
+    expect(endsMs[10]).toBeGreaterThan(2_990);
+    expect(endsMs[20]).toBeGreaterThan(4_490);
+    // With a slot less the last of each round would come with the next one.
+    expect(endsMs[9]).toBeLessThan(2_990);
+    expect(endsMs[19]).toBeLessThan(4_490);
   });
 
   test('answers health checks at once while every slot is taken', async () => {
