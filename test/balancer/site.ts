@@ -12,6 +12,8 @@ export function makeTier(options: {
   readonly frontPort: number | undefined;
   readonly backend?: string;
   readonly maxConnections?: number;
+  /** Of health checks; a second by default. */
+  readonly intervalMs?: number;
 }): ScaledTier {
   const { nodes, nodePort, frontPort, minNodes } = options;
   return {
@@ -23,7 +25,7 @@ export function makeTier(options: {
     addresses: Array.from({ length: nodes }, (_, index) => `127.0.0.${index + 2}`),
     backend: options.backend ?? 'news-web',
     maxConnections: options.maxConnections ?? 50,
-    health: { path: '/health', port: nodePort, intervalMs: 1_000 },
+    health: { path: '/health', port: nodePort, intervalMs: options.intervalMs ?? 1_000 },
     frontend:
       frontPort === undefined
         ? undefined
@@ -47,6 +49,8 @@ export class WebNode implements AsyncDisposable {
   /** Requests of users, not checks. */
   requests = 0;
   checks = 0;
+  #held: Promise<void> = Promise.resolve();
+  #release: () => void = () => undefined;
   readonly #server = createServer((question, answer) => {
     answer.statusCode = this.status;
     if (question.url === '/health') {
@@ -54,7 +58,7 @@ export class WebNode implements AsyncDisposable {
       answer.end();
     } else {
       this.requests += 1;
-      setTimeout(() => answer.end('hello'), this.serviceMs);
+      void this.#held.then(() => setTimeout(() => answer.end('hello'), this.serviceMs));
     }
   });
 
@@ -63,6 +67,17 @@ export class WebNode implements AsyncDisposable {
     node.#server.listen(port, address);
     await once(node.#server, 'listening');
     return node;
+  }
+
+  /** Users who come from now on are not answered before `release`, however long a test takes to look at them. */
+  hold(): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held = promise;
+    this.#release = resolve;
+  }
+
+  release(): void {
+    this.#release();
   }
 
   /** Ends as a guest that is destroyed: at once, with all its connections. */
@@ -130,20 +145,20 @@ export function startLoad(port: number, clients: number): Load {
 /**
  * Asks again and again, at the pace of the answers, until the answer is as hoped.
  *
- * @throws Error after 10 s, with the last answer.
+ * @throws Error after 20 s, with the last answer: what it waits for takes moments where the machine has time.
  */
 export async function until<T>(
   question: () => Promise<T> | T,
   isHoped: (answer: T) => boolean,
 ): Promise<T> {
-  const deadlineMs = performance.now() + 10_000;
+  const deadlineMs = performance.now() + 20_000;
   for (;;) {
     const answer = await question();
     if (isHoped(answer)) {
       return answer;
     }
     if (performance.now() > deadlineMs) {
-      throw new Error(`not within 10 s; last: ${JSON.stringify(answer)}`);
+      throw new Error(`not within 20 s; last: ${JSON.stringify(answer)}`);
     }
     const { promise, resolve } = Promise.withResolvers<void>();
     setTimeout(resolve, 10);

@@ -73,7 +73,8 @@ test('run: with a balancer that does not answer it is healthy, not ready, measur
   running.child.kill('SIGTERM');
   const { code, stdout, stderr } = await running.outcome;
   expect([code, stderr]).toEqual([0, '']);
-  expect(performance.now() - sentAtMs).toBeLessThan(3_000);
+  // Nothing was begun, so nothing is given its 10 s to end.
+  expect(performance.now() - sentAtMs).toBeLessThan(9_000);
   expect(stdout).toContain('"signal":"SIGTERM","msg":"stopped');
 });
 

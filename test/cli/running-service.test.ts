@@ -6,6 +6,9 @@ import { findFreePorts } from '../../src/cli/demo/processes.ts';
 import { edit, minimal } from '../config/minimal.ts';
 import { Folder, RunningCommand, rackfire } from './rackfire.ts';
 
+/** Each command is a process of its own, and so is each start of the service. */
+const timeout = 90_000;
+
 const SAID = ['--for', '2h', '--reason', 'deploy of the shop'];
 
 /** A service on an embedded host with a balancer where nobody listens, and with all its files in one folder. */
@@ -40,7 +43,9 @@ async function startLeading(config: string): Promise<RunningCommand> {
   return service;
 }
 
-test('an override is kept over a restart, and what was decided before is explained after', async () => {
+test('an override is kept over a restart, and what was decided before is explained after', {
+  timeout,
+}, async () => {
   await using folder = await Folder.create();
   const config = await prepare(folder, 'site.yaml');
   let decidedAt = '';
@@ -79,7 +84,9 @@ test('an override is kept over a restart, and what was decided before is explain
   expect(service.child.exitCode).toBe(null);
 });
 
-test('of two services the one that does not lead tells who does, and is told nothing', async () => {
+test('of two services the one that does not lead tells who does, and is told nothing', {
+  timeout,
+}, async () => {
   await using folder = await Folder.create();
   const first = await prepare(folder, 'first.yaml');
   const second = await prepare(folder, 'second.yaml');
@@ -96,7 +103,7 @@ test('of two services the one that does not lead tells who does, and is told not
   expect((await rackfire('pause', 'in', 'news/web', ...SAID, '-c', first)).code).toBe(0);
 });
 
-test('who follows the events sees the service end and begin again', async () => {
+test('who follows the events sees the service end and begin again', { timeout }, async () => {
   await using folder = await Folder.create();
   const config = await prepare(folder, 'site.yaml');
   await using follower = await (async () => {

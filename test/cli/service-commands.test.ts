@@ -23,6 +23,9 @@ afterAll(() => {
   }
 });
 
+/** Each command is a start of Node. */
+const MANY_COMMANDS_MS = 90_000;
+
 const SAID = ['--for', '2h', '--reason', 'deploy of the shop'];
 
 async function start(options: ApiLabOptions = {}) {
@@ -286,7 +289,9 @@ test('what will not survive a restart is said to be so, beside the result', asyn
   expect(stderr).toBe('rackfire: o1 will not survive a restart, the journal cannot keep it\n');
 });
 
-test('resume: one by its id, all of a node, a tier or a cluster; and nothing twice', async () => {
+test('resume: one by its id, all of a node, a tier or a cluster; and nothing twice', {
+  timeout: MANY_COMMANDS_MS,
+}, async () => {
   const { lab, write } = await start();
   await using _ = lab;
   const give = async () => {
@@ -371,7 +376,9 @@ test.each([
   expect(stderr).toContain(says);
 });
 
-test('nobody answers: exit 69, with the place and how to start one', async () => {
+test('nobody answers: exit 69, with the place and how to start one', {
+  timeout: MANY_COMMANDS_MS,
+}, async () => {
   const [port = 0] = await findFreePorts(1);
   await using folder = await Folder.create({ token: 'a-token-of-this-test' });
   await chmod(folder.file('token'), 0o600);

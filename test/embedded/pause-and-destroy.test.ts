@@ -8,7 +8,16 @@ import {
   createEmbeddedHypervisor,
   type EmbeddedHypervisorOptions,
 } from '../../src/embedded/hypervisor.ts';
-import { bootOrder, get, hostOptions, killAll, never, nodesOf, untilAnswers } from './test-host.ts';
+import {
+  bootOrder,
+  get,
+  hostOptions,
+  killAll,
+  never,
+  nodesOf,
+  soon,
+  untilAnswers,
+} from './test-host.ts';
 
 const used: EmbeddedHypervisorOptions[] = [];
 
@@ -126,7 +135,8 @@ describe('destroy', () => {
     const startMs = performance.now();
     await hypervisor.destroy(order, never);
 
-    expect(performance.now() - startMs).toBeLessThan(2_000);
+    // Long before it would be killed for not ending.
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     expect(nodesOf(options)).toEqual([]);
   });
 
@@ -146,7 +156,7 @@ describe('destroy', () => {
 
     await expect(destruction).rejects.toThrow(OutcomeUnknownError);
     expect((await answer).status).toBe(200);
-    await vi.waitFor(() => expect(nodesOf(options)).toEqual([]), { timeout: 5_000, interval: 5 });
+    await vi.waitFor(() => expect(nodesOf(options)).toEqual([]), soon);
   });
 
   test('kills a node that is still not done at the deadline', async () => {
@@ -175,7 +185,7 @@ describe('destroy', () => {
 
     await hypervisor.destroy(order, never);
 
-    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { interval: 5 });
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), soon);
   });
 });
 

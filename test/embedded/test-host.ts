@@ -71,9 +71,12 @@ export async function get(order: BootOrder, path: string): Promise<Answer> {
   };
 }
 
+/** For what comes in moments; a machine that has no time just then has it later. */
+export const soon = { timeout: 20_000, interval: 5 };
+
 /** Resolves with the first answer of a node that has just been made. */
 export function untilAnswers(order: BootOrder): Promise<Answer> {
-  return vi.waitFor(() => get(order, '/health'), { timeout: 10_000, interval: 5 });
+  return vi.waitFor(() => get(order, '/health'), soon);
 }
 
 export function nodesOf(options: EmbeddedHypervisorOptions): NodeProcess[] {

@@ -56,7 +56,7 @@ class Follower implements AsyncDisposable {
 
   async until(part: string): Promise<string> {
     while (!this.text.includes(part)) {
-      await once(this.response, 'data', { signal: AbortSignal.timeout(5_000) });
+      await once(this.response, 'data', { signal: AbortSignal.timeout(20_000) });
     }
     return this.text;
   }

@@ -9,11 +9,16 @@ import { createFileLeadership, type FileLeadership } from '../../src/leader/file
 
 let leadership: FileLeadership | undefined;
 let lastTerm = '';
+let lastLedMs = 0;
 
-/** `atMs` is the same clock for all processes of a machine. */
+/** The same clock for all processes of a machine. */
+function nowMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 function say(event: string, more: object): void {
-  const atMs = Number(process.hrtime.bigint()) / 1e6;
-  process.stdout.write(`${JSON.stringify({ event, pid: process.pid, atMs, ...more })}\n`);
+  const report = { event, pid: process.pid, atMs: nowMs(), ...more };
+  process.stdout.write(`${JSON.stringify(report)}\n`);
 }
 
 function open(path: string): void {
@@ -30,12 +35,19 @@ function open(path: string): void {
   }
 }
 
-/** As the loop does before each action; far more often, to see when it changes. */
+/**
+ * As the loop does before each action; far more often, to see when it changes. A process that gets no time sees late
+ * that it leads no more, but has not acted meanwhile either: what counts is when it last would have.
+ */
 function watchTerm(): void {
+  const askedMs = nowMs();
   const term = leadership?.term() ?? null;
+  if (term !== null) {
+    lastLedMs = askedMs;
+  }
   if (JSON.stringify(term) !== lastTerm) {
     lastTerm = JSON.stringify(term);
-    say('term', { term });
+    say('term', { term, lastLedMs });
   }
 }
 

@@ -23,7 +23,7 @@ type Report = { readonly atMs: number } & (
       readonly as: 'leader' | 'follower';
       readonly holder: Holder | undefined;
     }
-  | { readonly event: 'term'; readonly term: Term | null }
+  | { readonly event: 'term'; readonly term: Term | null; readonly lastLedMs: number }
   | { readonly event: 'failed'; readonly message: string }
 );
 
@@ -68,13 +68,13 @@ export class Contender implements AsyncDisposable {
     await this.heard('closed');
   }
 
-  /** A report like this, once it has come. @throws Error after 10 s, with all that was said. */
+  /** A report like this, once it has come. @throws Error after 20 s, with all that was said. */
   async heard<E extends Event>(
     event: E,
     isMeant: (report: ReportOf<E>) => boolean = () => true,
   ): Promise<ReportOf<E>> {
     const deadline = Promise.withResolvers<'late'>();
-    const timer = setTimeout(() => deadline.resolve('late'), 10_000);
+    const timer = setTimeout(() => deadline.resolve('late'), 20_000);
     try {
       for (;;) {
         const found = this.#reports.find(
@@ -85,7 +85,7 @@ export class Contender implements AsyncDisposable {
           return found;
         }
         if ((await Promise.race([this.#said.promise, deadline.promise])) === 'late') {
-          throw new Error(`no ${event} within 10 s: ${JSON.stringify(this.#reports)}`);
+          throw new Error(`no ${event} within 20 s: ${JSON.stringify(this.#reports)}`);
         }
       }
     } finally {
@@ -111,7 +111,7 @@ export class Contender implements AsyncDisposable {
   get reigns(): readonly (readonly [fromMs: number, toMs: number])[] {
     const turns = this.#reports.filter((report) => report.event === 'term');
     return turns.flatMap(({ term, atMs }, index): (readonly [number, number])[] =>
-      term === null ? [] : [[atMs, turns[index + 1]?.atMs ?? Number.POSITIVE_INFINITY]],
+      term === null ? [] : [[atMs, turns[index + 1]?.lastLedMs ?? Number.POSITIVE_INFINITY]],
     );
   }
 

@@ -12,14 +12,17 @@ import { Contender, Folder } from './contenders.ts';
 
 const hammer = fileURLToPath(new URL('./hammer.ts', import.meta.url));
 
+/** A try each 2 s and half a second more; a busy machine adds what it takes to run a process at all. */
+const TAKEOVER_MS = 10_000;
+
 /** What can happen to a file that is in use. */
 const losses: readonly (readonly [string, (path: string) => Promise<void>])[] = [
   ['deleted', (path) => rm(path)],
   ['moved away', (path) => rename(path, `${path}.old`)],
 ];
 
-// Side by side, as most of the time goes by in waiting.
-describe.concurrent('of several processes', () => {
+// Side by side, as most of the time goes by in waiting; what is left is some thirty starts of Node at once.
+describe.concurrent('of several processes', { timeout: 90_000 }, () => {
   test('the second does not lead, and names the first by its pid', async () => {
     await using folder = await Folder.create();
     await using first = new Contender();
@@ -70,7 +73,7 @@ describe.concurrent('of several processes', () => {
     await first.kill();
     const killedMs = performance.now();
     expect(await second.leads()).toEqual({ createdAtSeconds, transitions: 1 });
-    expect(performance.now() - killedMs).toBeLessThan(5_000);
+    expect(performance.now() - killedMs).toBeLessThan(TAKEOVER_MS);
   });
 
   test('when the leader closes, a follower takes over; the file stays, and with it the order of terms', async () => {
@@ -85,7 +88,7 @@ describe.concurrent('of several processes', () => {
     await first.close();
     const closedMs = performance.now();
     expect(await second.leads()).toEqual({ createdAtSeconds, transitions: 1 });
-    expect(performance.now() - closedMs).toBeLessThan(5_000);
+    expect(performance.now() - closedMs).toBeLessThan(TAKEOVER_MS);
 
     await second.close();
     await first.open(folder.file());
@@ -96,9 +99,7 @@ describe.concurrent('of several processes', () => {
     expect(await third.leads()).toEqual({ createdAtSeconds, transitions: 3 });
   });
 
-  test('of two that start at once exactly one leads, twenty times', {
-    timeout: 90_000,
-  }, async () => {
+  test('of two that start at once exactly one leads, twenty times', async () => {
     await using folder = await Folder.create();
     await using one = new Contender();
     await using other = new Contender();

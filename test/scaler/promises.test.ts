@@ -705,7 +705,9 @@ describe('carried out tick after tick', () => {
     { minLength: 1, maxLength: 10 },
   );
 
-  test('whatever happens, there are never more than the maximum, no act of ours leaves fewer than the minimum, nothing in service is destroyed, no host is oversold', () => {
+  test('whatever happens, there are never more than the maximum, no act of ours leaves fewer than the minimum, nothing in service is destroyed, no host is oversold', {
+    timeout: 120_000,
+  }, () => {
     fc.assert(
       fc.property(starts, segments, (start, timeline) => {
         const world = beginWorld(start);

@@ -22,7 +22,9 @@ function textOf({ observation, memory, tick }: TierTicked | KeptDecision): strin
   return JSON.stringify({ observation, memory, tick });
 }
 
-test('120 storms, with hosts and a balancer that fail: a thousand decisions, taken from the file', async () => {
+test('120 storms, with hosts and a balancer that fail: a thousand decisions, taken from the file', {
+  timeout: 120_000,
+}, async () => {
   await using place = new Place();
   const subject = place.open();
   const ticks: TierTicked[] = [];

@@ -154,7 +154,18 @@ const AFTER_THE_BIRTH: readonly Row[] = [
 ];
 
 const WHILE_IT_GOES: readonly Row[] = [
-  { when: 'when its server is drained', arm: afterAction('drain'), there: 'mark, disk, domain' },
+  {
+    when: 'when its server is drained',
+    // Who kills may be later than the next steps of Rackfire; no host hears of them.
+    arm: (site) => {
+      site.onCommand = (command) => (command.startsWith('destroy ') ? 'lost' : 'carried out');
+      const afterDeath = (): void => {
+        site.onCommand = () => 'carried out';
+      };
+      return { ...afterAction('drain')(site), afterDeath };
+    },
+    there: 'mark, disk, domain',
+  },
   {
     when: 'in maintenance, before destroy',
     arm: beforeCommand('destroy'),

@@ -1,10 +1,11 @@
 /** Processes of the demo: started, found again by their arguments, ended. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { createSystemClock } from '../../control/clock.ts';
 
@@ -63,20 +64,35 @@ export function endProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Ports of loopback that nobody listens on now. */
+/** Linux takes the ports of outgoing connections, and of whoever listens on any, from 32768 up. */
+const HIGHEST_OWN_PORT = 32_767;
+const LOWEST_OWN_PORT = 20_000;
+const MAX_TRIES = 1_000;
+
+/**
+ * Ports of loopback that nobody listens on now, and that no connection is given before they are used, or while a
+ * service that listened there is started again. @throws Error when none is found.
+ */
 export async function findFreePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
+  const servers = new Map<number, Server>();
   // All are held open until the last one is found, so that none is found twice.
-  for (const server of servers) {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    ports.push(typeof address === 'object' && address !== null ? address.port : 0);
+  for (let tries = 0; servers.size < count && tries < MAX_TRIES; tries += 1) {
+    const port = randomInt(LOWEST_OWN_PORT, HIGHEST_OWN_PORT + 1);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (isFree) {
+      servers.set(port, server);
+    }
   }
-  for (const server of servers) {
+  for (const server of servers.values()) {
     server.close();
     await once(server, 'close');
   }
-  return ports;
+  if (servers.size < count) {
+    throw new Error(`no free port from ${LOWEST_OWN_PORT} to ${HIGHEST_OWN_PORT} of 127.0.0.1`);
+  }
+  return [...servers.keys()];
 }

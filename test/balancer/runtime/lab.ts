@@ -32,10 +32,11 @@ export function configFor(
     readonly maxConnections?: number;
     readonly nodes?: number;
     readonly minNodes?: number;
+    readonly intervalMs?: number;
   } = {},
 ): (paths: RigPaths) => string {
-  const { maxConnections = 50, nodes = 3, minNodes = 1 } = options;
-  const tier = makeTier({ nodes, minNodes, maxConnections, ...ports });
+  const { nodes = 3, minNodes = 1 } = options;
+  const tier = makeTier({ ...options, nodes, minNodes, ...ports });
   return (paths) =>
     renderHaproxyConfig({ tiers: [tier], hardStopAfterMs: 60_000, maxConnections: 500, ...paths });
 }

@@ -3,7 +3,8 @@
 # the request (as a power cut would), or make it fail with recorded words.
 #
 #   FAKE_XEN/points         the points that were passed, one a line
-#   FAKE_XEN/kill-at        a number: at this point, or the first after it, everything of the request is killed
+#   FAKE_XEN/kill-at        a number: at this point everything of the request is killed, or at the one after it when
+#                           two commands come by at once
 #   FAKE_XEN/hold/POINT     a FIFO: whoever comes by waits until somebody writes to it
 #   FAKE_XEN/fail/POINT     an exit code in the first line, then what is said on standard error
 
@@ -15,8 +16,14 @@ point() {
     while read -r _; do
       passed=$((passed + 1))
     done <"$FAKE_XEN/points"
-    # Past it, when two commands at once have both passed a point before either has counted.
-    [ "$passed" -lt "$kill_at" ] || kill -9 0
+    if [ "$passed" -ge "$kill_at" ]; then
+      # Xen does nothing by halves, so whoever changes it now does that to its end; if that is who called, we have its lock.
+      [ -e "/proc/$$/fd/6" ] || {
+        exec 6>>"$FAKE_XEN/lock"
+        flock 6
+      }
+      kill -9 0
+    fi
   fi
   if [ -p "$FAKE_XEN/hold/$1" ]; then
     # Opened for both, which waits for nobody: who is told of it finds somebody who reads.
