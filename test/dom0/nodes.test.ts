@@ -580,6 +580,21 @@ describe('answers', () => {
       ]);
     });
 
+    test('is checked to the end although a folder is not there', async () => {
+      const { dom0 } = rig;
+      await rm(dom0.path('disks'), { recursive: true });
+
+      const { exitCode, stdout } = await dom0.run('check');
+
+      expect(exitCode).toBe(0);
+      expect(stdout.trim().split('\n').slice(-4)).toEqual([
+        `bad folder ${dom0.path('disks')}`,
+        `ok folder ${dom0.path('saved')}`,
+        `ok lock ${dom0.path('run')}`,
+        'bad free-disk unknown (file)',
+      ]);
+    });
+
     test('is inspected by three questions to xl, because a process is dear in a dom0', async () => {
       const { dom0 } = rig;
       await dom0.run(create(dom0, node));
