@@ -61,7 +61,7 @@ export interface Hold {
   forget(): Promise<void>;
 }
 
-const ordinaryCommands = ['cp', 'mv', 'rm', 'truncate', 'losetup'];
+const ordinaryCommands = ['cp', 'mv', 'rm', 'truncate'];
 const lvmCommands = ['lvcreate', 'lvextend', 'lvremove', 'lvs', 'blockdev', 'dmsetup'];
 
 /** Makes a dom0 without guests. `folder` must be empty and is the caller's to remove. */
@@ -71,7 +71,16 @@ export async function createDom0(
   { totalMiB = 2_048, volumeGroup = false }: Dom0Options = {},
 ): Promise<Dom0> {
   const dom0 = new Dom0(folder, shell);
-  const folders = ['bin', 'images', 'disks', 'saved', 'state', 'run', 'sys/class/net/xenbr0'];
+  const folders = [
+    'bin',
+    'images',
+    'disks',
+    'saved',
+    'state',
+    'run',
+    'sys/class/net/xenbr0',
+    'sys/block',
+  ];
   const xenFolders = ['domains', 'hold', 'fail', 'dev/vg0'];
   await Promise.all(
     [...folders, ...xenFolders.map((name) => `xen/${name}`)].map((name) =>
@@ -80,6 +89,7 @@ export async function createDom0(
   );
   const links = [
     ['xl', 'xl'],
+    ['losetup', 'losetup'],
     ...ordinaryCommands.map((name) => [name, 'command']),
     ...lvmCommands.map((name) => [name, 'lvm']),
   ] as const;
@@ -189,6 +199,19 @@ export class Dom0 {
         return { id, name, state };
       }),
     );
+  }
+
+  /** Attaches `file`, in the kernel's words, to a loop device. */
+  async attachLoop(loop: string, file: string): Promise<void> {
+    const folder = this.path('sys/block', loop, 'loop');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'backing_file'), `${file}\n`);
+  }
+
+  /** The loop devices that have a file, sorted. */
+  async loops(): Promise<string[]> {
+    const loops = await this.#list('sys/block');
+    return loops.filter((loop) => existsSync(this.path('sys/block', loop, 'loop'))).toSorted();
   }
 
   /** Everything of nodes but their domains, sorted. What is never there, and what always is, is left out. */

@@ -1,6 +1,6 @@
 /** The life of a node on a dom0: made, frozen, saved, woken, ended, and each of it twice. */
 
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { create, destroy, fence, linesOf, nodeOf, tenant, term, thin, write } from './requests.ts';
@@ -121,16 +121,30 @@ describeShells('the end of a node', {}, (rig) => {
   test('gives the room of its disk back although its loop device was left', async () => {
     const { dom0 } = rig;
     await dom0.run(create(dom0, node));
-    const files = { loop0: `${node.name}.img`, loop7: 'other-web-1.img' };
-    for (const [loop, file] of Object.entries(files)) {
-      const folder = dom0.path('sys/block', loop, 'loop');
-      await mkdir(folder, { recursive: true });
-      await writeFile(join(folder, 'backing_file'), `${dom0.path('disks', file)}\n`);
-    }
-    await dom0.fail('losetup', 0, '');
+    await dom0.attachLoop('loop0', dom0.path('disks', `${node.name}.img`));
+    await dom0.attachLoop('loop1', dom0.path('disks', `${node.name}.img (deleted)`));
+    await dom0.attachLoop('loop2', dom0.path('disks', `${node.name}1.img`));
+    await dom0.attachLoop('loop3', dom0.path('disks', `other-${node.name}.img`));
+    await dom0.attachLoop('loop4', `/elsewhere/${node.name}.img`);
+    await mkdir(dom0.path('sys/block/loop5'));
 
     expect(await dom0.run(destroy(node))).toEqual(success);
-    expect((await dom0.points()).filter((point) => point === 'losetup')).toHaveLength(1);
+    expect(await dom0.loops()).toEqual(['loop2', 'loop3', 'loop4']);
+    const points = await dom0.points();
+    expect(points.indexOf('losetup'), 'after its domain').toBeGreaterThan(
+      points.lastIndexOf('xl-list'),
+    );
+  });
+
+  test('finds its loop device although the kernel names no symbolic links', async () => {
+    const { dom0 } = rig;
+    await rename(dom0.path('disks'), dom0.path('moved'));
+    await symlink(dom0.path('moved'), dom0.path('disks'));
+    await dom0.run(create(dom0, node));
+    await dom0.attachLoop('loop0', join(await realpath(dom0.path('moved')), `${node.name}.img`));
+
+    expect(await dom0.run(destroy(node))).toEqual(success);
+    expect(await dom0.loops()).toEqual([]);
   });
 
   test('at a deadline of 0 is not asked for', async () => {
@@ -176,6 +190,23 @@ describeShells('what is not the tenant', {}, (rig) => {
     }
     expect(await dom0.run(create(dom0, node))).toEqual(refusal('name-taken'));
     expect(await dom0.domains()).toEqual(before);
+  });
+
+  test.each([
+    ['its next tenant', next.name, marks('acme', next.born), success],
+    ['nobody of ours', node.name, 'root=/dev/xvda', refusal('not-ours')],
+    ['a domain of another name', 'somebody', 'root=/dev/xvda', refusal('disk-in-use')],
+  ])('keeps the loop device of its disk: %s has it', async (_situation, name, cmdline, answer) => {
+    const { dom0 } = rig;
+    const disk = dom0.path('disks', `${node.name}.img`);
+    await writeFile(disk, 'in use');
+    await dom0.attachLoop('loop0', disk);
+    const uuid = name === node.name ? node.uuid : '99999999-2222-5333-8444-000000000001';
+    await dom0.addDomain({ name, uuid, cmdline, disk });
+
+    expect(await dom0.run(destroy(node))).toEqual(answer);
+    expect(await dom0.loops()).toEqual(['loop0']);
+    expect(await readFile(disk, 'utf8')).toBe('in use');
   });
 
   test('is not touched when it was born at another time', async () => {
@@ -546,6 +577,21 @@ describe('answers', () => {
         ...['state', 'run', 'disks', 'saved'].map((name) => `ok folder ${dom0.path(name)}`),
         `ok lock ${dom0.path('run')}`,
         expect.stringMatching(/^ok free-disk \d+ MiB \(file\)$/) as string,
+      ]);
+    });
+
+    test('is checked to the end although a folder is not there', async () => {
+      const { dom0 } = rig;
+      await rm(dom0.path('disks'), { recursive: true });
+
+      const { exitCode, stdout } = await dom0.run('check');
+
+      expect(exitCode).toBe(0);
+      expect(stdout.trim().split('\n').slice(-4)).toEqual([
+        `bad folder ${dom0.path('disks')}`,
+        `ok folder ${dom0.path('saved')}`,
+        `ok lock ${dom0.path('run')}`,
+        'bad free-disk unknown (file)',
       ]);
     });
 

@@ -1,6 +1,6 @@
 /** What the wrapper takes for a request, and what it refuses before anything is done. */
 
-import { writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import type { Dom0 } from './dom0.ts';
 import { create, destroy, fence, nodeOf, tenant, type Values, write } from './requests.ts';
@@ -131,6 +131,65 @@ describeShells('a request', {}, (rig) => {
     await writeFile(rig.dom0.confPath, `DISK_DIR=/a\nSAVE_DIR=/b\nPATH=${rig.dom0.path('bin')}\n`);
 
     expect(await rig.dom0.run('inspect')).toEqual(refusal('xl-failed', 'INSTALLATION'));
+  });
+});
+
+describeShells('a conf', {}, (rig) => {
+  test.each([
+    ['IMAGE_DIRS', (images: string) => `/nowhere ${images}/`],
+    ['IMAGE_DIRS', () => 'images'],
+    ['DISK_DIR', (images: string) => `${images}/`],
+    ['RUN_DIR', () => ''],
+  ])(
+    'is refused with a %s that is no absolute path or has a slash at its end',
+    async (key, valueOf) => {
+      const { dom0 } = rig;
+      const value = valueOf(dom0.path('images'));
+      await writeFile(dom0.confPath, `${key}="${value}"\n`, { flag: 'a' });
+
+      const said = `'${value.split(' ').at(-1)}' in ${dom0.confPath} must be an absolute path`;
+      expect(await dom0.run('inspect')).toEqual(refusal('xl-failed', said));
+    },
+  );
+});
+
+describeShells('a RUN_DIR', {}, (rig) => {
+  const blockBy = {
+    // Both are refused to root, too.
+    'read-only': (path: string) => mkdir(path),
+    full: (path: string) => symlink('/dev/full', path),
+  };
+
+  test.each([
+    ['read-only', 'host.lock'],
+    ['read-only', `operations/${node.name}`],
+    ['full', `operations/${node.name}`],
+    ['read-only', `reservations/${node.name}`],
+  ] as const)('that is %s where %s belongs is told, and nothing is made', async (kind, file) => {
+    const { dom0 } = rig;
+    const path = dom0.path('run', file);
+    await rm(path, { force: true });
+    await blockBy[kind](path);
+
+    expect(await dom0.run(create(dom0, node))).toEqual(
+      refusal('xl-failed', `${path} cannot be written; make room in ${dom0.path('run')}`),
+    );
+    expect(await dom0.domains()).toEqual([]);
+    await rm(path, { recursive: true, force: true });
+    expect(await dom0.leftovers()).toEqual([]);
+    expect(await dom0.run(create(dom0, node))).toEqual(saying('created'));
+  });
+
+  test('that is read-only where the words of xl belong is told before anything is ended', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, node));
+    const path = dom0.path('run/work', `${node.name}.err`);
+    await mkdir(path);
+
+    expect(await dom0.run(destroy(node, { deadline: 0 }))).toEqual(
+      refusal('xl-failed', `${path} cannot be written`),
+    );
+    expect(await dom0.domains()).toHaveLength(1);
   });
 });
 

@@ -1,12 +1,24 @@
 /** Memory and disk are promised once, and creates do not wait for each other. */
 
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import { memoryOnXenMiB } from '../../src/scaler/guest-memory.ts';
+import type { Dom0 } from './dom0.ts';
 import { create, destroy, linesOf, nodeOf, tenant } from './requests.ts';
 import { describeShells, refusal, saying, success } from './rig.ts';
 
 const [first, second] = [nodeOf(1), nodeOf(2)];
+/** What `df` says of every file system. */
+function sayAvailable(dom0: Dom0, mib: number): Promise<void> {
+  const script = `#!/bin/sh\necho "fs 0 0 ${mib * 1_024} 0% /"\n`;
+  return writeFile(dom0.path('bin/df'), script, { mode: 0o755 });
+}
+
+async function freeDiskMiB(dom0: Dom0): Promise<number> {
+  return Number(/^free-disk (\d+)$/m.exec((await dom0.run('inspect')).stdout)?.[1]);
+}
+
 const startsWith = (word: string) => (line: string) => line.startsWith(`${word} `);
 
 // 768 MiB are dom0's; two guests of 128 MiB would need 272.
@@ -63,6 +75,9 @@ describeShells('the last memory of a host', { totalMiB: 768 + 271 }, (rig) => {
     await dom0.killNoMore();
     expect(await readFile(dom0.path('run/reservations', first.name), 'utf8')).toBe('136 128\n');
 
+    // Its own promise of then is not counted against whoever is ordered again.
+    expect(await dom0.run(create(dom0, first))).toEqual(saying('created'));
+    expect(await dom0.run(destroy(first))).toEqual(success);
     expect(await dom0.run(create(dom0, second))).toEqual(saying('created'));
   });
 });
@@ -142,8 +157,7 @@ describeShells('what was promised', {}, (rig) => {
 
   test('of disk is the full size of each node, however little of it is written', async () => {
     const { dom0 } = rig;
-    const free = Number(/^free-disk (\d+)$/m.exec((await dom0.run('inspect')).stdout)?.[1]);
-    const half = Math.floor(free * 0.6);
+    const half = Math.floor((await freeDiskMiB(dom0)) * 0.6);
 
     expect(await dom0.run(create(dom0, first, { 'disk-mib': half }))).toEqual(saying('created'));
     expect(await dom0.run(create(dom0, second, { 'disk-mib': half }))).toEqual(refusal('no-disk'));
@@ -154,27 +168,123 @@ describeShells('what was promised', {}, (rig) => {
   test('of disk is not counted twice when all of it is written', async () => {
     const { dom0 } = rig;
     await dom0.run(create(dom0, first));
-    const freeDisk = async (): Promise<number> =>
-      Number(/^free-disk (\d+)$/m.exec((await dom0.run('inspect')).stdout)?.[1]);
-    const before = await freeDisk();
+    const before = await freeDiskMiB(dom0);
     await writeFile(dom0.path('disks/news-web-1.img'), Buffer.alloc(16 * 1_048_576, 1));
 
     // Others write to this machine's disk, too.
-    expect(Math.abs((await freeDisk()) - before)).toBeLessThan(12_000);
+    expect(Math.abs((await freeDiskMiB(dom0)) - before)).toBeLessThan(12_000);
   });
 
   test('of disk is not taken by a save either: sparse disks are still to be written', async () => {
     const { dom0 } = rig;
     await dom0.run(create(dom0, first, { 'disk-mib': 100 }));
-    const say = (mib: number): Promise<void> =>
-      writeFile(dom0.path('bin/df'), `#!/bin/sh\necho "fs 0 0 ${mib * 1_024} 0% /"\n`, {
-        mode: 0o755,
-      });
 
     // 138 MiB for the memory of 128, and 100 for the disk.
-    await say(237);
+    await sayAvailable(dom0, 237);
     expect(await dom0.run(tenant('save', first))).toEqual(refusal('no-disk', '137 MiB in'));
-    await say(238);
+    await sayAvailable(dom0, 238);
+    expect(await dom0.run(tenant('save', first))).toEqual(success);
+  });
+});
+
+describeShells('the last disk of a host', { totalMiB: 4_096 }, (rig) => {
+  test('is had by exactly one of two creators, 25 times', { timeout: 120_000 }, async () => {
+    const { dom0 } = rig;
+    // Each takes 16 MiB.
+    await sayAvailable(dom0, 31);
+    for (let race = 1; race <= 25; race += 1) {
+      const answers = await Promise.all(
+        [first, second].map((node) => dom0.run(create(dom0, node))),
+      );
+      expect(answers).toContainEqual(saying('created'));
+      expect(answers).toContainEqual(refusal('no-disk', '15 MiB are not booked'));
+      for (const node of [first, second]) {
+        expect(await dom0.run(destroy(node, { deadline: 0 }))).toEqual(success);
+      }
+      expect(await dom0.leftovers()).toEqual([]);
+    }
+  });
+});
+
+// Both disks take 16 MiB, and the file of each save 138.
+describeShells('the last room for a saved node', { totalMiB: 4_096 }, (rig) => {
+  const madeBoth = async (): Promise<void> => {
+    await rig.dom0.run(create(rig.dom0, first));
+    await rig.dom0.run(create(rig.dom0, second));
+    await sayAvailable(rig.dom0, 2 * 16 + 2 * 138 - 1);
+  };
+
+  test('is had by exactly one of two saves, 10 times', { timeout: 120_000 }, async () => {
+    const { dom0 } = rig;
+    await madeBoth();
+    for (let race = 1; race <= 10; race += 1) {
+      const held = dom0.hold('xl-save');
+      const saving = [first, second].map((node) => dom0.run(tenant('save', node)));
+      // The other one waits in xl.
+      expect(await Promise.race(saving)).toEqual(refusal('no-disk', '137 MiB in'));
+      await held.reached();
+      await held.release();
+      expect(await Promise.all(saving)).toContainEqual(success);
+      const saved = (await dom0.run('inspect')).stdout.includes('saved news-web-1 ')
+        ? first
+        : second;
+      expect(await dom0.run(tenant('restore', saved))).toEqual(saying('restored'));
+    }
+  });
+
+  test('is not had by a create either, but for what is written already', async () => {
+    const { dom0 } = rig;
+    await madeBoth();
+    const held = dom0.hold('xl-save-written');
+    const saving = dom0.run(tenant('save', first));
+    await held.reached();
+
+    expect(await freeDiskMiB(dom0)).toBe(137);
+    expect(await dom0.run(create(dom0, nodeOf(3), { 'disk-mib': 138 }))).toEqual(
+      refusal('no-disk', '137 MiB are not booked'),
+    );
+    await writeFile(dom0.path('saved/news-web-1.save.part'), Buffer.alloc(8 * 1_048_576, 1));
+    expect(await freeDiskMiB(dom0)).toBeGreaterThanOrEqual(137 + 8);
+    await held.release();
+    expect(await saving).toEqual(success);
+    expect(await dom0.run(tenant('save', second))).toEqual(success);
+  });
+
+  test('takes nothing from disks on another file system', async () => {
+    const { dom0 } = rig;
+    const otherDevice = '/usr/bin/stat "$@" | sed \'s|^[0-9]*\\( .*/saved\\)$|0\\1|\'';
+    await writeFile(dom0.path('bin/stat'), `#!/bin/sh\n${otherDevice}\n`, { mode: 0o755 });
+    await madeBoth();
+    const held = dom0.hold('xl-save');
+    // Nor do the disks take from what is there for saves.
+    const saving = [first, second].map((node) => dom0.run(tenant('save', node)));
+    await vi.waitFor(
+      async () => {
+        const points = await dom0.points();
+        expect(points.filter((point) => point === 'xl-save')).toHaveLength(2);
+      },
+      { timeout: 20_000, interval: 10 },
+    );
+
+    expect(await freeDiskMiB(dom0)).toBe(2 * 138 - 1);
+    await held.release();
+    expect(await Promise.all(saving)).toEqual([success, success]);
+  });
+
+  test('is nobody’s when a save was killed', async () => {
+    const { dom0 } = rig;
+    await madeBoth();
+    const held = dom0.hold('xl-save');
+    const child = dom0.spawn(tenant('save', first));
+    await held.reached();
+    expect(await dom0.run(tenant('save', second))).toEqual(refusal('no-disk'));
+    const killed = once(child, 'exit');
+    process.kill(-(child.pid ?? 0), 'SIGKILL');
+    await killed;
+    await held.forget();
+
+    expect(await dom0.run(tenant('save', second))).toEqual(success);
+    expect(await dom0.run(tenant('restore', second))).toEqual(saying('restored'));
     expect(await dom0.run(tenant('save', first))).toEqual(success);
   });
 });
