@@ -41,6 +41,12 @@ const columns = [
 type Column = (typeof columns)[number];
 
 /**
+ * Seen on 2.6.12: -1, for a moment after a reload. Two of HAProxy's clocks, a second apart by rounding, are subtracted.
+ * It has changed just now then.
+ */
+const timeColumn: Column = 'srv_time_since_last_change';
+
+/**
  * @returns Servers by backend and name.
  * @throws UnreachableError when this is not format 1, or only a part of it: an empty answer is never taken
  * for "no servers".
@@ -75,7 +81,7 @@ export function parseServerStates(
 function parseServer(read: (column: Column) => string): ServerState {
   const number = (column: Column): number => {
     const text = read(column);
-    if (!/^[0-9]+$/.test(text)) {
+    if (!/^-?[0-9]+$/.test(text) || (text.startsWith('-') && column !== timeColumn)) {
       throw new UnreachableError(`HAProxy's servers state has ${column} ${JSON.stringify(text)}`);
     }
     return Number(text);
@@ -89,7 +95,7 @@ function parseServer(read: (column: Column) => string): ServerState {
     admin: parseAdmin(number('srv_admin_state')),
     operational,
     checkResult,
-    sinceChangeMs: number('srv_time_since_last_change') * 1_000,
+    sinceChangeMs: Math.max(0, number(timeColumn)) * 1_000,
     address: read('srv_addr'),
     port: number('srv_port'),
   };

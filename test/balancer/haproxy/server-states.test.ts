@@ -37,6 +37,17 @@ test.each([
   expect(state?.sinceChangeMs).toBe(70_000);
 });
 
+test('a server that changed a second from now, as a reload shows for a moment, has changed just now', () => {
+  const text = recorded('servers-state-all-backends');
+  const row = '3 web 2 w-2 127.0.0.1 2 12 1 1 -1 5 2 0 14 0 0 0 - 18002 - 0 0 - - 0';
+  const header = text.split('\n').slice(0, 2).join('\n');
+
+  expect(parseServerStates(`${header}\n${row}\n`).get('web')?.get('w-2')?.sinceChangeMs).toBe(0);
+  for (const broken of [row.replace(' -1 ', ' 1.5 '), row.replace(' 12 ', ' -12 ')]) {
+    expect(() => parseServerStates(`${header}\n${broken}\n`)).toThrow(UnreachableError);
+  }
+});
+
 test('a backend without servers is empty, and not an error', () => {
   const header = recorded('servers-state-all-backends').split('\n').slice(0, 2).join('\n');
   expect(parseServerStates(`${header}\n`).size).toBe(0);

@@ -239,5 +239,6 @@ test('HAProxy is killed: unreachable, and the state file is left whole', async (
 
   await expect(balancer.inspect(never)).rejects.toThrow(UnreachableError);
   await expect(balancer.setServers([change(2, 'maint')], never)).rejects.toThrow(UnreachableError);
-  expect(await readFile(rig.stateFilePath, 'utf8')).toMatch(/ news-web-2 .* 2 12 /);
+  // In drain, running or found dead by its check in the meantime.
+  expect(await readFile(rig.stateFilePath, 'utf8')).toMatch(/ news-web-2 \S+ [02] 12 /);
 });
