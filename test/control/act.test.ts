@@ -17,7 +17,7 @@ import { TestClock } from './test-clock.ts';
 const BORN_MS = 7;
 
 /** Node 3 runs on host-a, healthy for long, with its server drained. */
-function setUp(balancers: readonly string[] = ['lb']) {
+function setUp(balancers: readonly string[] = ['lb'], excluded: readonly string[] = []) {
   const clock = new TestClock();
   const tier = makeTier();
   const world = new SimulatedWorld(clock, tier, { balancers });
@@ -28,6 +28,7 @@ function setUp(balancers: readonly string[] = ['lb']) {
   const actuators: Actuators = {
     hypervisors: new Map(world.hosts.map((host) => [host.host, host])),
     balancers: world.balancers,
+    excluded: new Set(excluded),
     leadership: world.lease,
     uuidOf,
     clock,

@@ -62,6 +62,7 @@ function nodeOf(number: number, bornMs: number, phase: NodePhase = 'in-service')
     host: 'host-a',
     bornMs,
     serving: true,
+    servingOnAll: true,
     sickForMs: 0,
     sessionsKnown: true,
     quiet: false,

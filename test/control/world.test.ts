@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { BalancerWatch } from '../../src/control/balancer-watch.ts';
 import { BootLedger } from '../../src/control/boots.ts';
 import { InFlight } from '../../src/control/in-flight.ts';
 import type { BackendReport, DomainReport, ServerReport } from '../../src/control/ports.ts';
@@ -35,6 +36,8 @@ class Stage {
   readonly clusters: readonly Cluster[] = [
     { name: 'news', mode: 'full', tiers: [this.fixed, this.tier] },
   ];
+  /** Balancers whose last question has failed. */
+  readonly failing = new Set<string>();
   readonly world: World;
 
   constructor(balancers: readonly string[] = ['lb'], maxNodes = 10, tolerated = 0) {
@@ -47,6 +50,8 @@ class Stage {
       })),
       hostFailuresToTolerate: tolerated,
       balancers,
+      balancerWatch: new BalancerWatch(),
+      isFailing: (name) => this.failing.has(name),
       maxNodes,
       concurrentBootsPerHost: 4,
       uuidOf,
