@@ -1,6 +1,9 @@
+import { STALE_AFTER_MS } from './samples.ts';
+
 /** Notices when the set of balancers that answer is another one. */
 export class BalancerWatch {
   #present: string | undefined;
+  #beganAtMs: number | undefined;
   #changedAtMs: number | undefined;
 
   /**
@@ -9,7 +12,9 @@ export class BalancerWatch {
    */
   look(present: readonly string[], atMs: number): number | undefined {
     const key = present.toSorted().join(' ');
-    if (this.#present !== undefined && key !== this.#present) {
+    this.#beganAtMs ??= atMs;
+    // At the start they answer for the first time, one after the other.
+    if (key !== this.#present && atMs - this.#beganAtMs > STALE_AFTER_MS) {
       this.#changedAtMs = atMs;
     }
     this.#present = key;

@@ -10,13 +10,21 @@ export interface AgedReport {
   readonly report: BackendReport | undefined;
   readonly ageMs: number;
   readonly answers: boolean;
-  /** Its request rates since all others that answer were last asked, that of right before included; the latest last. */
+  /**
+   * Its request rates since all others that answer were last asked, that of right before included; the latest last.
+   * Empty when it has begun to answer since then.
+   */
   readonly rates: readonly Sample<number>[];
 }
 
 const NOT_SHOWN: Sample<never> = {
   status: 'absent',
   why: 'the balancer has not shown the backend',
+};
+
+const NOT_SETTLED: Sample<never> = {
+  status: 'absent',
+  why: 'a balancer has only begun to answer',
 };
 
 /**
@@ -57,8 +65,14 @@ function lowest(latest: Sample<number>, { rates }: AgedReport): Sample<number> {
   if (latest.status === 'absent') {
     return latest;
   }
-  const values = rates.flatMap((rate) => (rate.status === 'absent' ? [] : [rate.value]));
-  return { ...latest, value: Math.min(latest.value, ...values) };
+  let lowestRps = latest.value;
+  for (const rate of rates.length === 0 ? [NOT_SETTLED] : rates) {
+    if (rate.status === 'absent') {
+      return rate;
+    }
+    lowestRps = Math.min(lowestRps, rate.value);
+  }
+  return { ...latest, value: lowestRps };
 }
 
 function fullest(heard: readonly AgedReport[]): { readonly used: number; readonly total: number } {

@@ -236,9 +236,10 @@ export class World {
     return readSignals(
       counting.map((balancer) => {
         const before = balancer.rates.findLast(({ askedAtMs }) => askedAtMs <= allAskedAtMs);
-        const since = balancer.rates.filter(
-          (one) => one === before || one.askedAtMs > allAskedAtMs,
-        );
+        const since =
+          before === undefined
+            ? []
+            : balancer.rates.filter((one) => one.askedAtMs >= before.askedAtMs);
         return {
           balancer: balancer.name,
           report: balancer.byTier.get(key)?.report,
