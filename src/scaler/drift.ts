@@ -14,18 +14,22 @@ export interface Drift {
   readonly wanted: AdminState;
   /** What it can be set to now; undefined while its check has still to pass there. */
   readonly next: AdminState | undefined;
+  /** A repair of this node is under way, of this server or another one. */
+  readonly isUnderWay: boolean;
   /** Its balancer is excluded: it is repaired, and nothing waits for it. */
   readonly isExcluded: boolean;
 }
 
-/** Nodes with an action in flight are left out: what is shown of them may be older than that. */
+/** Nodes with another action in flight are left out: what is shown of them may be older than that. */
 export function findDrift(nodes: readonly Node[], observation: Observation): readonly Drift[] {
   const drifts: Drift[] = [];
   const byNumber = new Map(observation.nodes.map((one) => [one.number, one]));
   for (const node of nodes) {
     const servers = byNumber.get(node.number)?.servers.filter((server) => server.answered) ?? [];
     const [first] = servers;
-    if (node.operation !== undefined || servers.every(({ admin }) => admin === first?.admin)) {
+    const isUnderWay = node.operation === 'repair';
+    const isBusy = node.operation !== undefined && !isUnderWay;
+    if (isBusy || servers.every(({ admin }) => admin === first?.admin)) {
       continue;
     }
     const wanted = wantedOf(node, observation);
@@ -33,8 +37,16 @@ export function findDrift(nodes: readonly Node[], observation: Observation): rea
       if (wanted !== undefined && admin !== wanted) {
         const isExcluded = findExclusion(observation.overrides, balancer) !== undefined;
         const next = nextTowards(wanted, admin, check);
-        const { name, number } = node;
-        drifts.push({ node: name, number, balancer, from: admin, wanted, next, isExcluded });
+        drifts.push({
+          node: node.name,
+          number: node.number,
+          balancer,
+          from: admin,
+          wanted,
+          next,
+          isUnderWay,
+          isExcluded,
+        });
       }
     }
   }
@@ -97,8 +109,8 @@ export function repairFirst(
   const isBlocking = open.some(({ isExcluded }) => !isExcluded);
   // One balancer of a node at a time, as one action of it.
   const repairs = new Map<number, RepairAction>();
-  for (const { node, number, balancer, next } of open) {
-    if (next !== undefined && !repairs.has(number)) {
+  for (const { node, number, balancer, next, isUnderWay } of open) {
+    if (next !== undefined && !isUnderWay && !repairs.has(number)) {
       const reason = 'drift';
       repairs.set(number, { kind: 'repair', node, number, balancer, to: next, reason, term });
     }

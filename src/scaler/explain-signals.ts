@@ -95,11 +95,11 @@ function describeRate(
   }
   const target = inDigits(tier.policy.requestRate?.targetPerNodeRps ?? 0);
   const need = `at ${target} rps per node they need ${needText(needNodes)}`;
-  const held =
+  const rates =
     heldRps === undefined
-      ? ''
-      : ` but the ${inDigits(heldRps)} rps from before ${describeChange(observation)} count;`;
-  const sentence = `${asFarAsKnown(sample)}${inDigits(sample.value)} rps arrive;${held} ${need}.`;
+      ? `${inDigits(sample.value)} rps arrive;`
+      : `${inDigits(sample.value)} rps arrive. ${describeChange(observation)}, and the ${inDigits(heldRps)} rps from before count for now:`;
+  const sentence = `${asFarAsKnown(sample)}${rates} ${need}.`;
   return sample.status === 'ok'
     ? sentence
     : `${sentence} What is not known wholly and freshly may add nodes, and never takes one away.`;
@@ -107,7 +107,7 @@ function describeRate(
 
 /** Why an older rate counts. */
 function describeChange({ atMs, balancersChangedAtMs = atMs }: Observation): string {
-  return `other balancers began to answer, ${inTime(atMs - balancersChangedAtMs)} ago,`;
+  return `Which balancers answer has changed ${inTime(atMs - balancersChangedAtMs)} ago`;
 }
 
 function asFarAsKnown(sample: Exclude<Sample<unknown>, { readonly status: 'absent' }>): string {

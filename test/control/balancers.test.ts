@@ -66,7 +66,7 @@ test('a balancer that dies, its visitors still on their way: what they were toge
   expect(sentences(lab)).toEqual(
     expect.arrayContaining([
       expect.stringMatching(
-        /^As far as is known \(lb does not answer\), 100 rps arrive; but the 200 rps from before other balancers began to answer, .* ago, count; at 80 rps per node they need 2\.5 nodes\./,
+        /^As far as is known \(lb does not answer\), 100 rps arrive\. Which balancers answer has changed .* ago, and the 200 rps from before count for now: at 80 rps per node they need 2\.5 nodes\./,
       ),
       'lb does not answer: no node is paused or destroyed before it does, or is excluded (rackfire balancer exclude lb).',
     ]),

@@ -106,6 +106,11 @@ describe('before anything is taken away', () => {
     ]);
   });
 
+  test('and its repair is waited for', () => {
+    const nodes = [both(1), both(2), under('repair', running(3, a.ready, b.draining)), quiet];
+    expect(planAt(3, { nodes }).said).toEqual([]);
+  });
+
   test('but for an excluded one, which is repaired beside that', () => {
     const nodes = [both(1), both(2), running(3, a.ready, b.draining), quiet];
     expect(planAt(3, { nodes, overrides: [EXCLUDED] }).said).toEqual([
