@@ -170,7 +170,7 @@ export function decide(
  * The same balancers have answered for a window. Until then the visitors of one that is gone may be on their way
  * to another: what they were together before counts, unless there are more by now.
  */
-export function areBalancersSettled(
+function areBalancersSettled(
   { atMs, balancersChangedAtMs }: Observation,
   windowMs: number,
 ): boolean {
