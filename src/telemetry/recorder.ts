@@ -305,8 +305,18 @@ function describeAction({
   action,
 }: Extract<ControlEvent, { readonly type: 'action-started' | 'action-ended' }>) {
   const { kind, node, reason } = action;
+  const repair = action.kind === 'repair' ? action : undefined;
   const host = 'host' in action ? action.host : undefined;
-  return { cluster: tier.cluster, tier: tier.name, action: kind, node, host, reason };
+  return {
+    cluster: tier.cluster,
+    tier: tier.name,
+    action: kind,
+    node,
+    host,
+    reason,
+    balancer: repair?.balancer,
+    to: repair?.to,
+  };
 }
 
 function describeOverride({ id, tier, word, reason, expiresAtMs }: GivenOverride) {
