@@ -34,7 +34,7 @@ export class OverrideBook {
     }
   }
 
-  /** From now on it holds, for `durationMs`. @param tier - `cluster/tier`; undefined for a word about a host or a balancer. */
+  /** From now on it holds, for `durationMs`. @param tier - `cluster/tier`; undefined for one about a host or balancer. */
   give(
     tier: string | undefined,
     word: OverrideWord,

@@ -59,7 +59,7 @@ export function readSignals(reports: readonly AgedReport[]): Signals {
 
 /**
  * Answers are not of one moment, and visitors who change from one balancer to another between them would count
- * twice: until all others have been asked again, the lowest rate since then counts. A rise is believed a moment later.
+ * twice: until all others have been asked again, the lowest rate since then counts. A rise is believed later.
  */
 function lowest(latest: Sample<number>, { rates }: AgedReport): Sample<number> {
   if (latest.status === 'absent') {

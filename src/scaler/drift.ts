@@ -1,4 +1,4 @@
-/** Servers that are not on every balancer what their node is: each balancer is compared at each tick, traffic or not. */
+/** Servers that are not on every balancer what their node is: all are compared at each tick, traffic or not. */
 
 import { type Action, type RepairAction, takesAway } from './action.ts';
 import type { Node } from './node-phase.ts';
@@ -23,13 +23,14 @@ export interface Drift {
 /** Nodes with another action in flight are left out: what is shown of them may be older than that. */
 export function findDrift(nodes: readonly Node[], observation: Observation): readonly Drift[] {
   const drifts: Drift[] = [];
-  const byNumber = new Map(observation.nodes.map((one) => [one.number, one]));
-  for (const node of nodes) {
-    const servers = byNumber.get(node.number)?.servers.filter((server) => server.answered) ?? [];
-    const [first] = servers;
-    const isUnderWay = node.operation === 'repair';
-    const isBusy = node.operation !== undefined && !isUnderWay;
-    if (isBusy || servers.every(({ admin }) => admin === first?.admin)) {
+  for (const { number, servers: all } of observation.nodes) {
+    const servers = all.filter((server) => server.answered);
+    if (servers.every(({ admin }) => admin === servers[0]?.admin)) {
+      continue;
+    }
+    const node = nodes.find((one) => one.number === number);
+    const isUnderWay = node?.operation === 'repair';
+    if (node === undefined || (node.operation !== undefined && !isUnderWay)) {
       continue;
     }
     const wanted = wantedOf(node, observation);
@@ -39,7 +40,7 @@ export function findDrift(nodes: readonly Node[], observation: Observation): rea
         const next = nextTowards(wanted, admin, check);
         drifts.push({
           node: node.name,
-          number: node.number,
+          number,
           balancer,
           from: admin,
           wanted,

@@ -268,9 +268,10 @@ function summarize(
   servers: readonly ServerSighting[],
   overrides: readonly Override[],
 ): ServerSummary {
-  const counting = servers.filter(
-    ({ balancer }) => findExclusion(overrides, balancer) === undefined,
-  );
+  const counting =
+    overrides.length === 0
+      ? servers
+      : servers.filter(({ balancer }) => findExclusion(overrides, balancer) === undefined);
   let admin: ServerSummary['admin'] = 'unknown';
   let checkPassed = true;
   let sinceChangeMs = Number.POSITIVE_INFINITY;

@@ -22,7 +22,7 @@ export interface HostWord {
   readonly host: string;
 }
 
-/** Its signals do not count and its silence blocks nothing; while it answers, its servers are still kept as wanted. */
+/** Its signals do not count and its silence blocks nothing; while it answers, its servers are kept as wanted. */
 export interface BalancerWord {
   readonly kind: 'exclude-balancer';
   readonly balancer: string;
