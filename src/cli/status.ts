@@ -43,6 +43,7 @@ async function showStatus(options: ServiceOptions): Promise<void> {
     }
   }
   printHosts(status);
+  printBalancers(status);
 }
 
 function printService({ at, version, leader, startedAt, config }: StatusAnswer): void {
@@ -174,6 +175,25 @@ function printHosts({ hosts }: StatusAnswer): void {
         `${Math.round(host.freeDiskMiB / 1_024)} GiB`,
         notes.join(', '),
       ];
+    }),
+  ]);
+}
+
+function printBalancers({ balancers }: StatusAnswer): void {
+  if (balancers.length === 0) {
+    return;
+  }
+  print('');
+  const titles = ['BALANCER', ''];
+  printTable([
+    titles.map((title) => paint('faint', title)),
+    ...balancers.map(({ name, answers, inSync, overrides }) => {
+      const notes = [
+        answers ? [] : [paint('bad', 'does not answer')],
+        answers && !inSync ? [paint('warn', 'not in sync')] : [],
+        overrides.map(({ id }) => `excluded (${id})`),
+      ].flat();
+      return [name, notes.join(', ')];
     }),
   ]);
 }

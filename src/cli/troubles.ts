@@ -28,6 +28,12 @@ export function findTroubles(status: StatusAnswer): readonly Trouble[] {
     ...status.hosts.flatMap(({ overrides }) =>
       overrides.map((override) => warn(describeOverride(override, nowMs))),
     ),
+    ...status.balancers.flatMap(({ name, answers, inSync, overrides }) => [
+      ...(answers && !inSync
+        ? [warn(`${name} has servers otherwise than the other balancers, which is being repaired`)]
+        : []),
+      ...overrides.map((override) => warn(describeOverride(override, nowMs))),
+    ]),
   ];
   return [
     ...troubles.filter(({ tone }) => tone === 'bad'),

@@ -5,7 +5,7 @@ import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { TierMemory } from '../scaler/decide.ts';
 import type { Observation, StartKind } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
-import type { HostWord, NodeWord, TierWord } from '../scaler/override.ts';
+import type { OverrideWord } from '../scaler/override.ts';
 import type { TierTick } from '../scaler/tick.ts';
 
 export type SourceKind = 'host' | 'balancer';
@@ -100,9 +100,9 @@ export interface EventRecord {
 export interface GivenOverride {
   /** `o1`, `o2`, … */
   readonly id: string;
-  /** `cluster/tier`; undefined when it is said of a host, and so of all tiers there. */
+  /** `cluster/tier`; undefined when it is said of a host or a balancer, and so of all tiers there. */
   readonly tier: string | undefined;
-  readonly word: TierWord | NodeWord | HostWord;
+  readonly word: OverrideWord;
   readonly reason: string;
   readonly givenAtMs: number;
   readonly expiresAtMs: number;

@@ -134,6 +134,13 @@ export class Sources {
     );
   }
 
+  /** The last question to this balancer has failed. */
+  isFailing(balancer: string): boolean {
+    return [...this.#balancers.values()].some(
+      ({ source }) => source.name === balancer && source.failure !== undefined,
+    );
+  }
+
   /** Each has answered or failed. */
   get areAllHeard(): boolean {
     return this.#all().every((source) => source.isHeard);

@@ -27,6 +27,7 @@ const ACTION_KINDS = [
   'pause',
   'save',
   'park',
+  'repair',
   'destroy',
 ] as const;
 
@@ -184,6 +185,17 @@ const HostAnswer = z
   })
   .openapi('Host');
 
+const BalancerAnswer = z
+  .object({
+    name: z.string(),
+    answers: z.boolean(),
+    inSync: z.boolean().openapi({
+      description: 'It answers, and has every server as the other balancers have it.',
+    }),
+    overrides: list(OverrideAnswer).openapi({ description: 'Its exclusions.' }),
+  })
+  .openapi('Balancer');
+
 const Problem = z.object({
   file: z.string(),
   line: z.int(),
@@ -224,6 +236,7 @@ export const StatusAnswer = z
       description: 'Hosts and balancers that do not answer now.',
     }),
     hosts: list(HostAnswer),
+    balancers: list(BalancerAnswer),
     clusters: list(
       z.object({
         name: z.string(),

@@ -48,6 +48,7 @@ export function describeStatus(service: ServiceView): StatusAnswer {
     journal: describeJournal(service),
     silentSources: controller.failingSources,
     hosts: describeHosts(service),
+    balancers: describeBalancers(service),
     clusters: describeClusters(service),
   };
 }
@@ -85,10 +86,7 @@ function describeJournal({ journal }: ServiceView): StatusAnswer['journal'] {
 
 /** As the latest tick of any tier saw them: they are the same for all. */
 function describeHosts({ controller, overrides }: ServiceView): StatusAnswer['hosts'] {
-  const [latest] = [...controller.ticks.values()].toSorted(
-    (one, other) => other.observation.atMs - one.observation.atMs,
-  );
-  return (latest?.observation.hosts ?? []).map((host) => ({
+  return (latestTick(controller)?.observation.hosts ?? []).map((host) => ({
     name: host.name,
     reachable: host.reachable,
     freeMemoryMiB: host.freeMemoryMiB,
@@ -102,6 +100,32 @@ function describeHosts({ controller, overrides }: ServiceView): StatusAnswer['ho
       .filter(({ word }) => word.kind === 'drain-host' && word.host === host.name)
       .map(answerOverride),
   }));
+}
+
+/** As the latest tick of any tier saw them; in sync when that holds for each tier. */
+function describeBalancers({ controller, overrides }: ServiceView): StatusAnswer['balancers'] {
+  const drifting = new Set(
+    [...controller.ticks.values()].flatMap(({ tick }) =>
+      (tick.plan.drift ?? []).map(({ balancer }) => balancer),
+    ),
+  );
+  const { balancers = [] } = latestTick(controller)?.observation ?? {};
+  return balancers.map(({ name, answers }) => ({
+    name,
+    answers,
+    inSync: answers && !drifting.has(name),
+    overrides: overrides
+      .all()
+      .filter(({ word }) => word.kind === 'exclude-balancer' && word.balancer === name)
+      .map(answerOverride),
+  }));
+}
+
+function latestTick({ ticks }: ServiceView['controller']): TierTicked | undefined {
+  const [latest] = [...ticks.values()].toSorted(
+    (one, other) => other.observation.atMs - one.observation.atMs,
+  );
+  return latest;
 }
 
 /** Tiers of the config first, then those that a reload took out of it and that are still seen. */

@@ -16,6 +16,7 @@ function nodeOf(number: number, phase: Node['phase'], rest: Partial<Node> = {}):
     host: 'host-a',
     bornMs: BORN_MS,
     serving: phase === 'in-service',
+    servingOnAll: phase === 'in-service',
     sickForMs: 0,
     sessionsKnown: true,
     quiet: true,

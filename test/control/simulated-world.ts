@@ -252,6 +252,10 @@ export class SimulatedBalancer implements LoadBalancer {
   /** Its config is older than the tier's: it knows only so many servers. */
   declaredServers = Number.POSITIVE_INFINITY;
   oldWorkers = false;
+  /** What arrives here, where it is not all that arrives at the site. */
+  rps: number | undefined;
+  /** Servers whose checks it has not found to fail yet, though nothing is there. */
+  readonly believesUp = new Set<string>();
   /** Requests that stay on a server, whatever its state. */
   readonly held = new Map<string, number>();
   readonly #world: SimulatedWorld;
@@ -293,7 +297,8 @@ export class SimulatedBalancer implements LoadBalancer {
 
   async inspect(signal: AbortSignal): Promise<BalancerSnapshot> {
     await reach(this, this.name, this.#world.clock, signal);
-    const { rps, tier } = this.#world;
+    const { tier } = this.#world;
+    const rps = this.rps ?? this.#world.rps;
     const servedRps = Math.min(rps, this.ready.length * NODE_RPS);
     const servers = [...this.#servers.keys()].map((name) => this.#report(name));
     const isFirst = this.#readEpoch !== this.#epoch;
@@ -366,7 +371,11 @@ export class SimulatedBalancer implements LoadBalancer {
     const server = this.#server(name);
     const nowMs = this.#world.clock.steadyMs();
     const check: CheckState =
-      server.admin === 'maint' ? 'pending' : this.#world.isHealthy(name) ? 'passed' : 'failed';
+      server.admin === 'maint'
+        ? 'pending'
+        : this.#world.isHealthy(name) || this.believesUp.has(name)
+          ? 'passed'
+          : 'failed';
     const ready = this.ready;
     const share = ready.includes(name)
       ? Math.ceil((this.#world.rps * REQUEST_SECONDS) / ready.length)

@@ -289,6 +289,33 @@ test('a restart of a balancer is a warning and is counted', async () => {
   expect(await values('rackfire_balancer_restarts_total')).toEqual({ 'balancer=lb': 1 });
 });
 
+test('a balancer is in sync while it answers and has all servers as the other has them', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk, { balancers: ['lb', 'lb-2'] });
+  const inSync = async () => Object.values(await desk.values('rackfire_balancer_in_sync'));
+  const second = lab.world.balancers[1]!;
+  lab.start();
+  await lab.clock.step(5_000);
+  expect(await desk.values('rackfire_balancer_in_sync')).toEqual({
+    'cluster=news,tier=web,balancer=lb': 1,
+    'cluster=news,tier=web,balancer=lb-2': 1,
+  });
+  // It refuses to be repaired.
+  second.readOnly = true;
+  second.set(1, 'maint');
+  for (let tries = 0; tries < 5; tries += 1) {
+    await lab.clock.step(1_500);
+    expect(await inSync()).toEqual([1, 0]);
+  }
+  second.readOnly = false;
+  await lab.clock.stepUntil(() => second.ready.length === 2, 10_000);
+  await lab.clock.step(2_000);
+  expect(await inSync()).toEqual([1, 1]);
+  second.silent = 'unreachable';
+  await lab.clock.step(2_000);
+  expect(await inSync()).toEqual([1, 0]);
+});
+
 test('warnings of a balancer are said when they change, also when there are two of them', () => {
   const { recorder, lines } = bind(new Desk());
   const warn = (...warnings: readonly string[]): void => {
