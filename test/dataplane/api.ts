@@ -1,0 +1,51 @@
+/** Plain questions to a Data Plane API daemon, for the tests of the stand-in itself. */
+
+import type { Daemon } from '../balancer/dataplane/daemon-rig.ts';
+
+export interface Question {
+  readonly method: string;
+  /** With the generation: `/v3/info`. */
+  readonly path: string;
+  /** Sent as JSON; a text is sent as it is. */
+  readonly body?: unknown;
+  readonly authorization?: string | undefined;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed, or the text itself where it is not JSON. */
+  readonly body: unknown;
+}
+
+function authorizationOf(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** Asks once, as the daemon's own user unless `authorization` is there, even undefined. */
+export async function ask(daemon: Daemon, question: Question): Promise<Answer> {
+  const { method, path, body } = question;
+  const authorization =
+    'authorization' in question
+      ? question.authorization
+      : authorizationOf(daemon.username, daemon.password);
+  const response = await fetch(daemon.url + path, {
+    method,
+    headers: {
+      ...(authorization === undefined ? {} : { Authorization: authorization }),
+      'Content-Type': 'application/json',
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: parse(text) };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
