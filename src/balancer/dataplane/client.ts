@@ -80,7 +80,10 @@ export class DataplaneClient {
   async stats(signal: AbortSignal): Promise<readonly NativeStat[]> {
     const { readStats } = await this.#speak(signal);
     const body = await this.#get('/services/haproxy/stats/native', signal);
-    return known(readStats(body), 'HAProxy gives no statistics');
+    return known(
+      readStats(body),
+      'HAProxy gives no statistics: take "master_runtime" out of its file, so that it uses the stats socket',
+    );
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import axios, { type AxiosResponse, isAxiosError, isCancel } from 'axios';
 import { DaemonError, errorOf, NoAnswerError } from './client-errors.ts';
 
@@ -59,7 +60,7 @@ export function createHttp(
     baseURL: url.origin,
     auth: { username, password },
     ...(url.protocol === 'https:'
-      ? { httpsAgent: new HttpsAgent({ ...agent, ...tls }) }
+      ? { httpsAgent: new HttpsAgent({ ...agent, secureContext: createSecureContext(tls) }) }
       : { httpAgent: new HttpAgent(agent) }),
     // A redirect would carry the password elsewhere, and so would a proxy of the environment.
     maxRedirects: 0,
