@@ -104,8 +104,7 @@ function words(line: string): readonly string[] {
 
 /** The last line with this beginning that is in force in a section; `no …` takes it back. */
 function inForce(section: Section, beginning: string): string | undefined {
-  const matches = (line: string): boolean =>
-    line === beginning || line.startsWith(`${beginning} `);
+  const matches = (line: string): boolean => line === beginning || line.startsWith(`${beginning} `);
   const own = section.lines.findLast((line) => matches(line.replace(/^no /, '')));
   if (own !== undefined) {
     return own.startsWith('no ') ? undefined : own;

@@ -41,10 +41,7 @@ export async function checkRuntime(
   const { socketPath, tiers } = options;
   let info: string;
   try {
-    [info = ''] = splitAnswers(
-      await ask(socketPath, [numberSeverities, 'show info'], signal),
-      1,
-    );
+    [info = ''] = splitAnswers(await ask(socketPath, [numberSeverities, 'show info'], signal), 1);
     const { pid } = parseWorker(info);
     const [, version = ''] = /^Version: (.+)$/m.exec(info) ?? [];
     return [
