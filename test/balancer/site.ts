@@ -44,6 +44,8 @@ export function makeTier(options: {
 export class WebNode implements AsyncDisposable {
   status = 200;
   serviceMs = 0;
+  /** No user is answered before it has resolved. */
+  answersFrom: Promise<unknown> = Promise.resolve();
   /** Requests of users, not checks. */
   requests = 0;
   checks = 0;
@@ -54,7 +56,7 @@ export class WebNode implements AsyncDisposable {
       answer.end();
     } else {
       this.requests += 1;
-      setTimeout(() => answer.end('hello'), this.serviceMs);
+      setTimeout(() => void this.answersFrom.then(() => answer.end('hello')), this.serviceMs);
     }
   });
 

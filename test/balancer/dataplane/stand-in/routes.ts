@@ -190,11 +190,16 @@ function addRuntimeRoutes(app: Hono, root: string, { generation, runtime }: Part
     const [backend, name] = [backendOf(context), context.req.param('name') ?? ''];
     const body = parseJson(await context.req.text());
     requireOneOf(body, 'admin_state', ['ready', 'maint', 'drain']);
+    requireOneOf(body, 'operational_state', ['up', 'down', 'stopping']);
     const before = await runtime.server(backend, name);
     if (before === undefined) {
       throw noServer(backend, name);
     }
     // Compared with what the daemon believes, which is not always so: see `parseServerState`.
+    const health = body['operational_state'];
+    if (typeof health === 'string' && health !== before.operational_state) {
+      await runtime.tell(`set server ${backend}/${name} health ${health}`);
+    }
     if (typeof body['admin_state'] === 'string' && body['admin_state'] !== before.admin_state) {
       await runtime.tell(`set server ${backend}/${name} state ${body['admin_state']}`);
     }
