@@ -12,7 +12,7 @@ const TRACE = Array.from({ length: 32 }, (_, second) =>
 );
 
 function daemonProgram(): string {
-  const standIn = '../balancer/dataplane/stand-in/dataplaneapi-v3.ts';
+  const standIn = '../balancer/dataplane/stand-in/dataplaneapi.ts';
   return realDaemonOf('v3') ?? fileURLToPath(new URL(standIn, import.meta.url));
 }
 
