@@ -240,11 +240,11 @@ describe.each(generations)('what is not known by %s', (generation) => {
   test('a daemon that asks HAProxy’s master sees no servers: unknown, with what to do', async () => {
     await using site = await startDaemonSite(generation, { isGivenMasterSocket: true });
     await using _rig = site.rig;
-    for (const ask of [
+    for (const question of [
       () => site.balancer.inspect(never),
       () => site.balancer.setServers([change(2, 'drain')], never),
     ]) {
-      const outcome = ask();
+      const outcome = question();
       await expect(outcome).rejects.toThrow(UnreachableError);
       await expect(outcome).rejects.toThrow(/master_runtime/);
     }

@@ -45,7 +45,7 @@ describe.each(['v2', 'v3'] as const)('the types of %s', (version) => {
   test('they have the paths that are asked, and no others', () => {
     const paths = /^export interface paths \{\n([^]*?)^\}/m.exec(body)?.[1] ?? '';
     const keys = [...paths.matchAll(/^ {2}'(.*)': \{$/gm)].map(([, path]) => path);
-    expect(keys.toSorted()).toEqual(Object.keys(usedPaths[version]).toSorted());
+    expect(new Set(keys)).toEqual(new Set(Object.keys(usedPaths[version])));
   });
 });
 
