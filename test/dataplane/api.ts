@@ -18,7 +18,7 @@ export interface Answer {
   readonly body: unknown;
 }
 
-function authorizationOf(username: string, password: string): string {
+export function authorizationOf(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 

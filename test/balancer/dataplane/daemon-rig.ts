@@ -70,7 +70,7 @@ export interface Daemon extends AsyncDisposable {
 }
 
 /** Where a real daemon of a generation is, if there is one. */
-function realDaemonOf(generation: GenerationName): string | undefined {
+export function realDaemonOf(generation: GenerationName): string | undefined {
   const binary = process.env[`RACKFIRE_DATAPLANEAPI_${generation.toUpperCase()}`];
   return binary === undefined || binary === '' ? undefined : binary;
 }
