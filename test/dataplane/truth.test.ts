@@ -1,6 +1,6 @@
 /** The stand-in is held to what real daemons do; a real daemon, where there is one, is held to it as well. */
 
-import { describe, expect, test } from 'vitest';
+import { describe, test } from 'vitest';
 import { findFreePorts } from '../../src/cli/demo/processes.ts';
 import {
   type GenerationName,
