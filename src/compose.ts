@@ -3,7 +3,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { v5 as uuidV5 } from 'uuid';
 import { suggestedMaxConnections, renderHaproxyConfig } from './balancer/haproxy/config-section.ts';
+import { checkDataplane } from './balancer/dataplane/check-dataplane.ts';
 import { createDataplaneBalancer } from './balancer/dataplane/dataplane-balancer.ts';
+import type { BalancerFinding } from './balancer/haproxy/findings.ts';
+import { checkRuntime } from './balancer/runtime/check-runtime.ts';
 import { createRuntimeBalancer } from './balancer/runtime/runtime-balancer.ts';
 import type {
   BalancerConfig,
@@ -209,6 +212,25 @@ export function composeBalancer(
     masterSocketPath: balancer.masterSocket,
     stateFilePath: balancer.stateFile,
   });
+}
+
+/** What `rackfire check --online` finds out about a balancer; changes nothing there. */
+export async function checkBalancer(
+  config: Config,
+  balancer: BalancerConfig,
+  signal: AbortSignal,
+): Promise<readonly BalancerFinding[]> {
+  const tiers = listScaledTiers(config);
+  if (balancer.driver === 'runtime') {
+    const { socket, masterSocket, stateFile } = balancer;
+    return await checkRuntime(
+      { socketPath: socket, masterSocketPath: masterSocket, stateFilePath: stateFile, tiers },
+      signal,
+    );
+  }
+  const { hardStopAfterMs } = balancer;
+  const secrets = readDataplaneSecrets(balancer);
+  return await checkDataplane({ ...secrets, tiers, hardStopAfterMs }, signal);
 }
 
 /** Where a daemon is and what it is shown. @throws ConfigError when a file cannot be used. */

@@ -8,5 +8,5 @@ export function fingerprint(text: string): string {
 
 /** The same for however the file is formatted: the formatter changes between its releases. */
 export function fingerprintTypes(body: string): string {
-  return fingerprint(body.replaceAll(/[\s;,'"]/g, ''));
+  return fingerprint(body.replaceAll(/[^\w?]/g, ''));
 }

@@ -8,6 +8,7 @@ export type ApiVersion = 'v2' | 'v3';
 const services = '/services/haproxy';
 const common = {
   '/info': ['get'],
+  [`${services}/configuration/raw`]: ['get'],
   [`${services}/configuration/version`]: ['get'],
   [`${services}/reloads/{id}`]: ['get'],
   [`${services}/runtime/info`]: ['get'],
@@ -124,12 +125,7 @@ function strip(json: unknown, areNames = false): unknown {
       kept[key] = strip(value, !areNames && key === 'properties');
     }
   }
-  // OpenAPI wants it, and it may be empty.
-  return isResponse(json) ? { ...kept, description: '' } : kept;
-}
-
-function isResponse(json: object): boolean {
-  return 'description' in json && !('schema' in json) && !('in' in json) && !('type' in json);
+  return kept;
 }
 
 function sortKeys(json: unknown): unknown {

@@ -113,10 +113,10 @@ function testWrongCredentials(site: () => LoadedSite): void {
   test('a certificate is wrong: it says whose', async () => {
     const { daemon, rig } = site().site;
     const [ca, certificate, key, ourCertificate, ourKey] = await Promise.all([
-      readPem('authority.pem'),
-      readPem('server.pem'),
+      readPem('ca.crt'),
+      readPem('server.crt'),
       readPem('server.key'),
-      readPem('client.pem'),
+      readPem('client.crt'),
       readPem('client.key'),
     ]);
     const ours = { cert: ourCertificate, key: ourKey };

@@ -117,6 +117,15 @@ export class DataplaneClient {
     return known(typeof version === 'number' ? version : undefined, 'no version of the file');
   }
 
+  /** HAProxy's whole configuration file, as the daemon writes it. */
+  async configurationText(signal: AbortSignal): Promise<string> {
+    const { base, isRawJson } = await this.#speak(signal);
+    const path = `${base}${fill('/services/haproxy/configuration/raw')}`;
+    const { body } = await this.#http({ method: 'GET', path, isText: !isRawJson }, signal);
+    const text = isRawJson ? described<{ readonly data?: unknown }>(body)?.data : body;
+    return known(typeof text === 'string' ? text : undefined, 'not with the configuration file');
+  }
+
   /** @throws NotFoundError when there is no such backend; some releases answer with an empty list then. */
   async servers(backend: string, signal: AbortSignal): Promise<readonly ConfiguredServer[]> {
     const { configuredServers, readConfiguredServers } = await this.#speak(signal);

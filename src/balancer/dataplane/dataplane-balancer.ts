@@ -186,7 +186,10 @@ class Balancer implements DataplaneBalancer {
     }
     await this.#queue.run(signal, () =>
       this.#ask(async () => {
-        const { worker } = await this.#read([], signal);
+        const { worker, backends } = await this.#read([backend], signal);
+        if (!backends.has(backend)) {
+          throw new PreconditionError(`balancer ${this.name}: HAProxy has no backend ${backend}`);
+        }
         const reloadId = await this.#retry(signal, () => this.#declare(backend, servers, signal));
         if (reloadId !== undefined) {
           await this.#awaitReload(reloadId, worker, signal);

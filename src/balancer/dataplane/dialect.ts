@@ -10,6 +10,8 @@ export interface Target {
 
 export interface Dialect {
   readonly base: '/v2' | '/v3';
+  /** Whether the configuration file comes within JSON, or as it is. */
+  readonly isRawJson: boolean;
   readonly configuredServers: (backend: string) => Target;
   readonly configuredServer: (backend: string, server: string) => Target;
   readonly runtimeServers: (backend: string) => Target;

@@ -26,6 +26,8 @@ export interface Ask {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number>>;
   readonly body?: unknown;
+  /** The answer is a text, not JSON. */
+  readonly isText?: boolean;
 }
 
 export interface Answer {
@@ -95,7 +97,7 @@ export function createHttp(
     const reloadId: unknown = headers['reload-id'];
     return {
       status,
-      body: parse(what, data),
+      body: ask.isText === true ? data : parse(what, data),
       reloadId: typeof reloadId === 'string' ? reloadId : undefined,
     };
   };

@@ -18,6 +18,7 @@ const base = '/v2';
 
 export const v2: Dialect = {
   base,
+  isRawJson: true,
   configuredServers: (backend) => ({ path: base + servers, query: { backend } }),
   configuredServer: (backend, name) => ({
     path: base + fill(server, { name }),

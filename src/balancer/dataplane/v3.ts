@@ -21,6 +21,7 @@ const query = {};
 
 export const v3: Dialect = {
   base,
+  isRawJson: false,
   configuredServers: (backend) => ({ path: base + fill(servers, { parent_name: backend }), query }),
   configuredServer: (backend, name) => ({
     path: base + fill(server, { parent_name: backend, name }),

@@ -21,7 +21,7 @@ export interface DeclaredServer {
   /** Undefined where it cannot be told. */
   readonly isChecked: boolean | undefined;
   /** Undefined when it has none. */
-  readonly maxConnections: number | undefined;
+  readonly maxConnections: number | undefined | 'unseen';
 }
 
 /** By backend and server. */
@@ -114,9 +114,11 @@ function checkLimits(
 ): readonly BalancerFinding[] {
   const name = `${tier.backend} maxconn`;
   const { maxConnections } = tier;
-  const others = serversOf(tier, servers).filter(
-    ([, server]) => server.maxConnections !== maxConnections,
-  );
+  const seen = serversOf(tier, servers).filter(([, server]) => server.maxConnections !== 'unseen');
+  const others = seen.filter(([, server]) => server.maxConnections !== maxConnections);
+  if (seen.length === 0) {
+    return [];
+  }
   const [first] = others;
   if (first === undefined) {
     return [{ name, verdict: 'ok', text: `${maxConnections}, as \`maxConnections\` says` }];

@@ -21,7 +21,7 @@ export interface DaemonSite extends AsyncDisposable {
   readonly balancer: DataplaneBalancer;
 }
 
-/** The site's disposal leaves HAProxy to whoever asked for it to be left. */
+/** HAProxy stays at its disposal: `rig` has its own. */
 export async function startDaemonSite(
   generation: 'v2' | 'v3',
   options: Partial<DaemonOptions & Pick<DataplaneBalancerOptions, 'hardStopAfterMs'>> = {},
@@ -36,7 +36,11 @@ export async function startDaemonSite(
   const gate = await openHttpGate(daemon.url);
   const balancer = balancerOf(gate.url, daemon, options);
   return {
-    ...{ rig, ports, daemon, gate, balancer },
+    rig,
+    ports,
+    daemon,
+    gate,
+    balancer,
     [Symbol.asyncDispose]: async () => {
       await gate[Symbol.asyncDispose]();
       await daemon[Symbol.asyncDispose]();
@@ -51,7 +55,11 @@ export function balancerOf(
 ): DataplaneBalancer {
   const { hardStopAfterMs = 1_000 } = changed;
   return createDataplaneBalancer({
-    ...{ name: 'lb-a', url, username, password, hardStopAfterMs },
+    name: 'lb-a',
+    url,
+    username,
+    password,
+    hardStopAfterMs,
     backends: ['news-web'],
     clock: createSystemClock(),
     ...changed,

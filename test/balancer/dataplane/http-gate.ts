@@ -24,6 +24,7 @@ export interface HttpGate extends AsyncDisposable {
   guard: (passage: Passage) => Promise<Reply | undefined> | Reply | undefined;
   /** Called with an answer on its way back; what it returns is answered instead. */
   reword: (passage: Passage, reply: Reply) => Reply;
+  onConnection: () => void;
 }
 
 /** @param target - The daemon's url; without one, all must be answered by `guard`. */
@@ -43,6 +44,7 @@ export async function openHttpGate(target?: string): Promise<HttpGate> {
     outgoing.writeHead(reply.status, { 'Content-Type': 'application/json', ...reply.headers });
     outgoing.end(reply.body);
   };
+  server.on('connection', () => gate.onConnection());
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -52,6 +54,7 @@ export async function openHttpGate(target?: string): Promise<HttpGate> {
     asked,
     guard: () => undefined,
     reword: (_, reply) => reply,
+    onConnection: () => undefined,
     [Symbol.asyncDispose]: async () => {
       agent.destroy();
       server.close();

@@ -3,8 +3,8 @@
  * description that the daemon serves, which is HAProxy Technologies' work under the Apache License 2.0, as Rackfire
  * is. Not to be edited.
  *
- * description cb6e974c34d4c6b846cfdf3086db4906876bf356877dbf274bc9ceaa48d87494
- * types c88e494ee51df3dc5a28d0a1b007586da95d955229344fce603d54117005fcdd
+ * description 3c22b10b47b56bf9dea4159d94fba8777c8a566ea52eb42968767831f7fde096
+ * types c8425eb70928ddb0f7ace17435f65362fd6cd23d3fc1c4e57c4548824d3ba00a
  */
 
 export interface paths {
@@ -30,6 +30,49 @@ export interface paths {
           };
           content: {
             'application/json': components['schemas']['info'];
+          };
+        };
+      };
+    };
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/services/haproxy/configuration/raw': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: {
+      parameters: {
+        query?: {
+          transaction_id?: components['parameters']['transaction_id'];
+          version?: components['parameters']['version'];
+        };
+        header?: never;
+        path?: never;
+        cookie?: never;
+      };
+      requestBody?: never;
+      responses: {
+        200: {
+          headers: {
+            'Cluster-Version'?: string;
+            'Configuration-Checksum'?: string;
+            'Configuration-Version'?: string;
+            [name: string]: unknown;
+          };
+          content: {
+            'application/json': {
+              _version?: number;
+              data: string;
+            };
           };
         };
       };

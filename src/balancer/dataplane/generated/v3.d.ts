@@ -3,8 +3,8 @@
  * description that the daemon serves, which is HAProxy Technologies' work under the Apache License 2.0, as Rackfire
  * is. Not to be edited.
  *
- * description 5214dd9e0ce37548f9036ae870712493ca4f7dbef8ae5e33faf65a744b6e62a4
- * types 08efe07e90506b67186ac7e552cf9ab478b1bde37c33262a05372c54be75cf1d
+ * description 6b07e5a2df71764e6aab5e2305f3de267224a7cc57772694d1357779047ab0f5
+ * types 585744d33b9f9d79111e9f50cc1b07b1109f1ea97cc5e75da115805dafa5f56e
  */
 
 export interface paths {
@@ -169,6 +169,46 @@ export interface paths {
         404: components['responses']['NotFound'];
       };
     };
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/services/haproxy/configuration/raw': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: {
+      parameters: {
+        query?: {
+          transaction_id?: components['parameters']['transaction_id'];
+          version?: components['parameters']['version'];
+        };
+        header?: never;
+        path?: never;
+        cookie?: never;
+      };
+      requestBody?: never;
+      responses: {
+        200: {
+          headers: {
+            'Cluster-Version'?: string;
+            'Configuration-Checksum'?: string;
+            'Configuration-Version'?: string;
+            [name: string]: unknown;
+          };
+          content: {
+            'text/plain': string;
+          };
+        };
+      };
+    };
+    put?: never;
     post?: never;
     delete?: never;
     options?: never;

@@ -47,6 +47,11 @@ function addConfigurationRoutes(app: Hono, root: string, parts: Parts): void {
   const show = (value: unknown): object => generation.wrap(value, configuration.version);
 
   app.get(`${root}/version`, (context) => context.json(configuration.version));
+  // Not recorded: as both descriptions have it.
+  app.get(`${root}/raw`, (context) => {
+    const text = configuration.read(transactionOf(context)).render();
+    return generation.name === 'v2' ? context.json(show(text)) : context.text(text);
+  });
   app.get(`${root}/backends/:backend`, (context) => {
     const backend = context.req.param('backend');
     const description = configuration.read(transactionOf(context)).describeBackend(backend);

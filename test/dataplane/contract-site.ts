@@ -1,9 +1,10 @@
-import { describePort, describeTraffic } from '../contract.ts';
-import { RealContractSite } from '../real-site.ts';
-import { startDaemonSite } from './daemon-site.ts';
-import { countOrders, type HttpGate, type Reply } from './http-gate.ts';
+/** The world of the contract with a Data Plane API daemon beside HAProxy. */
 
-async function startSite(generation: 'v2' | 'v3'): Promise<RealContractSite> {
+import { startDaemonSite } from '../balancer/dataplane/daemon-site.ts';
+import { countOrders, type HttpGate, type Reply } from '../balancer/dataplane/http-gate.ts';
+import { RealContractSite } from '../balancer/real-site.ts';
+
+export async function startContractSite(generation: 'v2' | 'v3'): Promise<RealContractSite> {
   const site = await startDaemonSite(generation, { hardStopAfterMs: 60_000 });
   age(site.gate, site.rig.workerPids());
   return new RealContractSite({
@@ -28,9 +29,4 @@ function age(gate: HttpGate, pids: readonly number[]): void {
       ? { ...reply, body: (reply.body ?? '').replace(/"uptime":\s*/, `$&${muchMs / 1_000}`) }
       : reply;
   };
-}
-
-for (const generation of ['v2', 'v3'] as const) {
-  describePort(`the Data Plane API, ${generation}`, () => startSite(generation));
-  describeTraffic(`the Data Plane API, ${generation}`, () => startSite(generation));
 }
