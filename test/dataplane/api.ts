@@ -1,6 +1,6 @@
 /** Plain questions to a Data Plane API daemon, for the tests of the stand-in itself. */
 
-import type { Daemon } from '../balancer/dataplane/daemon-rig.ts';
+import type { Daemon, GenerationName } from '../balancer/dataplane/daemon-rig.ts';
 
 export interface Question {
   readonly method: string;
@@ -48,4 +48,38 @@ function parse(text: string): unknown {
   } catch {
     return text;
   }
+}
+
+/** The path of a service of HAProxy. */
+export function services(generation: GenerationName, path: string): `/${string}` {
+  return `/${generation}/services/haproxy${path}`;
+}
+
+/** The path of servers in the file; `server` is empty or `/name`. */
+export function configured(
+  generation: GenerationName,
+  server: string,
+  query = '',
+  backend = 'news-web',
+): `/${string}` {
+  return generation === 'v2'
+    ? services(
+        generation,
+        `/configuration/servers${server}?backend=${backend}${query && `&${query}`}`,
+      )
+    : services(
+        generation,
+        `/configuration/backends/${backend}/servers${server}${query && `?${query}`}`,
+      );
+}
+
+/** The path of servers at runtime. */
+export function running(
+  generation: GenerationName,
+  server: string,
+  backend = 'news-web',
+): `/${string}` {
+  return generation === 'v2'
+    ? services(generation, `/runtime/servers${server}?backend=${backend}`)
+    : services(generation, `/runtime/backends/${backend}/servers${server}`);
 }

@@ -5,6 +5,7 @@
  */
 
 import type { GenerationName } from '../balancer/dataplane/daemon-rig.ts';
+import { configured, running, services } from './api.ts';
 import type { Exchange } from './exchanges.ts';
 import type { Shape } from './shape.ts';
 
@@ -41,32 +42,6 @@ const wrapList = (generation: GenerationName, object: Shape): Shape =>
 const error = (code: number, message: RegExp): Shape => ({
   object: { code: { is: code }, message },
 });
-
-const services = (generation: GenerationName, path: string): `/${string}` =>
-  `/${generation}/services/haproxy${path}`;
-
-function configured(
-  generation: GenerationName,
-  server: string,
-  query = '',
-  backend = 'news-web',
-): `/${string}` {
-  return generation === 'v2'
-    ? services(
-        generation,
-        `/configuration/servers${server}?backend=${backend}${query && `&${query}`}`,
-      )
-    : services(
-        generation,
-        `/configuration/backends/${backend}/servers${server}${query && `?${query}`}`,
-      );
-}
-
-function running(generation: GenerationName, server: string, backend = 'news-web'): `/${string}` {
-  return generation === 'v2'
-    ? services(generation, `/runtime/servers${server}?backend=${backend}`)
-    : services(generation, `/runtime/backends/${backend}/servers${server}`);
-}
 
 function aboutItself(generation: GenerationName): readonly Row[] {
   const version: `GET /${string}` = `GET ${services(generation, '/configuration/version')}`;

@@ -4,18 +4,22 @@ import { readFile } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { parseServerStates } from '../../src/balancer/haproxy/server-states.ts';
 import { ask } from '../../src/balancer/runtime/socket.ts';
+import { createSystemClock } from '../../src/control/clock.ts';
+import { PreconditionError, UnreachableError } from '../../src/control/errors.ts';
+import type { ServerChange, ServerReport } from '../../src/control/ports.ts';
 import { type LoadRun, startLoad } from '../../src/embedded/load-generator.ts';
-import type { AdminState } from '../../src/scaler/observation.ts';
 import type { DaemonOptions, GenerationName } from '../balancer/dataplane/daemon-rig.ts';
 import { type DaemonSite, startDaemonSite } from '../balancer/dataplane/daemon-site.ts';
 import { HaproxyFile } from '../balancer/dataplane/stand-in/haproxy-file.ts';
-import { change, never } from '../balancer/runtime/lab.ts';
+import { change, hasPassed, never } from '../balancer/runtime/lab.ts';
 import { until, WebNode } from '../balancer/site.ts';
 
 const RATE_RPS = 60;
 const SERVICE_MS = 10;
 /** The first one serves from the start. */
 const NODES = 6;
+const tickMs = 100;
+const convergedWithinMs = 20_000;
 
 export class LoadedSite implements AsyncDisposable {
   readonly site: DaemonSite;
@@ -43,46 +47,22 @@ export class LoadedSite implements AsyncDisposable {
     );
     const loaded = new LoadedSite(site, nodes);
     // HAProxy was there before its first node was.
-    await loaded.#see([1], 'passed');
+    await loaded.#tickUntil(async () => (await loaded.#see([1])).every(hasPassed));
     await loaded.#startLoad();
     return loaded;
   }
 
-  /** Brings nodes into rotation as Rackfire does: into DRAIN, where they are checked, then ready. */
-  async admit(numbers: readonly number[]): Promise<void> {
-    await this.set(numbers, 'drain');
-    await this.#see(numbers, 'passed');
-    await this.set(numbers, 'ready', 'check-passed');
-  }
-
-  /** Takes nodes out of rotation as Rackfire does: into DRAIN, and when they are quiet into MAINT. */
-  async retire(numbers: readonly number[]): Promise<void> {
-    await this.set(numbers, 'drain');
-    await this.set(numbers, 'maint', 'quiet');
-  }
-
-  /** Asks tick by tick until it is so, as Rackfire does: others may have come in between. */
-  async set(
-    numbers: readonly number[],
-    to: AdminState,
-    requires: 'none' | 'check-passed' | 'quiet' = 'none',
-  ): Promise<void> {
-    const changes = numbers.map((number) => change(number, to, requires));
-    await until(
-      () => this.site.balancer.setServers(changes, never).then(() => 'set', String),
-      (answer) => answer === 'set',
-    );
-  }
-
-  /** What the balancer answers to a question that must fail: the text of its error. */
-  async failureOf(question: Promise<unknown>): Promise<string> {
-    const { password } = this.site.daemon;
-    const text = await question.then(
-      () => 'no error',
-      (error: unknown) => String(error),
-    );
-    expect(text).not.toContain(password);
-    return text;
+  /**
+   * Brings nodes into rotation (`ready`) or out of it (`maint`), tick by tick as Rackfire does: what is seen says what
+   * is next, so it does not matter what others do meanwhile.
+   */
+  async bring(numbers: readonly number[], to: 'ready' | 'maint'): Promise<void> {
+    await this.#tickUntil(async () => {
+      const servers = await this.#see(numbers);
+      const changes = servers.flatMap((server) => nextChange(server, to));
+      await this.site.balancer.setServers(changes, never);
+      return servers.every(({ admin }) => admin === to);
+    });
   }
 
   /** What HAProxy says and what is in its file, of the servers of both. */
@@ -106,13 +86,10 @@ export class LoadedSite implements AsyncDisposable {
     };
   }
 
-  /** Ends the load and counts: every request that was sent has been answered well. */
-  async expectNobodyHurt(): Promise<void> {
-    this.#endOfLoad.abort();
-    await this.#load?.done;
+  /** Every request of a user that has an outcome so far was answered well. */
+  expectNobodyHurt(): void {
     expect(Object.fromEntries(this.#load?.failures ?? [])).toEqual({});
-    expect(this.#load).toMatchObject({ failed: 0 });
-    expect(this.#load?.ok).toBeGreaterThan(RATE_RPS);
+    expect(this.#load?.ok).toBeGreaterThan(0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,15 +115,53 @@ export class LoadedSite implements AsyncDisposable {
     );
   }
 
-  async #see(numbers: readonly number[], check: string): Promise<void> {
-    const names = numbers.map((number) => `news-web-${number}`);
-    await until(
-      async () => {
-        const snapshot = await this.site.balancer.inspect(never).catch(() => undefined);
-        return snapshot?.backends.get('news-web')?.servers ?? [];
-      },
-      (servers) =>
-        names.every((name) => servers.find((server) => server.name === name)?.check === check),
-    );
+  /** @throws UnreachableError as the balancer does, or when one of them is not there. */
+  async #see(numbers: readonly number[]): Promise<readonly ServerReport[]> {
+    const { backends } = await this.site.balancer.inspect(never);
+    const servers = backends.get('news-web')?.servers ?? [];
+    const seen = servers.filter(({ name }) => numbers.some((one) => name === `news-web-${one}`));
+    if (seen.length < numbers.length) {
+      throw new UnreachableError('not all servers are there');
+    }
+    return seen;
   }
+
+  /** A tick that finds the balancer busy or reloaded is followed by another one. */
+  async #tickUntil(tick: () => Promise<boolean>): Promise<void> {
+    const clock = createSystemClock();
+    const untilMs = clock.steadyMs() + convergedWithinMs;
+    for (;;) {
+      const answer = await tick().catch((error: unknown) => {
+        if (error instanceof UnreachableError || error instanceof PreconditionError) {
+          return error;
+        }
+        throw error;
+      });
+      if (answer === true) {
+        return;
+      }
+      if (clock.steadyMs() > untilMs) {
+        throw new Error(`not within ${convergedWithinMs} ms; last: ${String(answer)}`);
+      }
+      await clock.sleep(tickMs, never);
+    }
+  }
+}
+
+/** MAINT → DRAIN, where it is checked → ready; and back by DRAIN, until it is quiet. */
+function nextChange(
+  { name, admin, check }: ServerReport,
+  to: 'ready' | 'maint',
+): readonly ServerChange[] {
+  const number = Number(name.slice(name.lastIndexOf('-') + 1));
+  if (admin === to) {
+    return [];
+  }
+  if (admin !== 'drain') {
+    return [change(number, 'drain')];
+  }
+  if (to === 'maint') {
+    return [change(number, 'maint', 'quiet')];
+  }
+  return check === 'passed' ? [change(number, 'ready', 'check-passed')] : [];
 }

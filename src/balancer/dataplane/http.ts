@@ -148,6 +148,9 @@ function describe(error: unknown): string {
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
       return `its certificate is not trusted (${code}): give the authority that signed it`;
+    case 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED':
+    case 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA':
+      return `it takes only a client certificate of an authority that it trusts (${code})`;
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return 'its certificate is for another host name';
     case 'CERT_HAS_EXPIRED':

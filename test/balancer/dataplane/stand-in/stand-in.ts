@@ -12,10 +12,10 @@ import {
 } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
-import { Hono, type MiddlewareHandler } from 'hono';
+import { Hono } from 'hono';
 import { ApiError } from './api-error.ts';
 import { Configuration } from './configuration.ts';
-import { type Faults, noFaults } from './faults.ts';
+import type { Faults } from './faults.ts';
 import { type Generation, v2, v3 } from './generation.ts';
 import { Reloads } from './reloads.ts';
 import { addRoutes } from './routes.ts';
@@ -50,12 +50,9 @@ export interface StandIn {
   stop(): Promise<void>;
 }
 
-/** A request of which nothing is heard any more, until the connection ends. */
-const neverAnswered = new Promise<never>(() => undefined);
-
 /** Resolves when it listens. */
 export async function startStandIn(options: StandInOptions): Promise<StandIn> {
-  const faults = noFaults();
+  const faults: Faults = { diskIsFull: false, reloadFailsWith: undefined };
   const { configPath, masterPid } = options;
   const configuration = await Configuration.open({ ...options, faults });
   const reloads = await Reloads.open({
@@ -78,7 +75,6 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
     }
   };
 
-  app.use(createFaultyGate(faults, stop));
   app.use(async (context, next) => {
     await next();
     context.res.headers.set('Configuration-Version', String(configuration.version));
@@ -118,29 +114,6 @@ function createServer(tls: StandInOptions['tls'], app: Hono): HttpServer | Https
   const clients =
     clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
   return createHttpsServer({ cert: certificate, key, ...clients }, listener);
-}
-
-/** Before everything else: where it goes wrong when it shall. */
-function createFaultyGate(faults: Faults, stop: () => Promise<void>): MiddlewareHandler {
-  return async (context, next) => {
-    const { method, path } = context.req;
-    const spot = faults.diesAt;
-    const dies = spot?.method === method && spot.path.test(path) ? spot.when : undefined;
-    if (faults.hangs) {
-      await neverAnswered;
-    }
-    if (faults.failsWith !== undefined) {
-      return context.newResponse('the daemon has failed', faults.failsWith as 500);
-    }
-    if (dies === 'before') {
-      await stop();
-    }
-    await next();
-    if (dies === 'after') {
-      await stop();
-    }
-    return undefined;
-  };
 }
 
 /** Which answer a client without the right name and password gets. */
