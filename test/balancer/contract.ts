@@ -282,7 +282,7 @@ export function describePort(name: string, start: () => Promise<ContractSite>): 
       site.thaw();
 
       for (const outcome of outcomes) {
-        expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(UnreachableError) });
+        expect(outcome.status === 'rejected' && outcome.reason).toBeInstanceOf(UnreachableError);
       }
       expect(tookMs).toBeLessThan(1_000);
       expect(site.countOrders()).toBe(orders);
@@ -305,7 +305,8 @@ export function describePort(name: string, start: () => Promise<ContractSite>): 
       );
       expect(after?.backends.get('news-web')?.requestRate.status).toBe('absent');
       const [first, second, third, ...others] = await adminsOf(balancer);
-      expect([first, second, ...others]).toEqual(['maint', 'ready', ...Array(5).fill('maint')]);
+      expect([first, second]).toEqual(['maint', 'ready']);
+      expect(new Set(others)).toEqual(new Set(['maint']));
       expect(['drain', 'maint']).toContain(third);
       await balancer.setServers([change(3, 'drain')], never);
       expect(await see(balancer, 3)).toMatchObject({ admin: 'drain' });

@@ -115,6 +115,18 @@ test('nobody listens: exit 69, with what to do', async () => {
   expect(stdout).toMatch(/✗ connection: .*no such socket\n {4}is HAProxy running/);
 });
 
+test('the file with the password of a Data Plane API is not there: exit 69, before anybody is asked', async () => {
+  const { code, stdout } = await check(
+    edit(
+      minimal,
+      'driver: runtime, socket: /run/haproxy.sock, stateFile: /var/lib/haproxy/state',
+      'driver: dataplane, url: "https://127.0.0.1:1", credentialsFile: /nonexistent/credentials',
+    ),
+  );
+  expect(code).toBe(69);
+  expect(stdout).toMatch(/✗ credentials: cannot read the credentials file \/nonexistent/);
+});
+
 test('a Xen host is asked, too: as by `host check`, and beside a balancer that is well', async () => {
   await using rig = await start();
   const host =

@@ -52,7 +52,7 @@ describe.each(['v2', 'v3'] as const)('a daemon of %s', (generation) => {
     const { code, stdout, stderr } = await check(generation);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/✓ connection: the daemon answers at http/);
-    expect(stdout).toContain(`✓ daemon: generation /${generation}`);
+    expect(stdout).toContain(`✓ daemon: generation /${generation}, `);
     expect(stdout).toMatch(/✓ HAProxy: [0-9]+\.[0-9]+.*, pid [0-9]+/);
     expect(stdout).toContain('✓ news-web servers: all 32 are declared, with their addresses');
     expect(stdout).toContain('✓ news-web checks: every server is checked');

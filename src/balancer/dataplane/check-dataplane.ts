@@ -17,6 +17,7 @@ import {
   UnauthorizedError,
 } from './client-errors.ts';
 import type { HttpOptions } from './http.ts';
+import { refuseRelease } from './releases.ts';
 import type { NativeStat } from './types.ts';
 
 export interface DataplaneCheckOptions extends HttpOptions {
@@ -42,15 +43,10 @@ export async function checkDataplane(
   const findings: BalancerFinding[] = [];
   try {
     const { base, api } = await client.info(signal);
-    const version = api?.version?.trim() ?? '';
     findings.push(
       { name: 'connection', verdict: 'ok', text: `the daemon answers at ${options.url}` },
       { name: 'login', verdict: 'ok', text: `${options.username} is let in` },
-      {
-        name: 'daemon',
-        verdict: 'ok',
-        text: `generation ${base}, says to be ${version === '' ? 'of no version' : version}`,
-      },
+      checkDaemon(base, api?.version?.trim()),
     );
     const text = await client.configurationText(signal);
     findings.push(await checkProcess(client, signal));
@@ -74,6 +70,21 @@ export async function checkDataplane(
     findings.push(describeFailure(error, options));
   }
   return findings;
+}
+
+/** A daemon that somebody built by himself says no number. */
+function checkDaemon(base: string, version: string | undefined): BalancerFinding {
+  const name = 'daemon';
+  const refusal = refuseRelease(version);
+  if (refusal !== undefined) {
+    const [text = refusal, fix] = refusal.split('; ');
+    return { name, verdict: 'bad', text, ...(fix === undefined ? {} : { fix }) };
+  }
+  return {
+    name,
+    verdict: 'ok',
+    text: `generation ${base}, ${version === undefined || version === '' ? 'which says no version' : `says to be ${version}`}`,
+  };
 }
 
 function describeFailure(error: DataplaneError, { url }: DataplaneCheckOptions): BalancerFinding {

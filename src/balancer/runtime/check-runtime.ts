@@ -12,7 +12,7 @@ import {
   type DeclaredBackends,
   type DeclaredServer,
 } from '../haproxy/findings.ts';
-import { parseServerStates } from '../haproxy/server-states.ts';
+import { parseServerStates, type ServerState } from '../haproxy/server-states.ts';
 import { settingNames } from '../haproxy/settings.ts';
 import { parseStats } from '../haproxy/stats.ts';
 import { errorOf, numberSeverities, splitAnswers } from './answers.ts';
@@ -141,7 +141,7 @@ async function listDeclared(
     const [statTable = '', stateTable = ''] = splitAnswers(answer, 2);
     if (errorOf(statTable) === undefined && errorOf(stateTable) === undefined) {
       const stats = parseStats(statTable).get(backend);
-      const states = parseServerStates(stateTable).get(backend) ?? new Map();
+      const states = parseServerStates(stateTable).get(backend) ?? new Map<string, ServerState>();
       declared.set(
         backend,
         new Map(
