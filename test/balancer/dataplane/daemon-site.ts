@@ -24,10 +24,14 @@ export interface DaemonSite extends AsyncDisposable {
 /** HAProxy stays at its disposal: `rig` has its own. */
 export async function startDaemonSite(
   generation: 'v2' | 'v3',
-  options: Partial<DaemonOptions & Pick<DataplaneBalancerOptions, 'hardStopAfterMs'>> = {},
+  options: Partial<
+    DaemonOptions &
+      Pick<DataplaneBalancerOptions, 'hardStopAfterMs'> & { readonly maxConnections: number }
+  > = {},
 ): Promise<DaemonSite> {
+  const { maxConnections = MAX_CONNECTIONS } = options;
   const ports = await pickPorts();
-  const render = configFor(ports, { nodes: NODES, maxConnections: MAX_CONNECTIONS });
+  const render = configFor(ports, { nodes: NODES, maxConnections });
   const rig = await startHaproxy((paths) =>
     // The daemon's file keeps the states: a state file beside it would be another opinion.
     render(paths).replaceAll(/^.*(server-state-file|load-server-state-from-file).*\n/gm, ''),
