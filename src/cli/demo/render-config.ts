@@ -65,7 +65,8 @@ clusters:
         scaleIn: { policies: [{ percent: 50, per: 15s }] }
 leadership: { path: ${folder}/leader }
 journal: { path: ${folder}/journal.db }
-http: { listen: "127.0.0.1:${ports.http}", tokenFile: ${folder}/token }
+# At an address of its own: at 127.0.0.1, a visitor's connection may have taken the port meanwhile.
+http: { listen: "${subnet}.1:${ports.http}", tokenFile: ${folder}/token }
 `;
 }
 
