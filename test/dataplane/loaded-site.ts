@@ -78,7 +78,7 @@ export class LoadedSite implements AsyncDisposable {
       ),
       declared: Object.fromEntries(
         servers.map(({ name, maintenance, address, port }) => [
-          name,
+          String(name),
           { admin: maintenance === 'enabled' ? 'maint' : 'ready', address, port },
         ]),
       ),
