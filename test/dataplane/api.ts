@@ -2,6 +2,9 @@
 
 import type { Daemon, GenerationName } from '../balancer/dataplane/daemon-rig.ts';
 
+/** Generous: a test fails by what is answered, not by how busy this machine is. */
+const answerTimeoutMs = 30_000;
+
 export interface Question {
   readonly method: string;
   /** With the generation: `/v3/info`. */
@@ -36,7 +39,7 @@ export async function ask(daemon: Daemon, question: Question): Promise<Answer> {
       'Content-Type': 'application/json',
     },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(answerTimeoutMs),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: parse(text) };

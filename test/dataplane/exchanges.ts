@@ -1,6 +1,5 @@
 /** Questions to a daemon with the answers that are expected, and how they are played. */
 
-import { expect } from 'vitest';
 import type { Daemon } from '../balancer/dataplane/daemon-rig.ts';
 import { until } from '../balancer/site.ts';
 import { type Answer, ask, authorizationOf } from './api.ts';
@@ -30,25 +29,34 @@ export interface Exchange {
   readonly isAwaited?: boolean;
 }
 
-/** Plays exchanges in their order, each after the answer of the one before. */
-export async function playExchanges(daemon: Daemon, exchanges: readonly Exchange[]): Promise<void> {
+/**
+ * Plays exchanges in their order, each after the answer of the one before.
+ *
+ * @returns What differs in the first one that is not as expected: those behind it build on it.
+ */
+export async function playExchanges(
+  daemon: Daemon,
+  exchanges: readonly Exchange[],
+): Promise<readonly string[]> {
   const ids = new Map<string, string>();
   for (const together of groupNeighbors(exchanges)) {
-    if (together.length > 1) {
-      await playTogether(daemon, together);
-      continue;
-    }
-    for (const exchange of together) {
-      await playOne(daemon, exchange, ids);
+    const [exchange] = together;
+    const differences =
+      exchange === undefined || together.length > 1
+        ? await playTogether(daemon, together)
+        : await playOne(daemon, exchange, ids);
+    if (differences.length > 0) {
+      return differences;
     }
   }
+  return [];
 }
 
 async function playOne(
   daemon: Daemon,
   exchange: Exchange,
   ids: Map<string, string>,
-): Promise<void> {
+): Promise<readonly string[]> {
   if (exchange.namesReload !== undefined) {
     await reloadsAreDone(daemon);
   }
@@ -56,13 +64,13 @@ async function playOne(
   const answer = exchange.isAwaited
     ? await until(send, (one) => compareAnswer(exchange, one).length === 0).catch(send)
     : await send();
-  expect(compareAnswer(exchange, answer), `${exchange.what}: ${describe(exchange)}`).toEqual([]);
   if (exchange.namesId !== undefined) {
     ids.set(exchange.namesId, idOf(answer.body));
   }
   if (exchange.namesReload !== undefined) {
     ids.set(exchange.namesReload, answer.headers.get('Reload-ID') ?? '');
   }
+  return compareAnswer(exchange, answer);
 }
 
 /** What is wanted while a reload waits, is part of that one. */
@@ -74,20 +82,23 @@ async function reloadsAreDone(daemon: Daemon): Promise<void> {
   );
 }
 
-async function playTogether(daemon: Daemon, exchanges: readonly Exchange[]): Promise<void> {
+/** Which of them got which answer, nobody can say beforehand. */
+async function playTogether(
+  daemon: Daemon,
+  exchanges: readonly Exchange[],
+): Promise<readonly string[]> {
   const answers = await Promise.all(
     exchanges.map((exchange) => put(daemon, exchange, new Map<string, string>())),
   );
-  const unmatched = [...answers];
   for (const exchange of exchanges) {
-    const fitting = unmatched.findIndex((answer) => compareAnswer(exchange, answer).length === 0);
-    const statuses = unmatched.map(({ status }) => status).join(' ');
-    expect(
-      fitting,
-      `${exchange.what}: no answer with ${exchange.status} among ${statuses}`,
-    ).not.toBe(-1);
-    unmatched.splice(fitting, 1);
+    const fitting = answers.findIndex((answer) => compareAnswer(exchange, answer).length === 0);
+    if (fitting === -1) {
+      const others = JSON.stringify(answers.map(({ status, body }) => ({ status, body })));
+      return [`${exchange.what}: no answer with ${exchange.status} as expected among ${others}`];
+    }
+    answers.splice(fitting, 1);
   }
+  return [];
 }
 
 async function put(
@@ -111,21 +122,24 @@ async function put(
 
 function compareAnswer(exchange: Exchange, answer: Answer): readonly string[] {
   const { status, headers, body } = answer;
+  const where = `${exchange.what}: ${exchange.method} ${exchange.path}`;
   const differences: string[] = [];
   if (status !== exchange.status) {
-    differences.push(`status: expected ${exchange.status}, not ${status}: ${JSON.stringify(body)}`);
+    differences.push(`${where}: expected ${exchange.status}, not ${status}`);
   }
   for (const [name, expected] of Object.entries(exchange.headers)) {
     const value = headers.get(name) ?? undefined;
     const fits = expected instanceof RegExp ? expected.test(value ?? '') : expected === value;
     if (!fits) {
-      differences.push(`${name}: expected ${String(expected)}, not ${value}`);
+      differences.push(`${where}: ${name}: expected ${String(expected)}, not ${value}`);
     }
   }
   if (exchange.answer === undefined) {
-    return body === '' ? differences : [...differences, `body: expected none, not ${String(body)}`];
+    return body === ''
+      ? differences
+      : [...differences, `${where}: expected no body, not ${JSON.stringify(body)}`];
   }
-  return [...differences, ...compareShape(exchange.answer, body)];
+  return [...differences, ...compareShape(exchange.answer, body, `${where}: body`)];
 }
 
 function groupNeighbors(exchanges: readonly Exchange[]): readonly (readonly Exchange[])[] {
@@ -139,10 +153,6 @@ function groupNeighbors(exchanges: readonly Exchange[]): readonly (readonly Exch
     }
   }
   return groups;
-}
-
-function describe({ method, path, body }: Exchange): string {
-  return `${method} ${path} ${body === undefined ? '' : JSON.stringify(body)}`;
 }
 
 function idOf(body: unknown): string {

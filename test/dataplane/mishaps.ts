@@ -22,7 +22,7 @@ const unanswered = new Promise<never>(() => undefined);
 export function describeMishaps(generation: GenerationName): void {
   const binary = realDaemonOf(generation);
 
-  describe(`under load, ${generation} on ${binary ?? 'the stand-in'}`, () => {
+  describe(`under load, ${generation} on ${binary ?? 'the stand-in'}`, { timeout: 60_000 }, () => {
     let loaded: LoadedSite;
     beforeAll(async () => {
       loaded = await LoadedSite.start(generation);

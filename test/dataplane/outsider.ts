@@ -26,6 +26,8 @@ export class Outsider implements AsyncDisposable {
     this.#daemon = daemon;
     this.#servers = servers;
     this.#done = this.#work();
+    // Told at the end, to whom it is disposed by.
+    this.#done.catch(() => undefined);
   }
 
   /** Finishes what it is at. */

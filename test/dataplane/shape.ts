@@ -10,7 +10,7 @@ export type Shape =
   | { readonly object: Readonly<Record<string, Shape>> };
 
 /** @returns What differs, one line each: where, what was expected, what there is. */
-export function compareShape(shape: Shape, value: unknown, where = 'body'): readonly string[] {
+export function compareShape(shape: Shape, value: unknown, where: string): readonly string[] {
   const differs = (expected: string): readonly string[] => [
     `${where}: expected ${expected}, not ${JSON.stringify(value)}`,
   ];

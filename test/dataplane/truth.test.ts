@@ -1,6 +1,6 @@
 /** The stand-in is held to what real daemons do; a real daemon, where there is one, is held to it as well. */
 
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { findFreePorts } from '../../src/cli/demo/processes.ts';
 import {
   type GenerationName,
@@ -23,15 +23,19 @@ describe.each(generations)('the Data Plane API $generation', (start) => {
   const runsOn = realDaemonOf(generation) ?? 'the stand-in';
 
   test(`is on ${runsOn} as this repository's table says`, { timeout: 60_000 }, async () => {
-    await playOn({ generation, version: 5, servers: 3 }, (portOf) =>
+    const differences = await playOn({ generation, version: 5, servers: 3 }, (portOf) =>
       expectationsOf(generation, (number) => portOf(19_000 + number)),
     );
+    expect(differences).toEqual([]);
   });
 
   const recording = findRecording(start.recording);
   if (recording !== undefined) {
     test(`is on ${runsOn} as recorded in ${recording.path}`, { timeout: 60_000 }, async () => {
-      await playOn(start, (portOf) => recording.exchanges.map((one) => toExchange(one, portOf)));
+      const differences = await playOn(start, (portOf) =>
+        recording.exchanges.map((one) => toExchange(one, portOf)),
+      );
+      expect(differences).toEqual([]);
     });
   }
 });
@@ -44,7 +48,7 @@ async function playOn(
     readonly servers: number;
   },
   makeExchanges: (portOf: (recordedPort: number) => number) => readonly Exchange[],
-): Promise<void> {
+): Promise<readonly string[]> {
   const ports = await findFreePorts(10);
   const portOf = (recordedPort: number): number => ports[recordedPort - 19_000] ?? 0;
   await using haproxy = await startHaproxy((paths) => renderConfig(paths, start, portOf));
@@ -55,7 +59,7 @@ async function playOn(
     haproxy,
     reloadDelayMs: 3_000,
   });
-  await playExchanges(daemon, makeExchanges(portOf));
+  return await playExchanges(daemon, makeExchanges(portOf));
 }
 
 /** The file that the recorded daemons had before them. */

@@ -199,13 +199,17 @@ class Balancer implements DataplaneBalancer {
   }
 
   async #setServers(changes: readonly ServerChange[], signal: AbortSignal): Promise<void> {
-    const asked = new Set(changes.map((change) => change.backend));
+    // Of two changes of one server the last one counts.
+    const latest = [
+      ...new Map(changes.map((one) => [`${one.backend}/${one.server}`, one])).values(),
+    ];
+    const asked = new Set(latest.map((change) => change.backend));
     // A backend that was not handed over is not looked at, so its servers are unknown and refused.
     const names = this.#options.backends.filter((backend) => asked.has(backend));
     const before = await this.#read(names, signal);
-    const { orders, refusals } = planChanges(changes, before.backends, before.oldWorkers);
+    const { orders, refusals } = planChanges(latest, before.backends, before.oldWorkers);
     // What somebody else has set in HAProxy is not in the file, and a reload would undo it.
-    const kept = changes.filter((change) => isConverged(change, before.backends));
+    const kept = latest.filter((change) => isConverged(change, before.backends));
     const failures = [...refusals];
     const set: ServerOrder[] = [];
     for (const order of [...kept, ...orders]) {
@@ -224,7 +228,12 @@ class Balancer implements DataplaneBalancer {
     if (orders.length > 0) {
       const after = await this.#read(names, signal);
       this.#verify(set, after);
-      failures.push(...listBusy(changes, after.backends));
+      failures.push(
+        ...listBusy(
+          latest.filter((one) => !kept.includes(one)),
+          after.backends,
+        ),
+      );
     }
     if (failures.length > 0) {
       throw new PreconditionError(`balancer ${this.name}: ${failures.join('; ')}`);
@@ -276,6 +285,7 @@ class Balancer implements DataplaneBalancer {
     // Every field as it is: one that is left out is another one, and that takes a reload.
     const wanted: ConfiguredServer = { ...known, maintenance };
     const { reloadId } = await this.#client.replaceServer(backend, wanted, { version }, signal);
+    this.#reloadWarning = undefined;
     if (reloadId !== undefined) {
       this.#reloadWarning = `HAProxy was reloaded to set ${backend}/${server} to ${to}, which the Data Plane API does without a reload where all is well: look at its log`;
       await this.#awaitReload(reloadId, worker, signal);

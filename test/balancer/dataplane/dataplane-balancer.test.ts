@@ -144,6 +144,17 @@ describe.each(generations)('a change by %s', (generation) => {
     expect(await fileOf(somebodyElse(site), 2)).toMatchObject({ maintenance: 'enabled' });
   });
 
+  test('that is taken back within its batch was none', async () => {
+    await using site = await startDaemonSite(generation);
+    await using _rig = site.rig;
+    await site.balancer.setServers(
+      [change(1, 'ready'), change(1, 'drain'), change(2, 'maint', 'quiet'), change(2, 'drain')],
+      never,
+    );
+    expect(await see(site.balancer, 1)).toMatchObject({ admin: 'drain' });
+    expect(await see(site.balancer, 2)).toMatchObject({ admin: 'drain' });
+  });
+
   test('that somebody made in HAProxy alone is written into the file, too', async () => {
     await using site = await startDaemonSite(generation);
     await using _rig = site.rig;
@@ -217,6 +228,9 @@ describe.each(generations)('a change by %s', (generation) => {
     expect(after.epoch).not.toBe(epoch);
     expect(after.warnings).toEqual([expect.stringContaining('HAProxy was reloaded to set')]);
     await reloaded;
+    site.gate.reword = (_, reply) => reply;
+    await site.balancer.setServers([change(1, 'ready')], never);
+    expect((await site.balancer.inspect(never)).warnings).toEqual([]);
   });
 
   test('whose reload fails is told with what HAProxy says', async () => {

@@ -30,7 +30,7 @@ export interface HttpGate extends AsyncDisposable {
 /** @param target - The daemon's url; without one, all must be answered by `guard`. */
 export async function openHttpGate(target?: string): Promise<HttpGate> {
   const asked: Passage[] = [];
-  const agent = new Agent({ keepAlive: true });
+  const agent = new Agent({ keepAlive: true, timeout: 10_000 });
   const server = createServer((incoming, outgoing) => {
     void answer(incoming, outgoing).catch(() => outgoing.destroy());
   });
@@ -45,6 +45,8 @@ export async function openHttpGate(target?: string): Promise<HttpGate> {
     outgoing.end(reply.body);
   };
   server.on('connection', () => gate.onConnection());
+  // Longer than either side keeps a connection: none is closed under a question.
+  server.keepAliveTimeout = 30_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

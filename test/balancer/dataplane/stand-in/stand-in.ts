@@ -98,6 +98,8 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   });
   addRoutes(app, { generation, configuration, reloads, runtime: new RuntimeApi(options) });
 
+  // As the daemon: whoever keeps a connection for less is never cut off in the middle of a question.
+  server.keepAliveTimeout = 30_000;
   server.listen(options.port, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
