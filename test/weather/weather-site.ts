@@ -13,7 +13,7 @@ import {
   createUuidOf,
   listScaledTiers,
 } from '../../src/compose.ts';
-import type { BalancerConfig, Config } from '../../src/config/config.ts';
+import type { Config, RuntimeBalancerConfig } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import { createSystemClock } from '../../src/control/clock.ts';
 import {
@@ -415,7 +415,8 @@ export async function startSite(plan: SitePlan): Promise<WeatherSite> {
   const { config } = parseConfig(text, 'rackfire.yaml');
   const edit = plan.editHaproxyConfig ?? ((written: string): string => written);
   const haproxies: HaproxyRig[] = [];
-  for (const [index, balancer] of config.balancers.entries()) {
+  for (const index of config.balancers.keys()) {
+    const balancer = balancerOf(config, index);
     const home = index === 0 ? folder : join(folder, 'b');
     await mkdir(home, { recursive: true });
     await writeFile(join(home, 'server-state'), '');
@@ -502,10 +503,10 @@ function bindOf(tier: ScaledTier, { subnet }: SitePlace, index: number): string 
   return index === 0 ? bind : bind.replace(/^[^:]*/, `${subnet}.4`);
 }
 
-function balancerOf(config: Config, index: number): BalancerConfig {
+function balancerOf(config: Config, index: number): RuntimeBalancerConfig {
   const balancer = config.balancers[index];
-  if (balancer === undefined) {
-    throw new Error('the config of a weather site has no balancer');
+  if (balancer?.driver !== 'runtime') {
+    throw new Error(`the config of a weather site has no balancer ${index + 1} by its socket`);
   }
   return balancer;
 }
