@@ -46,7 +46,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   'not-there': 'nothing: what the host really has is seen at the next look',
   busy: 'nothing: another order for the same node is still carried out there',
   'not-fenced': 'nothing: the term is shown to the host and the order repeated',
-  'stale-term': 'nothing: a newer leader has shown its term to this host',
+  'stale-term':
+    'a newer leader has shown its term there: if this one still leads, end one of two Rackfires',
   'destroy-failed': 'it is tried again; if it stays, `xl destroy NAME` there says why',
   'xl-failed': 'if it stays, mend what it names, or run `xl list` there as root',
 };

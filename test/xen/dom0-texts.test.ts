@@ -76,7 +76,7 @@ describe('an answer that is no success', () => {
     [5, 'not-there', PreconditionError, 'next look'],
     [5, 'busy', PreconditionError, 'still carried out'],
     [5, 'not-fenced', PreconditionError, 'shown'],
-    [5, 'stale-term', PreconditionError, 'newer leader'],
+    [5, 'stale-term', PreconditionError, 'end one of two Rackfires'],
     [6, 'destroy-failed', OutcomeUnknownError, 'xl destroy'],
     [6, 'xl-failed', OutcomeUnknownError, 'mend what it names'],
     [4, 'of-a-newer-wrapper', RefusedError, 'another host'],
