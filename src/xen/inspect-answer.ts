@@ -21,6 +21,8 @@ interface Operation {
 
 /** All that a dom0 says of itself at once. */
 export interface InspectAnswer {
+  /** The INSTALLATION of its dom0.conf, that its script marks guests with; a script that says none is an older one. */
+  readonly installation: string | undefined;
   /** Of the host's clock, in whole seconds. */
   readonly timeSeconds: number;
   /** By shard; the newest that was shown. */
@@ -62,6 +64,7 @@ export function parseInspectAnswer(text: string): InspectAnswer {
   }
   const lines = own.split('\n').slice(1);
   return {
+    installation: readLines(lines, 'installation', ([name = '']) => ['', name]).get(''),
     timeSeconds: readSingle(lines, 'time'),
     freeDiskMiB: readSingle(lines, 'free-disk'),
     terms: readLines(lines, 'term', ([shard = '', term = '']) => [shard, term]),

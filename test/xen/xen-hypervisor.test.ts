@@ -240,6 +240,19 @@ describe('inspect', () => {
     expect(failure.message).toMatch(message);
   });
 
+  test('of a host of another installation is refused: what is booted there would never be known as ours', async () => {
+    const other = await startHost(byVerb({ inspect: inspectText(['installation other']) }));
+    const ours = await startHost(byVerb({ inspect: inspectText(['installation news']) }));
+
+    const failure = await failureOf(other.hypervisor.inspect(never));
+
+    expect(failure).toBeInstanceOf(UnreachableError);
+    expect(failure.message).toMatch(
+      /^xen-1: INSTALLATION in dom0.conf there is other, and not news/,
+    );
+    await expect(ours.hypervisor.inspect(never)).resolves.toMatchObject({ domains: [] });
+  });
+
   test('A host that hangs is given up after 15 s and delays no other', async () => {
     const clock = new TestClock();
     const hanging = await startHost(byVerb({ inspect: () => undefined }), { clock });
