@@ -42,7 +42,7 @@ function addProcessRoutes(app: Hono, root: string, { generation }: Parts): void 
 }
 
 function addConfigurationRoutes(app: Hono, root: string, parts: Parts): void {
-  const { generation, configuration, reloads, runtime } = parts;
+  const { generation, configuration } = parts;
   const servers = `${root}${generation.serversPath}`;
   const show = (value: unknown): object => generation.wrap(value, configuration.version);
 
@@ -71,7 +71,12 @@ function addConfigurationRoutes(app: Hono, root: string, parts: Parts): void {
     }
     return context.json(show(server));
   });
+  addServer(app, servers, parts);
+  replaceServer(app, servers, parts);
+  removeServer(app, servers, parts);
+}
 
+function addServer(app: Hono, servers: string, { configuration, reloads }: Parts): void {
   app.post(servers, async (context) => {
     const backend = backendOf(context);
     const fields = parseServerBody(await context.req.text());
@@ -94,7 +99,10 @@ function addConfigurationRoutes(app: Hono, root: string, parts: Parts): void {
     }
     return context.json(fields, 202, reloadHeader(edition, reloads));
   });
+}
 
+function replaceServer(app: Hono, servers: string, parts: Parts): void {
+  const { configuration, reloads, runtime } = parts;
   app.put(`${servers}/:name`, async (context) => {
     const [backend, name] = [backendOf(context), context.req.param('name') ?? ''];
     const fields = parseServerBody(await context.req.text());
@@ -116,7 +124,9 @@ function addConfigurationRoutes(app: Hono, root: string, parts: Parts): void {
     }
     return context.json(fields, 202, reloadHeader(edition, reloads));
   });
+}
 
+function removeServer(app: Hono, servers: string, { configuration, reloads }: Parts): void {
   app.delete(`${servers}/:name`, async (context) => {
     const [backend, name] = [backendOf(context), context.req.param('name') ?? ''];
     const edition = editionOf(context);
