@@ -211,9 +211,9 @@ export class Configuration {
   /** Somebody else wrote the file: it is read again and written with the next version. */
   async #adoptForeignEdit(): Promise<void> {
     const { configPath, faults } = this.#options;
-    // An editor that removes the file before it writes it anew is looked at again when it has.
-    const text = await readFile(configPath, 'utf8').catch(() => undefined);
-    if (text === undefined || hasOwnChecksum(text) || faults.diskIsFull) {
+    // An editor that removes or empties the file before it writes it anew is looked at again when it has.
+    const text = await readFile(configPath, 'utf8').catch(() => '');
+    if (text === '' || hasOwnChecksum(text) || faults.diskIsFull) {
       return;
     }
     this.#current = HaproxyFile.parse(text);
