@@ -20,6 +20,8 @@ export interface Dom0Refusal {
 
 /** What an operator does next, by the wrapper's code. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
+  'no-request':
+    'let sudo keep SSH_ORIGINAL_COMMAND there, by the env_keep in /etc/sudoers.d/rackfire of docs/install-xen.md',
   'bad-request':
     'install the rackfire-dom0 of this release on the host: its own does not know this request',
   'bad-value':

@@ -19,7 +19,7 @@ describeShells('a request', {}, (rig) => {
   }
 
   test.each([
-    ['nothing', ''],
+    ['blanks', '  '],
     ['another verb', 'reboot'],
     ['the name of one of its functions', 'remove_node'],
     ['a shell', 'sh -c id'],
@@ -47,6 +47,15 @@ describeShells('a request', {}, (rig) => {
     ['a key too few', 'fence shard=main'],
   ])('of %s is bad', async (_situation, request) => {
     await expectRefused(request, 'bad-request');
+  });
+
+  test.each([
+    ['is empty', ''],
+    ['did not come, as sudo drops it,', undefined],
+  ])('that %s is told as such, with what sudo needs', async (_situation, request) => {
+    expect(await rig.dom0.run(request)).toEqual(
+      refusal('no-request', 'SSH_ORIGINAL_COMMAND .*env_keep'),
+    );
   });
 
   test.each([4_097, 100_000])('of %d bytes is too long', async (bytes) => {
