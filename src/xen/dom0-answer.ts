@@ -20,11 +20,14 @@ export interface Dom0Refusal {
 
 /** What an operator does next, by the wrapper's code. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
+  'no-request':
+    'let sudo keep SSH_ORIGINAL_COMMAND there, by the env_keep in /etc/sudoers.d/rackfire of docs/install-xen.md',
   'bad-request':
     'install the rackfire-dom0 of this release on the host: its own does not know this request',
   'bad-value':
     'compare the value with docs/xen.md; install the rackfire-dom0 of this release if it is older',
-  forbidden: 'compare IMAGE_DIRS, VOLUME_GROUP and BRIDGES in dom0.conf there with this config',
+  forbidden:
+    'compare IMAGE_DIRS, VOLUME_GROUP and BRIDGES in dom0.conf there with this config, and their spelling',
   'name-taken':
     'a guest that is not ours has the name: rename it there, or take this number out of the range',
   'uuid-taken': 'find the guest with this UUID by `xl list -v` there: it was copied from a node',

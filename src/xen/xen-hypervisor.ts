@@ -124,7 +124,7 @@ class WrappedDom0 implements XenHypervisor {
    */
   #requireInstallation({ installation: found }: InspectAnswer): void {
     const { installation } = this.#options;
-    if (found !== undefined && found !== installation) {
+    if (found !== installation) {
       throw new UnreachableError(
         `${this.host}: INSTALLATION in dom0.conf there is ${printable(found)}, and not ${installation}, which is ` +
           'the `installation` of this config; correct the one that is wrong',

@@ -56,6 +56,7 @@ describe('an answer that is no success', () => {
   });
 
   test.each([
+    [2, 'no-request', RefusedError, 'env_keep'],
     [2, 'bad-request', RefusedError, 'install the rackfire-dom0 of this release'],
     [2, 'bad-value', RefusedError, 'docs/xen.md'],
     [2, 'forbidden', RefusedError, 'BRIDGES'],
