@@ -39,6 +39,8 @@ interface PendingBoot {
   readonly of: Start;
   readonly bornMs: number;
   readonly orderedAtMs: number;
+  /** Its host fell silent since the host last showed the node: if nothing is there then, it went with its host. */
+  lostSight: boolean;
 }
 
 interface TierBoots {
@@ -66,6 +68,7 @@ export class BootLedger {
   readonly #tiers = new Map<string, TierBoots>();
   /** By name: at most one of each node. */
   readonly #refused = new Map<string, Refused>();
+  #silentHosts: ReadonlySet<string> = new Set();
 
   constructor(policy: BreakerPolicy) {
     this.#policy = policy;
@@ -76,8 +79,14 @@ export class BootLedger {
     this.#policy = policy;
   }
 
+  /** Hosts that do not answer now: said before each review. */
+  set silentHosts(hosts: ReadonlySet<string>) {
+    this.#silentHosts = hosts;
+  }
+
   ordered(tier: ScaledTier, action: ComingAction, of: Start, bornMs: number, atMs: number): void {
-    this.#tier(tier).pending.set(action.node, { action, of, bornMs, orderedAtMs: atMs });
+    const { pending } = this.#tier(tier);
+    pending.set(action.node, { action, of, bornMs, orderedAtMs: atMs, lostSight: false });
   }
 
   /** This tenant will not wake any more: it is shown as such, and found failed by the next tick. */
@@ -128,7 +137,8 @@ export class BootLedger {
 
   /**
    * Compares boots with the nodes as they are. @returns Those that ended since the last call: served when
-   * their check passed, failed when they vanished before, or when their node is failed.
+   * their check passed, failed when they vanished before, or when their node is failed. What vanished while its
+   * host was silent has not failed: it went with its host, which says nothing of the tier, its image or its number.
    */
   review(tier: ScaledTier, nodes: readonly Node[], atMs: number): readonly BootResult[] {
     const boots = this.#tier(tier);
@@ -150,10 +160,18 @@ export class BootLedger {
     for (const [name, pending] of boots.pending) {
       const node = byName.get(name);
       const { host, number } = pending.action;
+      const isSilent = this.#silentHosts.has(host);
+      pending.lostSight ||= isSilent;
       if (node === undefined || (isNothing(node) && node.operation === undefined)) {
-        results.push(this.failed(tier, name, number, host, atMs));
+        if (pending.lostSight) {
+          boots.pending.delete(name);
+        } else {
+          results.push(this.failed(tier, name, number, host, atMs));
+        }
       } else if (node.bornMs === pending.bornMs && hasPassed(node)) {
         results.push(this.#served(tier, pending, atMs));
+      } else if (node.host !== undefined && !isSilent) {
+        pending.lostSight = false;
       }
     }
     return results;

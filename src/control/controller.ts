@@ -340,6 +340,7 @@ export class Controller {
     // Whole milliseconds: what a tick saw is kept, and fractions would be noise there.
     const atMs = Math.round(clock.steadyMs());
     this.#noticeTakeover(atMs);
+    this.#boots.silentHosts = this.#sources.silentHosts;
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
     for (const cluster of this.#setup.clusters) {
       const startMs = clock.steadyMs();

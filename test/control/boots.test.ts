@@ -73,6 +73,41 @@ test('a node that has vanished has failed; one whose boot is still in flight has
   expect(ledger.review(tier, [], 5_250)).toEqual([]);
 });
 
+test.each(['absent', 'residue'] as const)(
+  'a boot of which its silent host shows %s when it answers again is no failure, and its number does not rest',
+  (phase) => {
+    const ledger = awaiting();
+    ledger.silentHosts = new Set(['host-a']);
+    expect(ledger.review(tier, [nodeOf(3, 'unknown')], 9_000)).toEqual([]);
+    ledger.silentHosts = new Set();
+    expect(ledger.review(tier, [nodeOf(3, phase)], 60_000)).toEqual([]);
+    expect(ledger.recentFailuresOfHost('host-a', 60_000)).toBe(0);
+    expect(ledger.restingNumbers(tier, 60_000)).toEqual([]);
+    expect(ledger.review(tier, [], 61_000)).toEqual([]);
+  },
+);
+
+test('a node that its host shows after a silence is awaited on: it may serve, and vanished later it has failed', () => {
+  for (const [later, result] of [
+    [nodeOf(3, 'in-service'), 'served'],
+    [nodeOf(3, 'absent'), 'failed'],
+    [nodeOf(3, 'failed'), 'failed'],
+  ] as const) {
+    const ledger = awaiting();
+    ledger.silentHosts = new Set(['host-a']);
+    ledger.review(tier, [nodeOf(3, 'unknown')], 9_000);
+    ledger.silentHosts = new Set();
+    expect(ledger.review(tier, [nodeOf(3, 'warming')], 20_000)).toEqual([]);
+    expect(ledger.review(tier, [later], 30_000)).toMatchObject([{ result }]);
+  }
+});
+
+test('the silence of another host excuses no boot', () => {
+  const ledger = awaiting();
+  ledger.silentHosts = new Set(['host-b']);
+  expect(ledger.review(tier, [], 5_000)).toMatchObject([{ result: 'failed' }]);
+});
+
 test('a failed node counts once, however many ticks find it before it is gone', () => {
   const ledger = awaiting();
   const failed = nodeOf(3, 'failed');
