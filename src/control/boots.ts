@@ -3,12 +3,13 @@ import {
   type BreakerState,
   CLOSED_BREAKER,
   circuitAt,
+  openUntilMs,
   recentFailures,
   recordFailure,
 } from '../scaler/breaker.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Node } from '../scaler/node-phase.ts';
-import type { Circuit, NodeSighting, StartKind, StartTime } from '../scaler/observation.ts';
+import type { HostSighting, NodeSighting, StartKind, StartTime } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 import { LearnedTimes, type Start } from './learned-times.ts';
 
@@ -26,6 +27,9 @@ export interface BootResult {
 
 /** As a node's sighting says it. */
 type RefusedWork = Pick<NodeSighting, 'wakeRefused' | 'saveRefused'>;
+
+/** As a tier's and a host's observation have it. */
+type CircuitSighting = Pick<HostSighting, 'circuit' | 'circuitOpenUntilMs'>;
 
 interface Refused {
   readonly bornMs: number;
@@ -177,12 +181,12 @@ export class BootLedger {
     return results;
   }
 
-  circuitOfTier(tier: ScaledTier, atMs: number): Circuit {
-    return circuitAt(this.#breaker(breakerOfTier(tier)), this.#policy, atMs);
+  circuitOfTier(tier: ScaledTier, atMs: number): CircuitSighting {
+    return this.#circuit(breakerOfTier(tier), atMs);
   }
 
-  circuitOfHost(host: string, atMs: number): Circuit {
-    return circuitAt(this.#breaker(breakerOfHost(host)), this.#policy, atMs);
+  circuitOfHost(host: string, atMs: number): CircuitSighting {
+    return this.#circuit(breakerOfHost(host), atMs);
   }
 
   recentFailuresOfHost(host: string, atMs: number): number {
@@ -221,6 +225,15 @@ export class BootLedger {
       this.#breakers.delete(breakerOfHost(host));
     }
     return { node, host, result: 'served', start: pending.of.start, durationMs };
+  }
+
+  #circuit(key: string, atMs: number): CircuitSighting {
+    const breaker = this.#breaker(key);
+    const circuitOpenUntilMs = openUntilMs(breaker, this.#policy, atMs);
+    return {
+      circuit: circuitAt(breaker, this.#policy, atMs),
+      ...(circuitOpenUntilMs === undefined ? {} : { circuitOpenUntilMs }),
+    };
   }
 
   #breaker(key: string): BreakerState {
