@@ -305,6 +305,11 @@ export class Controller {
     return this.#sources.areAllHeard && this.#sources.balancerAnswers().length > 0;
   }
 
+  /** Nothing is warned of before each source was heard either. */
+  get #unheard(): { readonly unheard?: true } {
+    return this.#sources.areAllHeard ? {} : { unheard: true };
+  }
+
   async #seeBalancer(port: LoadBalancer, snapshot: Snapshot<BalancerSnapshot>): Promise<void> {
     const { name } = port;
     const signal = this.#actionSignal;
@@ -350,7 +355,7 @@ export class Controller {
         } else {
           const nodes = this.#world.observeFixed(tier, atMs);
           this.#fixed.set(tierKey(tier), nodes);
-          recorder.record({ type: 'fixed-tier-seen', tier, nodes });
+          recorder.record({ type: 'fixed-tier-seen', tier, nodes, ...this.#unheard });
         }
       }
       const durationMs = clock.steadyMs() - startMs;
@@ -396,6 +401,7 @@ export class Controller {
       observation,
       memory,
       tick,
+      ...this.#unheard,
     } as const;
     this.#ticks.set(key, ticked);
     recorder.record(ticked);
