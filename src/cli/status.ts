@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { StatusAnswer } from '../http/status-answer.ts';
-import { findTroubles } from './troubles.ts';
+import { describeBreaker, findTroubles } from './troubles.ts';
 import { formatMoment, formatPast } from './moments.ts';
 import { endWithReader, paint, printTable } from './page.ts';
 import { print } from './print.ts';
@@ -150,7 +150,8 @@ function printFixedTier(tier: FixedTier): void {
   printTable(rows, '  ');
 }
 
-function printHosts({ hosts }: StatusAnswer): void {
+function printHosts({ at, hosts }: StatusAnswer): void {
+  const nowMs = Date.parse(at);
   if (hosts.length === 0) {
     return;
   }
@@ -162,7 +163,9 @@ function printHosts({ hosts }: StatusAnswer): void {
       const notes = [
         host.reachable ? [] : [paint('bad', 'does not answer')],
         host.overrides.map(({ id }) => `to be drained (${id})`),
-        host.circuit === 'closed' ? [] : [paint('bad', `boots stopped (${host.circuit})`)],
+        host.circuit === 'closed'
+          ? []
+          : [paint('bad', `boots keep failing: ${describeBreaker(host, nowMs)}`)],
         host.recentFailures === 0
           ? []
           : [paint('warn', `${host.recentFailures} boots failed lately`)],

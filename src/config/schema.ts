@@ -20,10 +20,11 @@ import {
   vcpus,
 } from './values.ts';
 
+/** No larger than `rackfire-dom0` takes: 7 digits of MiB, 3 of vCPUs, 8 of MiB. */
 const size = section({
-  memory: amount('1MiB').describe('Memory of one node.'),
-  vcpus: vcpus(),
-  disk: amount('1MiB').describe('Disk of one node.'),
+  memory: amount('1MiB', '9999999MiB').describe('Memory of one node.'),
+  vcpus: vcpus(999),
+  disk: amount('1MiB', '99999999MiB').describe('Disk of one node.'),
 });
 
 const cluster = section({

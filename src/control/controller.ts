@@ -305,6 +305,11 @@ export class Controller {
     return this.#sources.areAllHeard && this.#sources.balancerAnswers().length > 0;
   }
 
+  /** Nothing is warned of before each source was heard either. */
+  get #unheard(): { readonly unheard?: true } {
+    return this.#sources.areAllHeard ? {} : { unheard: true };
+  }
+
   async #seeBalancer(port: LoadBalancer, snapshot: Snapshot<BalancerSnapshot>): Promise<void> {
     const { name } = port;
     const signal = this.#actionSignal;
@@ -340,6 +345,7 @@ export class Controller {
     // Whole milliseconds: what a tick saw is kept, and fractions would be noise there.
     const atMs = Math.round(clock.steadyMs());
     this.#noticeTakeover(atMs);
+    this.#boots.silentHosts = this.#sources.silentHosts;
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
     for (const cluster of this.#setup.clusters) {
       const startMs = clock.steadyMs();
@@ -349,7 +355,7 @@ export class Controller {
         } else {
           const nodes = this.#world.observeFixed(tier, atMs);
           this.#fixed.set(tierKey(tier), nodes);
-          recorder.record({ type: 'fixed-tier-seen', tier, nodes });
+          recorder.record({ type: 'fixed-tier-seen', tier, nodes, ...this.#unheard });
         }
       }
       const durationMs = clock.steadyMs() - startMs;
@@ -395,6 +401,7 @@ export class Controller {
       observation,
       memory,
       tick,
+      ...this.#unheard,
     } as const;
     this.#ticks.set(key, ticked);
     recorder.record(ticked);

@@ -22,11 +22,15 @@ export type ControlEvent =
       /** What the tick started from; with the observation, all that its result depends on. */
       readonly memory: TierMemory;
       readonly tick: TierTick;
+      /** Some source has neither answered nor failed since the start: what lacks may be there. */
+      readonly unheard?: true;
     }
   | {
       readonly type: 'fixed-tier-seen';
       readonly tier: FixedTier;
       readonly nodes: readonly FixedNode[];
+      /** As of a scaled tier. */
+      readonly unheard?: true;
     }
   | { readonly type: 'cluster-ticked'; readonly cluster: string; readonly durationMs: number }
   | { readonly type: 'action-started'; readonly tier: ScaledTier; readonly action: Action }

@@ -141,6 +141,12 @@ export class Sources {
     );
   }
 
+  /** The hosts whose last question has failed. */
+  get silentHosts(): ReadonlySet<string> {
+    const silent = [...this.#hosts.values()].filter(({ source }) => source.failure !== undefined);
+    return new Set(silent.map(({ source }) => source.name));
+  }
+
   /** Each has answered or failed. */
   get areAllHeard(): boolean {
     return this.#all().every((source) => source.isHeard);

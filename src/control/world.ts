@@ -216,7 +216,7 @@ export class World {
           (this.#answers(balancer, atMs) || !isExcluded(overrides, balancer)),
       ),
       blockedNumbers: boots.restingNumbers(tier, atMs),
-      circuit: boots.circuitOfTier(tier, atMs),
+      ...boots.circuitOfTier(tier, atMs),
       fleetRoom: this.#fleetRoom(),
       concurrentBootsPerHost,
       bootTimeMs: times.bootTimeMs,

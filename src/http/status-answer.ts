@@ -49,7 +49,12 @@ export const REASONS = [
 export const Direction = z.enum(['out', 'in', 'none']);
 
 const Circuit = z.enum(['closed', 'half-open', 'open']).openapi({
-  description: 'Open: too many boots have failed, and none is tried for a while.',
+  description:
+    'Open: too many boots have failed, and none is tried for a while. Half-open: one is tried.',
+});
+
+const circuitOpenUntil = orNull(time()).openapi({
+  description: 'Then one boot is tried; null unless the circuit is open.',
 });
 
 /** What is common to the readings of all signals. */
@@ -156,6 +161,7 @@ export const ScaledTierAnswer = z
       description: 'The plan contradicts itself, which is a defect; none of it is carried out.',
     }),
     circuit: orNull(Circuit),
+    circuitOpenUntil,
     overrides: list(OverrideAnswer),
   })
   .openapi('ScaledTier');
@@ -180,6 +186,7 @@ const HostAnswer = z
     freeDiskMiB: z.number(),
     bootsInFlight: z.int(),
     circuit: Circuit,
+    circuitOpenUntil,
     recentFailures: z.int(),
     overrides: list(OverrideAnswer).openapi({ description: 'Its drains.' }),
   })

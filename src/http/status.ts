@@ -6,7 +6,7 @@ import type { Shortfall } from '../scaler/boot-nodes.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Decision } from '../scaler/decide.ts';
 import type { Node } from '../scaler/node-phase.ts';
-import type { NodeSighting, Sample } from '../scaler/observation.ts';
+import type { HostSighting, NodeSighting, Sample } from '../scaler/observation.ts';
 import { answerOverride } from './override-answer.ts';
 import type { ServiceView } from './service-view.ts';
 import type {
@@ -85,7 +85,9 @@ function describeJournal({ journal }: ServiceView): StatusAnswer['journal'] {
 }
 
 /** As the latest tick of any tier saw them: they are the same for all. */
-function describeHosts({ controller, overrides }: ServiceView): StatusAnswer['hosts'] {
+function describeHosts(service: ServiceView): StatusAnswer['hosts'] {
+  const { controller, overrides } = service;
+  const format = formatSteadyOf(service);
   return (latestTick(controller)?.observation.hosts ?? []).map((host) => ({
     name: host.name,
     reachable: host.reachable,
@@ -94,6 +96,7 @@ function describeHosts({ controller, overrides }: ServiceView): StatusAnswer['ho
     freeDiskMiB: host.freeDiskMiB,
     bootsInFlight: host.bootsInFlight,
     circuit: host.circuit,
+    circuitOpenUntil: formatOpenUntil(host, format),
     recentFailures: host.recentFailures,
     overrides: overrides
       .all()
@@ -202,7 +205,14 @@ function describeTick(
   format: FormatSteady,
 ): Pick<
   ScaledTierAnswer,
-  'decision' | 'signals' | 'nodes' | 'shortfall' | 'healingFrozen' | 'findings' | 'circuit'
+  | 'decision'
+  | 'signals'
+  | 'nodes'
+  | 'shortfall'
+  | 'healingFrozen'
+  | 'findings'
+  | 'circuit'
+  | 'circuitOpenUntil'
 > {
   if (ticked === undefined) {
     return {
@@ -213,6 +223,7 @@ function describeTick(
       healingFrozen: false,
       findings: [],
       circuit: null,
+      circuitOpenUntil: null,
     };
   }
   const { observation, tick } = ticked;
@@ -226,7 +237,15 @@ function describeTick(
     healingFrozen: tick.plan.healingFrozen,
     findings: tick.findings,
     circuit: observation.circuit,
+    circuitOpenUntil: formatOpenUntil(observation, format),
   };
+}
+
+function formatOpenUntil(
+  { circuitOpenUntilMs: untilMs }: Pick<HostSighting, 'circuitOpenUntilMs'>,
+  format: FormatSteady,
+): string | null {
+  return untilMs === undefined ? null : format(untilMs);
 }
 
 export function summarizeDecision(decision: Decision, format: FormatSteady): DecisionSummary {

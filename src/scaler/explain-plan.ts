@@ -107,7 +107,7 @@ export function whyNoRoom(input: ExplainInput, { why, refusals }: Shortfall): st
     }
     case 'breaker':
       return observation.circuit === 'open'
-        ? 'too many boots of this tier have failed, and none is tried for a while'
+        ? `too many boots of this tier have failed, and none is tried ${untilProbe(input, observation)}, then one by itself: rackfire events says why they failed, mend that`
         : 'after too many failed boots one is tried first';
     case 'no-host':
       return refusals.length === 0
@@ -128,9 +128,7 @@ function describeRefusal(input: ExplainInput, refusal: Refusal): string {
     case 'host-failure':
       return `${host} has room, but with one more node there the base nodes of ${refusal.uncovered ?? 'a host'} would fit nowhere if that host were lost`;
     case 'breaker':
-      return observation.hosts.some(({ name, circuit }) => name === host && circuit === 'half-open')
-        ? `${host} has failed too many boots and is trying one`
-        : `${host} has failed too many boots and is left alone for a while`;
+      return describeHostBreaker(input, host);
     case 'concurrent-boots':
       return `${host} boots as many at once as it may, ${observation.concurrentBootsPerHost}`;
     case 'memory':
@@ -140,6 +138,22 @@ function describeRefusal(input: ExplainInput, refusal: Refusal): string {
     case 'disk':
       return `${host} has ${left(free, 'MiB of disk')} left and a node needs ${size.diskMiB} MiB`;
   }
+}
+
+function describeHostBreaker(input: ExplainInput, host: string): string {
+  const sighting = input.observation.hosts.find(({ name }) => name === host);
+  return sighting?.circuit === 'half-open'
+    ? `${host} has failed too many boots and is trying one`
+    : `${host} has failed too many boots and is left alone ${untilProbe(input, sighting)} (rackfire events says why they failed)`;
+}
+
+/** When an open breaker tries again; ticks that an older program kept do not say when. */
+function untilProbe(
+  { formatTime }: ExplainInput,
+  breaker: { readonly circuitOpenUntilMs?: number } | undefined,
+): string {
+  const untilMs = breaker?.circuitOpenUntilMs;
+  return untilMs === undefined ? 'for a while' : `until ${formatTime(untilMs)}`;
 }
 
 /** Who asks to drain a host. */

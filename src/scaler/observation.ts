@@ -111,6 +111,8 @@ export interface HostSighting {
   readonly freeDiskMiB: number;
   readonly bootsInFlight: number;
   readonly circuit: Circuit;
+  /** Until when no boot is tried there; left out unless the circuit is open. */
+  readonly circuitOpenUntilMs?: number;
   /** Failed boots there within the breaker's window. */
   readonly recentFailures: number;
   /** Hosts of one failure domain may be lost together; left out, it is the host's own. */
@@ -156,6 +158,8 @@ export interface Observation {
   readonly blockedNumbers: readonly number[];
   /** The breaker of this tier's boots. */
   readonly circuit: Circuit;
+  /** Until when none is tried; left out unless the circuit is open. */
+  readonly circuitOpenUntilMs?: number;
   /** How many more nodes the installation's `limits.maxNodes` leaves. */
   readonly fleetRoom: number;
   readonly concurrentBootsPerHost: number;

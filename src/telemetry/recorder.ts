@@ -146,6 +146,9 @@ export class TelemetryRecorder implements Recorder {
         this.#log.info({ ...fields, mode, stages }, `decided to scale ${decision.direction}`);
       }
     });
+    if (event.unheard === true) {
+      return;
+    }
     this.#sayLostNodes(event);
     this.#sayOnce(`shortfall ${key}`, shortfallText(event), () => {
       if (plan.shortfall !== undefined) {
@@ -163,9 +166,13 @@ export class TelemetryRecorder implements Recorder {
   #fixedTierSeen({
     tier,
     nodes,
+    unheard,
   }: Extract<ControlEvent, { readonly type: 'fixed-tier-seen' }>): void {
     const labels = { cluster: tier.cluster, tier: tier.name };
     this.#countPhases(labels, nodes);
+    if (unheard === true) {
+      return;
+    }
     const missing = nodes.filter(({ phase }) => phase !== 'in-service');
     this.#sayOnce(`fixed ${tierKey(tier)}`, JSON.stringify(missing), () => {
       if (missing.length > 0) {

@@ -94,6 +94,31 @@ test('status: what is wrong stands first, the worst of it at the top', async () 
   expect(marks.join('')).toMatch(/^✗+!+$/);
 });
 
+test('status and explain: boots that keep failing, until when none is tried, and what to do', {
+  timeout: MANY_COMMANDS_MS,
+}, async () => {
+  const { lab, at } = await start({ rps: 100 });
+  await using _ = lab;
+  for (const host of lab.world.hosts) {
+    host.createFault = 'refuse';
+  }
+  lab.world.rps = 2_000;
+  await lab.clock.step(20_000);
+  const status = await rackfire('status', ...at);
+  expect(status.stdout).toMatch(
+    /^✗ news\/web: too many boots have failed, one is tried at 22:35:\d\d \(in 5 min\), none before; see in rackfire events why, and mend the cause$/m,
+  );
+  const explained = await rackfire('explain', 'news/web', ...at);
+  expect(explained.stdout).toMatch(
+    /none is tried until 22:35:\d\d, then one by itself: rackfire events says why they failed, mend that\.$/m,
+  );
+  await lab.clock.step(281_000);
+  const probing = await rackfire('status', ...at);
+  expect(probing.stdout).toMatch(
+    /^✗ news\/web: too many boots have failed, one is tried (now, and no other before it serves|at 22:40:\d\d)/m,
+  );
+});
+
 test('explain: what was decided and why, for a tier and for all of a cluster, now and then', async () => {
   const { lab, at } = await start({ rps: 100 });
   await using _ = lab;

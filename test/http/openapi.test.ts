@@ -282,6 +282,21 @@ test('a status with everything in it is as documented: nodes, overrides, a short
   });
 });
 
+test('a status says until when open breakers stop boots, as documented', async () => {
+  await using lab = await ApiLab.startSettled({ rps: 100 });
+  for (const host of lab.world.hosts) {
+    host.createFault = 'refuse';
+  }
+  lab.world.rps = 2_000;
+  await lab.clock.step(20_000);
+  const answer = await lab.get('/api/v1/status');
+  contract.hold('getStatus', answer);
+  const circuitOpenUntil: unknown = expect.stringMatching(/^2023-11-14T22:35:/);
+  expect(answer.json).toMatchObject({
+    clusters: [{ tiers: [{ scaling: 'none' }, { circuit: 'open', circuitOpenUntil }] }],
+  });
+});
+
 test('reload: all that can come of it is as documented', async () => {
   await using lab = await ApiLab.startSettled();
   const outcomes: unknown[] = [];

@@ -180,6 +180,24 @@ test('what is missing is said once while it stays the same, and is a metric by r
   expect(missing['cluster=news,tier=web,reason=breaker']).toBe(0);
 });
 
+test.each([
+  ['are slow to answer for the first time', 'no', []],
+  ['do not answer', 'unreachable', ['needed nodes cannot be booted']],
+] as const)(
+  'hosts that %s at the start: what is said of nodes that lack',
+  async (_, silent, said) => {
+    const desk = new Desk();
+    await using lab = createLab(desk, { rps: 350 });
+    for (const host of lab.world.hosts) {
+      host.answerMs = 3_000;
+      host.silent = silent;
+    }
+    lab.start();
+    await lab.clock.step(10_000);
+    expect(desk.messages.filter((msg) => msg === 'needed nodes cannot be booted')).toEqual(said);
+  },
+);
+
 test('a conflict is an error that names the nodes, once', async () => {
   const desk = new Desk();
   await using lab = createLab(desk);
