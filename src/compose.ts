@@ -4,7 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { v5 as uuidV5 } from 'uuid';
 import { suggestedMaxConnections, renderHaproxyConfig } from './balancer/haproxy/config-section.ts';
 import { checkDataplane } from './balancer/dataplane/check-dataplane.ts';
-import { createDataplaneBalancer } from './balancer/dataplane/dataplane-balancer.ts';
+import {
+  createDataplaneBalancer,
+  type DataplaneBalancer,
+} from './balancer/dataplane/dataplane-balancer.ts';
 import type { BalancerFinding } from './balancer/haproxy/findings.ts';
 import { checkRuntime } from './balancer/runtime/check-runtime.ts';
 import { createRuntimeBalancer } from './balancer/runtime/runtime-balancer.ts';
@@ -201,17 +204,31 @@ export function composeBalancer(
   balancer: BalancerConfig,
   clock: Clock,
 ): LoadBalancer {
-  const { name, hardStopAfterMs } = balancer;
-  const common = { name, hardStopAfterMs, backends: listBackends(clusters), clock };
   if (balancer.driver === 'dataplane') {
-    return createDataplaneBalancer({ ...common, ...readDataplaneSecrets(balancer) });
+    return composeDataplaneBalancer({ clusters }, balancer, clock);
   }
+  const { name, hardStopAfterMs } = balancer;
   return createRuntimeBalancer({
-    ...common,
+    name,
+    hardStopAfterMs,
+    backends: listBackends(clusters),
+    clock,
     socketPath: balancer.socket,
     masterSocketPath: balancer.masterSocket,
     stateFilePath: balancer.stateFile,
   });
+}
+
+/** @throws ConfigError when a file that the config names cannot be used. */
+export function composeDataplaneBalancer(
+  { clusters }: { readonly clusters: readonly Cluster[] },
+  balancer: DataplaneBalancerConfig,
+  clock: Clock,
+): DataplaneBalancer {
+  const { name, hardStopAfterMs } = balancer;
+  const backends = listBackends(clusters);
+  const secrets = readDataplaneSecrets(balancer);
+  return createDataplaneBalancer({ name, hardStopAfterMs, backends, clock, ...secrets });
 }
 
 /** What `rackfire check --online` finds out about a balancer; changes nothing there. */
@@ -228,9 +245,9 @@ export async function checkBalancer(
       signal,
     );
   }
-  const { hardStopAfterMs } = balancer;
+  const { name, hardStopAfterMs } = balancer;
   const secrets = readDataplaneSecrets(balancer);
-  return await checkDataplane({ ...secrets, tiers, hardStopAfterMs }, signal);
+  return await checkDataplane({ ...secrets, name, tiers, hardStopAfterMs }, signal);
 }
 
 /** Where a daemon is and what it is shown. @throws ConfigError when a file cannot be used. */

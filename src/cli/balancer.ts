@@ -1,7 +1,8 @@
-/** `rackfire balancer`: one balancer left out of account, and taken back. */
+/** `rackfire balancer`: one balancer left out of account and taken back, and the servers that it lacks declared. */
 
 import type { Command } from 'commander';
 import { OverridesAnswer } from '../http/override-answer.ts';
+import { addBalancerDeclare } from './balancer-declare.ts';
 import { addGiving, give, type GiveOptions, withdraw } from './overrides.ts';
 import {
   addServiceOptions,
@@ -13,7 +14,9 @@ import {
 export function addBalancer(program: Command): void {
   const balancer = program
     .command('balancer')
-    .description('leave one balancer out of account, take it back');
+    .description(
+      'leave one balancer out of account, take it back, declare the servers that it lacks',
+    );
   addGiving(
     balancer
       .command('exclude')
@@ -32,6 +35,7 @@ export function addBalancer(program: Command): void {
       await includeBalancer(name, options);
     },
   );
+  addBalancerDeclare(balancer);
 }
 
 /** @throws Error when it is not excluded. */

@@ -51,7 +51,8 @@ function testDaemonThatIsKilled(site: () => LoadedSite): void {
     const before = await readConfig(site());
     const workers = rig.workerPids();
     const server = { name: 'news-web-9', address: '127.0.0.10', port: 80 };
-    const declare = (): Promise<void> => balancer.declareServers('news-web', [server], never);
+    const declare = (): Promise<unknown> =>
+      balancer.declareServers('news-web', [server], { signal: never });
 
     killAt(site(), ({ method, path }) => method === 'POST' && path.includes('transaction_id='));
     expect(await failureOf(declare(), daemon)).toMatch(/UnreachableError: balancer lb-a: POST /);

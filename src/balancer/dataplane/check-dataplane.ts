@@ -21,6 +21,8 @@ import { refuseRelease } from './releases.ts';
 import type { NativeStat } from './types.ts';
 
 export interface DataplaneCheckOptions extends HttpOptions {
+  /** The balancer, as the config calls it. */
+  readonly name: string;
   readonly tiers: readonly ScaledTier[];
   readonly hardStopAfterMs: number;
 }
@@ -62,7 +64,11 @@ export async function checkDataplane(
         : { name: 'stats socket', verdict: 'ok', text: 'the daemon sees servers at runtime' },
     );
     const declared = await listDeclared(client, { ...options, text, stats }, signal);
-    findings.push(...checkBackends(options.tiers, declared), ...checkSettings(text, options));
+    const fixMissing = `\`rackfire balancer declare ${options.name} -c FILE\` declares them, with one reload`;
+    findings.push(
+      ...checkBackends(options.tiers, declared, fixMissing),
+      ...checkSettings(text, options),
+    );
   } catch (error) {
     if (!(error instanceof DataplaneError)) {
       throw error;

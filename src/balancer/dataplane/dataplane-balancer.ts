@@ -5,6 +5,7 @@ import {
   ConfigError,
   ConflictError,
   PreconditionError,
+  RefusedError,
   UnreachableError,
 } from '../../control/errors.ts';
 import type {
@@ -14,12 +15,14 @@ import type {
   ServerChange,
 } from '../../control/ports.ts';
 import { isConverged, planChanges, type ServerOrder } from '../haproxy/changes.ts';
+import type { ServerDeclaration } from '../haproxy/declarations.ts';
 import { validateName } from '../haproxy/names.ts';
 import { BackendMeter, type BackendReading, warnOfUnchecked } from '../haproxy/reports.ts';
 import { RestoredChecks } from '../haproxy/restored-checks.ts';
 import { SerialQueue } from '../haproxy/serial-queue.ts';
 import {
   DataplaneError,
+  InvalidError,
   NoAnswerError,
   NotFoundError,
   OutdatedTransactionError,
@@ -53,27 +56,29 @@ export interface DataplaneBalancerOptions {
   readonly clock: Clock;
 }
 
-/** A server that a backend is to have. */
-export interface ServerDeclaration {
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
+export interface DeclareOptions {
+  readonly signal: AbortSignal;
+  /** Called with the names that are declared, once they are in the file and the reload is waited for. */
+  readonly onWritten?: (names: readonly string[]) => void;
 }
 
 export interface DataplaneBalancer extends LoadBalancer {
   /**
    * Declares what the backend lacks of these, in maintenance: all at once and with one reload, or none. Resolves when
-   * a HAProxy with all of them answers, which takes the daemon's `reload_delay` and more.
+   * a HAProxy with all of them answers, which takes the daemon's `reload_delay` and more. All else that a server has
+   * (its check, its limit) is that of the backend's `default-server`.
    *
+   * @returns The names of those that it lacked; without any, nothing was changed.
    * @throws ConflictError when one of them is declared with another address: nothing was changed.
-   * @throws PreconditionError when there is no such backend.
-   * @throws UnreachableError when the daemon does not answer, or not as asked, or HAProxy's reload failed.
+   * @throws PreconditionError when there is no such backend, or the file has servers that HAProxy does not have yet.
+   * @throws RefusedError when HAProxy does not take the file: it goes on as it was.
+   * @throws UnreachableError when the daemon does not answer, or not as asked.
    */
   declareServers(
     backend: string,
     servers: readonly ServerDeclaration[],
-    signal: AbortSignal,
-  ): Promise<void>;
+    options: DeclareOptions,
+  ): Promise<readonly string[]>;
 }
 
 /** A write takes 50 ms, because the daemon runs `haproxy -c`: so many are done within an action's deadline. */
@@ -87,6 +92,12 @@ const reloadWithinMs = 60_000;
 const tidyUpWithinMs = 2_000;
 /** A worker from before a reload answers only in the first moments of the new one. */
 const youngMs = 10_000;
+
+/** Two workers answered. Ask again: the one from before the reload soon ends. */
+class ReloadedMeanwhileError extends UnreachableError {}
+
+/** HAProxy does not start with its file, and the daemon has put the last good one back. */
+class ReloadFailedError extends UnreachableError {}
 
 /** What HAProxy says at one moment. */
 interface Reading {
@@ -178,24 +189,55 @@ class Balancer implements DataplaneBalancer {
   async declareServers(
     backend: string,
     servers: readonly ServerDeclaration[],
-    signal: AbortSignal,
-  ): Promise<void> {
+    options: DeclareOptions,
+  ): Promise<readonly string[]> {
     validateName('backend', backend);
     for (const server of servers) {
       validateName('server', server.name);
     }
-    await this.#queue.run(signal, () =>
-      this.#ask(async () => {
-        const { worker, backends } = await this.#read([backend], signal);
-        if (!backends.has(backend)) {
-          throw new PreconditionError(`balancer ${this.name}: HAProxy has no backend ${backend}`);
+    const declare = async (): Promise<readonly string[]> => {
+      try {
+        return await this.#declareServers(backend, servers, options);
+      } catch (error) {
+        if (error instanceof InvalidError || error instanceof ReloadFailedError) {
+          throw new RefusedError(
+            `balancer ${this.name}: ${backend} is as it was, because HAProxy does not take what was to be declared; look into the logs of the daemon and of HAProxy: ${error.message}`,
+            { cause: error },
+          );
         }
-        const reloadId = await this.#retry(signal, () => this.#declare(backend, servers, signal));
-        if (reloadId !== undefined) {
-          await this.#awaitReload(reloadId, worker, signal);
-        }
-      }),
+        throw error;
+      }
+    };
+    return await this.#queue.run(options.signal, () => this.#ask(declare));
+  }
+
+  async #declareServers(
+    backend: string,
+    servers: readonly ServerDeclaration[],
+    { signal, onWritten }: DeclareOptions,
+  ): Promise<readonly string[]> {
+    // Another backend's servers may have been declared a moment ago.
+    const { worker, backends } = await this.#retry(signal, () => this.#read([backend], signal));
+    const running = backends.get(backend)?.stats.servers;
+    if (running === undefined) {
+      throw new PreconditionError(
+        `balancer ${this.name}: HAProxy has no backend ${backend}; put there what "rackfire haproxy-config" prints, and reload it once`,
+      );
+    }
+    const { names, reloadId } = await this.#retry(signal, () =>
+      this.#declare(backend, servers, signal),
     );
+    const pending = servers.filter(({ name }) => !running.has(name) && !names.includes(name));
+    if (names.length === 0 && pending.length > 0) {
+      throw new PreconditionError(
+        `balancer ${this.name}: HAProxy's file has ${pending.map(({ name }) => `${backend}/${name}`).join(', ')}, and HAProxy runs without: a reload of it is due, or failed; ask again, and look into the daemon's log`,
+      );
+    }
+    if (reloadId !== undefined) {
+      onWritten?.(names);
+      await this.#awaitReload(reloadId, worker, signal);
+    }
+    return names;
   }
 
   async #setServers(changes: readonly ServerChange[], signal: AbortSignal): Promise<void> {
@@ -319,12 +361,12 @@ class Balancer implements DataplaneBalancer {
     }
   }
 
-  /** @returns The reload that puts them in force; `undefined` when all of them are declared. */
+  /** @returns Those that were missing, and the reload that puts them in force. */
   async #declare(
     backend: string,
     servers: readonly ServerDeclaration[],
     signal: AbortSignal,
-  ): Promise<string | undefined> {
+  ): Promise<{ readonly names: readonly string[]; readonly reloadId: string | undefined }> {
     const version = await this.#client.configurationVersion(signal);
     const declared = new Map(
       (await this.#client.servers(backend, signal)).map((server) => [server.name, server]),
@@ -334,12 +376,12 @@ class Balancer implements DataplaneBalancer {
       const known = declared.get(name);
       if (known !== undefined && (known.address !== address || known.port !== port)) {
         throw new ConflictError(
-          `balancer ${this.name} has ${backend}/${name} at ${known.address}:${known.port}, not at ${address}:${port}`,
+          `balancer ${this.name} has ${backend}/${name} at ${known.address}:${known.port}, not at ${address}:${port}: nothing was declared; put right the one of them that is wrong, the server there or \`addresses\` and \`health.port\` of the tier`,
         );
       }
     }
     if (missing.length === 0) {
-      return undefined;
+      return { names: [], reloadId: undefined };
     }
     const transactionId = await this.#client.startTransaction(version, signal);
     let isCommitted = false;
@@ -350,7 +392,7 @@ class Balancer implements DataplaneBalancer {
       }
       const { reloadId } = await this.#client.commitTransaction(transactionId, signal);
       isCommitted = true;
-      return reloadId;
+      return { names: missing.map(({ name }) => name), reloadId };
     } finally {
       if (!isCommitted) {
         // Also after `signal` is aborted: only so many may be open, and nobody else would end it.
@@ -382,7 +424,7 @@ class Balancer implements DataplaneBalancer {
     try {
       const { status, response } = await this.#client.reload(reloadId, signal);
       if (status === 'failed') {
-        throw new UnreachableError(
+        throw new ReloadFailedError(
           `balancer ${this.name}: HAProxy could not be reloaded, and goes on as it was: ${response}`,
         );
       }
@@ -408,16 +450,17 @@ class Balancer implements DataplaneBalancer {
     }
   }
 
-  /** Repeats a change that somebody else's came in between of, a bounded number of times. */
-  async #retry<T>(signal: AbortSignal, change: () => Promise<T>): Promise<T> {
+  /** Repeats what somebody else's change or a reload came in between of, a bounded number of times. */
+  async #retry<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await change();
+        return await work();
       } catch (error) {
         const isRepeatable =
           error instanceof VersionConflictError ||
           error instanceof OutdatedTransactionError ||
-          error instanceof TooManyTransactionsError;
+          error instanceof TooManyTransactionsError ||
+          error instanceof ReloadedMeanwhileError;
         if (!isRepeatable || tries === mostTries) {
           throw error;
         }
@@ -450,7 +493,7 @@ class Balancer implements DataplaneBalancer {
     const after = await this.#worker(signal);
     const isMixed = after.uptimeMs < youngMs && areOlderThan(stats, after.uptimeMs);
     if (worker.epoch !== after.epoch || isMixed) {
-      throw new UnreachableError(`balancer ${this.name} was reloaded while it was asked`);
+      throw new ReloadedMeanwhileError(`balancer ${this.name} was reloaded while it was asked`);
     }
     return {
       worker,

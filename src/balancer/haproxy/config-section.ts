@@ -2,7 +2,8 @@
 
 import { isIPv4 } from 'node:net';
 import { ConfigError } from '../../control/errors.ts';
-import { nodeName, type ScaledTier } from '../../scaler/cluster.ts';
+import type { ScaledTier } from '../../scaler/cluster.ts';
+import { listDeclarations } from './declarations.ts';
 import { validateName } from './names.ts';
 
 export interface HaproxyConfigOptions {
@@ -161,19 +162,23 @@ ${renderServers(tier)}
 }
 
 function renderServers(tier: ScaledTier): string {
-  const { port } = tier.health;
-  if (tier.addresses.length === 0 || !Number.isInteger(port) || port < 1 || port > 65_535) {
+  const { port: nodePort } = tier.health;
+  if (
+    tier.addresses.length === 0 ||
+    !Number.isInteger(nodePort) ||
+    nodePort < 1 ||
+    nodePort > 65_535
+  ) {
     throw new ConfigError(
       `tier ${tier.name}: a backend needs addresses and a port from 1 to 65535`,
     );
   }
-  const lines = tier.addresses.map((address, index) => {
+  const lines = listDeclarations(tier).map(({ name, address, port }, index) => {
     if (!isIPv4(address)) {
       throw new ConfigError(`address ${JSON.stringify(address)}: an IPv4 address is meant`);
     }
-    const name = validateName('server', nodeName(tier, index + 1));
     const disabled = index + 1 > tier.policy.minNodes ? ' disabled' : '';
-    return `    server ${name} ${address}:${port}${disabled}`;
+    return `    server ${validateName('server', name)} ${address}:${port}${disabled}`;
   });
   return lines.join('\n');
 }

@@ -1,6 +1,7 @@
 /** What `rackfire check --online` finds out about a balancer, whichever driver asks. */
 
-import { nodeName, type ScaledTier } from '../../scaler/cluster.ts';
+import type { ScaledTier } from '../../scaler/cluster.ts';
+import { listDeclarations } from './declarations.ts';
 
 /**
  * One thing that was looked at. `bad` is to be fixed, `warn` is worth a look, `unseen` cannot be seen by this driver:
@@ -44,10 +45,15 @@ export function checkVersion(version: string, pid: number): BalancerFinding {
     : { name: 'HAProxy', verdict: 'ok', text };
 }
 
-/** For each tier its backend, and in it one server for each address, checked and with the tier's limit. */
+/**
+ * For each tier its backend, and in it one server for each address, checked and with the tier's limit.
+ *
+ * @param fixMissing - What to do where a backend lacks servers, and nothing else is wrong with those that it has.
+ */
 export function checkBackends(
   tiers: readonly ScaledTier[],
   declared: DeclaredBackends,
+  fixMissing = declare,
 ): readonly BalancerFinding[] {
   return tiers.flatMap((tier): readonly BalancerFinding[] => {
     const servers = declared.get(tier.backend);
@@ -57,7 +63,7 @@ export function checkBackends(
     }
     return [
       { name, verdict: 'ok', text: 'is there' },
-      checkServers(tier, servers),
+      checkServers(tier, servers, fixMissing),
       ...checkChecks(tier, servers),
       ...checkLimits(tier, servers),
     ];
@@ -67,18 +73,18 @@ export function checkBackends(
 function checkServers(
   tier: ScaledTier,
   servers: ReadonlyMap<string, DeclaredServer>,
+  fixMissing: string,
 ): BalancerFinding {
   const name = `${tier.backend} servers`;
   const missing: string[] = [];
   const elsewhere: string[] = [];
-  for (const [index, address] of tier.addresses.entries()) {
-    const node = nodeName(tier, index + 1);
-    const server = servers.get(node);
-    const meant = `${address}:${tier.health.port}`;
-    if (server === undefined) {
-      missing.push(node);
-    } else if (`${server.address}:${server.port}` !== meant) {
-      elsewhere.push(`${node} (${server.address}:${server.port} instead of ${meant})`);
+  for (const { name: server, address, port } of listDeclarations(tier)) {
+    const known = servers.get(server);
+    const meant = `${address}:${port}`;
+    if (known === undefined) {
+      missing.push(server);
+    } else if (`${known.address}:${known.port}` !== meant) {
+      elsewhere.push(`${server} (${known.address}:${known.port} instead of ${meant})`);
     }
   }
   const wrong = [
@@ -86,8 +92,9 @@ function checkServers(
     ...(elsewhere.length > 0 ? [`with another address: ${list(elsewhere)}`] : []),
   ];
   const all = tier.addresses.length;
+  const fix = elsewhere.length > 0 ? declare : fixMissing;
   return wrong.length > 0
-    ? { name, verdict: 'bad', text: `of ${all}, ${wrong.join('; ')}`, fix: declare }
+    ? { name, verdict: 'bad', text: `of ${all}, ${wrong.join('; ')}`, fix }
     : { name, verdict: 'ok', text: `all ${all} are declared, with their addresses` };
 }
 
@@ -133,10 +140,9 @@ function serversOf(
   tier: ScaledTier,
   servers: ReadonlyMap<string, DeclaredServer>,
 ): readonly (readonly [string, DeclaredServer])[] {
-  return tier.addresses.flatMap((_, index) => {
-    const node = nodeName(tier, index + 1);
-    const server = servers.get(node);
-    return server === undefined ? [] : [[node, server] as const];
+  return listDeclarations(tier).flatMap(({ name }) => {
+    const server = servers.get(name);
+    return server === undefined ? [] : [[name, server] as const];
   });
 }
 

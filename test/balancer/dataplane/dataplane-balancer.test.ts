@@ -316,7 +316,7 @@ describe.each(generations)('servers that the backend lacks, by %s', (generation)
     const { epoch } = await balancer.inspect(never);
     const two = { name: 'news-web-2', address: '127.0.0.3', port: site.ports.nodePort };
 
-    await balancer.declareServers('news-web', [two, nine, ten], never);
+    await balancer.declareServers('news-web', [two, nine, ten], { signal: never });
 
     const after = await balancer.inspect(never);
     expect(after.epoch).not.toBe(epoch);
@@ -324,7 +324,7 @@ describe.each(generations)('servers that the backend lacks, by %s', (generation)
     expect(await see(balancer, 9)).toMatchObject({ admin: 'maint', sessions: 0 });
     expect(await see(balancer, 10)).toMatchObject({ admin: 'maint', sessions: 0 });
     const orders = countOrders(site.gate);
-    await balancer.declareServers('news-web', [two, nine, ten], never);
+    await balancer.declareServers('news-web', [two, nine, ten], { signal: never });
     expect(countOrders(site.gate)).toBe(orders);
     expect(site.gate.asked.filter(({ path }) => /reloads\/./.test(path)).length).toBeGreaterThan(0);
   });
@@ -333,7 +333,7 @@ describe.each(generations)('servers that the backend lacks, by %s', (generation)
     await using site = await startDaemonSite(generation);
     await using _rig = site.rig;
     const two = { name: 'news-web-2', address: '10.9.9.9', port: 80 };
-    const outcome = site.balancer.declareServers('news-web', [nine, two], never);
+    const outcome = site.balancer.declareServers('news-web', [nine, two], { signal: never });
     await expect(outcome).rejects.toThrow(ConflictError);
     expect(countOrders(site.gate)).toBe(0);
   });
@@ -350,7 +350,7 @@ describe.each(generations)('servers that the backend lacks, by %s', (generation)
       return undefined;
     };
 
-    await site.balancer.declareServers('news-web', [nine], never);
+    await site.balancer.declareServers('news-web', [nine], { signal: never });
 
     expect(await see(site.balancer, 9)).toMatchObject({ admin: 'maint' });
     const ended = site.gate.asked.filter(({ method }) => method === 'DELETE');
@@ -365,12 +365,12 @@ describe.each(generations)('servers that the backend lacks, by %s', (generation)
       fails && method === 'POST' && path.includes('/configuration/')
         ? { status: 500, body: '{"code":500,"message":"disk full"}' }
         : undefined;
-    await expect(site.balancer.declareServers('news-web', [nine], never)).rejects.toThrow(
-      UnreachableError,
-    );
+    await expect(
+      site.balancer.declareServers('news-web', [nine], { signal: never }),
+    ).rejects.toThrow(UnreachableError);
 
     fails = false;
-    await site.balancer.declareServers('news-web', [nine], never);
+    await site.balancer.declareServers('news-web', [nine], { signal: never });
     expect(await see(site.balancer, 9)).toMatchObject({ admin: 'maint' });
   });
 
@@ -379,9 +379,9 @@ describe.each(generations)('servers that the backend lacks, by %s', (generation)
     await using _rig = site.rig;
     const other = somebodyElse(site);
     const id = await other.startTransaction(await other.configurationVersion(never), never);
-    await expect(site.balancer.declareServers('news-web', [nine], never)).rejects.toThrow(
-      UnreachableError,
-    );
+    await expect(
+      site.balancer.declareServers('news-web', [nine], { signal: never }),
+    ).rejects.toThrow(UnreachableError);
     let tries = 0;
     site.gate.guard = async ({ method, path }) => {
       if (method === 'POST' && path.includes('/transactions')) {
@@ -392,14 +392,14 @@ describe.each(generations)('servers that the backend lacks, by %s', (generation)
       }
       return undefined;
     };
-    await site.balancer.declareServers('news-web', [nine], never);
+    await site.balancer.declareServers('news-web', [nine], { signal: never });
     expect(tries).toBe(3);
   });
 
   test('are refused in a backend that is not there', async () => {
     await using site = await startDaemonSite(generation);
     await using _rig = site.rig;
-    const outcome = site.balancer.declareServers('gone', [nine], never);
+    const outcome = site.balancer.declareServers('gone', [nine], { signal: never });
     await expect(outcome).rejects.toThrow(PreconditionError);
     expect(countOrders(site.gate)).toBe(0);
   });
