@@ -162,18 +162,13 @@ ${renderServers(tier)}
 }
 
 function renderServers(tier: ScaledTier): string {
-  const { port: nodePort } = tier.health;
-  if (
-    tier.addresses.length === 0 ||
-    !Number.isInteger(nodePort) ||
-    nodePort < 1 ||
-    nodePort > 65_535
-  ) {
+  const { port } = tier.health;
+  if (tier.addresses.length === 0 || !Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new ConfigError(
       `tier ${tier.name}: a backend needs addresses and a port from 1 to 65535`,
     );
   }
-  const lines = listDeclarations(tier).map(({ name, address, port }, index) => {
+  const lines = listDeclarations(tier).map(({ name, address }, index) => {
     if (!isIPv4(address)) {
       throw new ConfigError(`address ${JSON.stringify(address)}: an IPv4 address is meant`);
     }

@@ -396,6 +396,21 @@ describe.each(generations)('servers that the backend lacks, by %s', (generation)
     expect(tries).toBe(3);
   });
 
+  test('that only the file has so far are not taken for declared', async () => {
+    await using site = await startDaemonSite(generation, { reloadDelayMs: 60_000 });
+    await using _rig = site.rig;
+    const other = somebodyElse(site);
+    const version = await other.configurationVersion(never);
+    const transactionId = await other.startTransaction(version, never);
+    await other.createServer('news-web', nine, { transactionId }, never);
+    await other.commitTransaction(transactionId, never);
+    const outcome = site.balancer.declareServers('news-web', [nine], { signal: never });
+    await expect(outcome).rejects.toThrow(PreconditionError);
+    await expect(outcome).rejects.toThrow(
+      /file has news-web\/news-web-9, and HAProxy runs without/,
+    );
+  });
+
   test('are refused in a backend that is not there', async () => {
     await using site = await startDaemonSite(generation);
     await using _rig = site.rig;
