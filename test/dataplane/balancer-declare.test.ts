@@ -124,7 +124,7 @@ test('a server of such a name at another address: nothing is changed, exit 1 wit
   expect(site.countReloads()).toBe(0);
 });
 
-test('two tiers: one backend after the other, whoever answers right after the first reload', async () => {
+test('two tiers: one backend is declared after the other', async () => {
   await using site = await startSite('v3', true);
   const file = await site.writeConfig('127.0.0.2-127.0.0.7');
   const { code, stdout, stderr } = await rackfire('balancer', 'declare', 'lb-a', '-c', file);

@@ -33,7 +33,7 @@ import { DataplaneClient } from './client.ts';
 import { areOlderThan, readBackend } from './readings.ts';
 import { refuseRelease } from './releases.ts';
 import type { ConfiguredServer, NativeStat, RuntimeServer } from './types.ts';
-import { type Worker, WorkerEpochs } from './worker-epoch.ts';
+import { ReloadedMeanwhileError, type Worker, WorkerEpochs } from './worker-epoch.ts';
 
 export interface DataplaneBalancerOptions {
   readonly name: string;
@@ -92,9 +92,6 @@ const reloadWithinMs = 60_000;
 const tidyUpWithinMs = 2_000;
 /** A worker from before a reload answers only in the first moments of the new one. */
 const youngMs = 10_000;
-
-/** Two workers answered. Ask again: the one from before the reload soon ends. */
-class ReloadedMeanwhileError extends UnreachableError {}
 
 /** HAProxy does not start with its file, and the daemon has put the last good one back. */
 class ReloadFailedError extends UnreachableError {}

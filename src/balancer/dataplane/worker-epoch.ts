@@ -3,6 +3,9 @@
 import { UnreachableError } from '../../control/errors.ts';
 import type { ProcessState } from './types.ts';
 
+/** A worker from before a reload answered. Ask again: it soon ends. */
+export class ReloadedMeanwhileError extends UnreachableError {}
+
 export interface Worker {
   readonly pid: number;
   /** Pid and start: a pid alone may be the same after a restart (in a container it mostly is). */
@@ -19,15 +22,18 @@ export class WorkerEpochs {
 
   /**
    * @param atMs - Steady time of the answer.
-   * @throws UnreachableError when the answer does not tell, or comes from a worker that is on its way out: what that
-   * one knows and is told ends with it.
+   * @throws UnreachableError when the answer does not tell.
+   * @throws ReloadedMeanwhileError when it comes from a worker that is on its way out: what that one knows and is told
+   * ends with it.
    */
   note({ pid, uptime, stopping }: ProcessState, atMs: number): Worker {
     if (!isCount(pid) || !isCount(uptime)) {
       throw new UnreachableError('the Data Plane API does not tell HAProxy’s pid and uptime');
     }
     if (isCount(stopping) && stopping !== 0) {
-      throw new UnreachableError('the HAProxy worker that answered is stopping: it was reloaded');
+      throw new ReloadedMeanwhileError(
+        'the HAProxy worker that answered is stopping: it was reloaded',
+      );
     }
     const uptimeMs = uptime * 1_000;
     const startMs = atMs - uptimeMs;

@@ -396,6 +396,25 @@ describe.each(generations)('servers that the backend lacks, by %s', (generation)
     expect(tries).toBe(3);
   });
 
+  test.each([
+    ['another pid', '"pid": 1,'],
+    ['that it is stopping', '"stopping": 1, "pid": 1,'],
+  ])('are declared when the first answer says %s, as right after a reload', async (_, words) => {
+    await using site = await startDaemonSite(generation);
+    await using _rig = site.rig;
+    let isFirst = true;
+    site.gate.reword = ({ path }, reply) => {
+      if (!isFirst || !path.endsWith('/runtime/info')) {
+        return reply;
+      }
+      isFirst = false;
+      const body = (reply.body ?? '').replace(/"stopping":\s*\d+,/, '');
+      return { ...reply, body: body.replace(/"pid":\s*\d+,/, words) };
+    };
+    const declared = await site.balancer.declareServers('news-web', [nine], { signal: never });
+    expect([isFirst, declared]).toEqual([false, ['news-web-9']]);
+  });
+
   test('that only the file has so far are not taken for declared', async () => {
     await using site = await startDaemonSite(generation, { reloadDelayMs: 60_000 });
     await using _rig = site.rig;
