@@ -92,7 +92,7 @@ export function createHttp(
     }
     const { status, data, headers } = response;
     if (status < 200 || status > 299) {
-      throw errorOf(what, status, password === '' ? data : data.replaceAll(password, '…'));
+      throw errorOf(what, status, data, password);
     }
     const reloadId: unknown = headers['reload-id'];
     return {

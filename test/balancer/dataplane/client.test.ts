@@ -148,6 +148,19 @@ describe('the password', () => {
     expect(error instanceof UnauthorizedError).toBe(/40[13]/.test(String(reply.status)));
   });
 
+  test('is in no error when JSON writes it otherwise', async () => {
+    const message = 'panic: a"b&c\\d';
+    const body = JSON.stringify({ message }).replace('&', '\\u0026');
+    await using gate = await daemonThatSays({ status: 500, body });
+    const client = new DataplaneClient({
+      url: gate.url,
+      username: 'rackfire',
+      password: 'a"b&c\\d',
+    });
+    const error = await errorOf(client.configurationVersion(never));
+    expect(error.message).toMatch(/ was answered with 500: panic: …$/);
+  });
+
   test('is in no error of a daemon that ends the connection or does not listen', async () => {
     const gate = await openHttpGate();
     gate.guard = () => Promise.reject(new Error('ended'));
