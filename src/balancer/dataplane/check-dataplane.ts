@@ -98,10 +98,11 @@ function describeFailure(error: DataplaneError, { url }: DataplaneCheckOptions):
     return { name: 'login', verdict: 'bad', text: error.message, fix };
   }
   if (error instanceof NoAnswerError) {
-    const fix = `is the daemon running, and does it listen at ${url}? Its own file says host, port and scheme`;
+    const fix =
+      'is the daemon running, and are `url` and `tls` as its own file has scheme, host, port and certificates?';
     return { name: 'connection', verdict: 'bad', text: error.message, fix };
   }
-  const fix = "look into the daemon's log";
+  const fix = `is it the daemon that listens at ${url}? If so, look into its log`;
   return { name: 'daemon', verdict: 'bad', text: error.message, fix };
 }
 
