@@ -209,6 +209,13 @@ describe('the password', () => {
   );
 });
 
+test('a certificate that is none is said to be the reason, before the words of OpenSSL', () => {
+  const tls = { cert: 'none', key: 'none' };
+  const create = (): unknown =>
+    new DataplaneClient({ url: 'https://10.0.0.5:5555', ...credentials, tls });
+  expect(create).toThrow(/^the certificate, its key or the authorities for TLS cannot be used: /);
+});
+
 describe('a connection', () => {
   test('is kept for the next question', async () => {
     let connections = 0;
