@@ -75,9 +75,8 @@ export class Source<T> {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       // Wherever it is shown, the name stands before it already.
-      this.#lastFailure = message.startsWith(`${name}: `)
-        ? message.slice(name.length + 2)
-        : message;
+      const own = [`${name}: `, `${kind} ${name}: `].find((start) => message.startsWith(start));
+      this.#lastFailure = message.slice(own?.length ?? 0);
       if (this.#failing !== true && !signal.aborted) {
         this.#failing = true;
         recorder.record({ type: 'source-failed', kind, name, error });

@@ -49,15 +49,21 @@ const longestMessage = 400;
  *
  * @param what - What was asked, as `PUT /v3/…`.
  * @param body - The answer's text.
+ * @param secret - What must not be repeated of it.
  */
-export function errorOf(what: string, status: number, body: string): DataplaneError {
+export function errorOf(
+  what: string,
+  status: number,
+  body: string,
+  secret: string,
+): DataplaneError {
   if (status === 401 || status === 403) {
     return new UnauthorizedError(
       `${what}: the daemon does not accept this user and password`,
       status,
     );
   }
-  const text = messageOf(body);
+  const text = messageOf(body, secret);
   const message = `${what} was answered with ${status}${text === '' ? '' : `: ${text}`}`;
   switch (status) {
     case 400:
@@ -82,7 +88,7 @@ export function errorOf(what: string, status: number, body: string): DataplaneEr
   }
 }
 
-function messageOf(body: string): string {
+function messageOf(body: string, secret: string): string {
   let text = body;
   try {
     const json: unknown = JSON.parse(body);
@@ -92,5 +98,7 @@ function messageOf(body: string): string {
   } catch {
     // Of a proxy in front of the daemon, which answers HTML.
   }
-  return text.replaceAll(/\s+/g, ' ').trim().slice(0, longestMessage);
+  // Out of the text that is shown: in JSON a quote or an ampersand is written otherwise.
+  const shown = secret === '' ? text : text.replaceAll(secret, '…');
+  return shown.replaceAll(/\s+/g, ' ').trim().slice(0, longestMessage);
 }

@@ -69,7 +69,7 @@ export class DataplaneClient {
   async process(signal: AbortSignal): Promise<ProcessState> {
     const { readProcess } = await this.#speak(signal);
     const body = await this.#get('/services/haproxy/runtime/info', signal);
-    return known(readProcess(body), 'HAProxy says nothing of its process');
+    return known(readProcess(body), 'HAProxy says nothing of its process: is it running?');
   }
 
   /**

@@ -24,6 +24,7 @@ import {
   NotFoundError,
   OutdatedTransactionError,
   TooManyTransactionsError,
+  UnauthorizedError,
   VersionConflictError,
 } from './client-errors.ts';
 import { DataplaneClient } from './client.ts';
@@ -515,7 +516,13 @@ class Balancer implements DataplaneBalancer {
         this.#isGreeted = false;
         this.#client.forgetApi();
       }
-      throw new UnreachableError(`balancer ${this.name}: ${error.message}`, { cause: error });
+      const hint =
+        error instanceof UnauthorizedError
+          ? '; a service that runs reads `credentialsFile` and the files of `tls` anew when it is restarted'
+          : '';
+      throw new UnreachableError(`balancer ${this.name}: ${error.message}${hint}`, {
+        cause: error,
+      });
     }
   }
 }

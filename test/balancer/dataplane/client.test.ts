@@ -148,6 +148,19 @@ describe('the password', () => {
     expect(error instanceof UnauthorizedError).toBe(/40[13]/.test(String(reply.status)));
   });
 
+  test('is in no error when JSON writes it otherwise', async () => {
+    const message = 'panic: a"b&c\\d';
+    const body = JSON.stringify({ message }).replace('&', '\\u0026');
+    await using gate = await daemonThatSays({ status: 500, body });
+    const client = new DataplaneClient({
+      url: gate.url,
+      username: 'rackfire',
+      password: 'a"b&c\\d',
+    });
+    const error = await errorOf(client.configurationVersion(never));
+    expect(error.message).toMatch(/ was answered with 500: panic: …$/);
+  });
+
   test('is in no error of a daemon that ends the connection or does not listen', async () => {
     const gate = await openHttpGate();
     gate.guard = () => Promise.reject(new Error('ended'));
@@ -194,6 +207,13 @@ describe('the password', () => {
       expect(create).not.toThrow(/secret/);
     },
   );
+});
+
+test('a certificate that is none is said to be the reason, before the words of OpenSSL', () => {
+  const tls = { cert: 'none', key: 'none' };
+  const create = (): unknown =>
+    new DataplaneClient({ url: 'https://10.0.0.5:5555', ...credentials, tls });
+  expect(create).toThrow(/^the certificate, its key or the authorities for TLS cannot be used: /);
 });
 
 describe('a connection', () => {
