@@ -487,8 +487,10 @@ class Balancer implements DataplaneBalancer {
       }
       this.#isGreeted = true;
     }
+    const { clock } = this.#options;
+    const askedAtMs = clock.steadyMs();
     const state = await this.#client.process(signal);
-    return this.#epochs.note(state, this.#options.clock.steadyMs());
+    return this.#epochs.note(state, { askedAtMs, answeredAtMs: clock.steadyMs() });
   }
 
   /** Without such a backend, one API answers 404 and the other nothing; the statistics tell whether it is there. */
