@@ -36,13 +36,18 @@ const lookAtHaproxy =
  * Changes nothing.
  *
  * @returns What was found, in the order in which one thing needs the other; what could not be looked at is missing.
- * Never rejects because of what the daemon is like.
+ * Never rejects because of what the daemon is like, or what it is to be shown.
  */
 export async function checkDataplane(
   options: DataplaneCheckOptions,
   signal: AbortSignal,
 ): Promise<readonly BalancerFinding[]> {
-  const client = new DataplaneClient(options);
+  let client: DataplaneClient;
+  try {
+    client = new DataplaneClient(options);
+  } catch (error) {
+    return [describeUnusable(error)];
+  }
   const findings: BalancerFinding[] = [];
   try {
     const { base, api } = await client.info(signal);
@@ -89,6 +94,14 @@ function checkDaemon(base: string, version: string | undefined): BalancerFinding
     verdict: 'ok',
     text: `generation ${base}, ${version === undefined || version === '' ? 'which says no version' : `says to be ${version}`}`,
   };
+}
+
+/** Nothing was asked: what the daemon is to be shown cannot be used. */
+function describeUnusable(error: unknown): BalancerFinding {
+  const fix =
+    'are `certFile` and `keyFile` of `tls` PEM files that belong together, the key without passphrase?';
+  const text = error instanceof Error ? error.message : String(error);
+  return { name: 'connection', verdict: 'bad', text, fix };
 }
 
 function describeFailure(error: DataplaneError, { url }: DataplaneCheckOptions): BalancerFinding {
