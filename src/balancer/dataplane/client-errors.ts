@@ -92,13 +92,22 @@ function messageOf(body: string, secret: string): string {
   let text = body;
   try {
     const json: unknown = JSON.parse(body);
-    if (typeof json === 'object' && json !== null && 'message' in json) {
-      text = String(json.message);
-    }
+    const message = typeof json === 'object' && json !== null && 'message' in json && json.message;
+    // Written anew, it is as `shown` expects it: `&` may have been \u0026.
+    text = typeof message === 'string' ? message : JSON.stringify(json);
   } catch {
     // Of a proxy in front of the daemon, which answers HTML.
   }
-  // Out of the text that is shown: in JSON a quote or an ampersand is written otherwise.
-  const shown = secret === '' ? text : text.replaceAll(secret, '…');
-  return shown.replaceAll(/\s+/g, ' ').trim().slice(0, longestMessage);
+  return shown(text, secret);
+}
+
+/** A text of the daemon as it may be repeated: on one line, bounded, and without the secret. */
+export function shown(text: string, secret: string): string {
+  // In JSON, a quote or a backslash is written otherwise.
+  const forms = secret === '' ? [] : [secret, JSON.stringify(secret).slice(1, -1)];
+  return forms
+    .reduce((rest, form) => rest.replaceAll(form, '…'), text)
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .slice(0, longestMessage);
 }

@@ -161,6 +161,30 @@ describe('the password', () => {
     expect(error.message).toMatch(/ was answered with 500: panic: …$/);
   });
 
+  test.each([
+    ['an error without message', { error: 'not a"b&c\\d' }, '{"error":"not …"}'],
+    ['a list', ['not a"b&c\\d'], '["not …"]'],
+    ['a message that is none', { message: { of: 'a"b&c\\d' } }, '{"message":{"of":"…"}}'],
+  ])('is in no error when JSON is shown as it is: %s', async (_, json, text) => {
+    const body = JSON.stringify(json).replace('&', '\\u0026');
+    await using gate = await daemonThatSays({ status: 500, body });
+    const options = { url: gate.url, username: 'rackfire', password: 'a"b&c\\d' };
+    const error = await errorOf(new DataplaneClient(options).configurationVersion(never));
+    expect(error.message).toMatch(/ was answered with 500: /);
+    expect(error.message.endsWith(`500: ${text}`)).toBe(true);
+  });
+
+  test('is not in what a reload that failed has said', async () => {
+    const response = 'exit status 1:\n  with secret:of-ours';
+    const body = JSON.stringify({ id: 'r-1', status: 'failed', response });
+    await using gate = await daemonThatSays({ status: 200, body });
+    expect(await clientOf(gate).reload('r-1', never)).toEqual({
+      id: 'r-1',
+      status: 'failed',
+      response: 'exit status 1: with …',
+    });
+  });
+
   test('is in no error of a daemon that ends the connection or does not listen', async () => {
     const gate = await openHttpGate();
     gate.guard = () => Promise.reject(new Error('ended'));
