@@ -19,7 +19,12 @@ import type {
   XenHostConfig,
 } from './config/config.ts';
 import { keepRemoved } from './config/removed-clusters.ts';
-import { readCredentials, readPublicFile, readSecretFile } from './config/secret-file.ts';
+import {
+  readAuthorities,
+  readCredentials,
+  readPublicFile,
+  readSecretFile,
+} from './config/secret-file.ts';
 import type { Clock } from './control/clock.ts';
 import { Controller, type ControllerOptions, type Setup } from './control/controller.ts';
 import { ConfigError } from './control/errors.ts';
@@ -257,7 +262,7 @@ function readDataplaneSecrets({ url, credentialsFile, tls }: DataplaneBalancerCo
     url,
     ...readCredentials(credentialsFile),
     tls: {
-      ca: caFile && readPublicFile(caFile, 'CA'),
+      ca: caFile && readAuthorities(caFile),
       cert: certFile && readPublicFile(certFile, 'certificate'),
       key: keyFile && readSecretFile(keyFile, 'private key', 'make a new key'),
     },

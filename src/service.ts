@@ -53,7 +53,7 @@ export class Service {
   /** What the journal remembers has been taken back, or cannot be. */
   #isPrepared = false;
 
-  /** @throws ConfigError when the lock cannot be used as it is configured. */
+  /** @throws ConfigError when the lock, or a file that the config names, cannot be used; nothing is held then. */
   constructor(options: ServiceOptions) {
     const { clock, loaded, log, registry, version } = options;
     this.version = version;
@@ -75,13 +75,12 @@ export class Service {
       },
     };
     this.overrides = new OverrideBook(clock, recorder);
-    this.lease = this.#contend(loaded.config.leadership.path);
+    this.#setup = composeSetup(loaded.config, clock);
     this.leadership = {
       term: () => (this.#isPrepared ? this.lease.term() : undefined),
       holder: () => this.lease.holder(),
     };
     const { leadership, overrides } = this;
-    this.#setup = composeSetup(loaded.config, clock);
     this.controller = composeController(loaded.config, this.#setup, {
       clock,
       recorder,
@@ -95,6 +94,8 @@ export class Service {
       onReload: (result) => this.#sayReload(result),
       clock,
     });
+    // Last: with a config that cannot be used, nothing is taken that would have to be given back.
+    this.lease = this.#contend(loaded.config.leadership.path);
   }
 
   /** Undefined while another one leads. */

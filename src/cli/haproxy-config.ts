@@ -21,8 +21,9 @@ export function addHaproxyConfig(program: Command): void {
       const wanted = options.balancer ?? (names.length === 1 ? names[0] : undefined);
       const balancer = config.balancers.find(({ name }) => name === wanted);
       if (balancer === undefined) {
+        const unknown = wanted === undefined ? '' : `there is no balancer ${wanted}; `;
         throw new ConfigError(
-          `${options.config}: say which balancer by --balancer, one of ${names.join(', ')}`,
+          `${options.config}: ${unknown}say which balancer by --balancer, one of ${names.join(', ')}`,
         );
       }
       process.stdout.write(composeHaproxyConfig(config, balancer));

@@ -84,9 +84,17 @@ function dataplaneUrl() {
     if (input === undefined) {
       return undefined;
     }
-    // Not shown: whoever writes an @ there probably wrote a password before it.
-    return typeof input === 'string' && input.includes('@')
-      ? 'must not have a user name or a password: they belong in `credentialsFile`'
+    const text = typeof input === 'string' ? input : '';
+    // Not shown: whoever writes an @ probably wrote a password before it, and one may be in a query.
+    if (text.includes('@')) {
+      return 'must not have a user name or a password: they belong in `credentialsFile`';
+    }
+    if (/[?#]/.test(text)) {
+      return `must not have a query, and a password belongs in \`credentialsFile\`: expected ${noun}`;
+    }
+    const [, port] = /^https?:\/\/(?:[^/:]+|\[[^\]]*\]):([0-9]+)\/?$/.exec(text) ?? [];
+    return port !== undefined && !isPort(Number(port))
+      ? `must have a port from 1 to 65535, got ${port}`
       : `expected ${noun}, got ${show(input)}`;
   };
   return z
@@ -101,6 +109,10 @@ function dataplaneUrl() {
       error: ({ input }) =>
         `must be https:// where the host is not this machine (the password goes with each request), got ${show(input)}`,
     });
+}
+
+function isPort(port: number): boolean {
+  return port >= 1 && port <= 65_535;
 }
 
 function isLocal(host: string): boolean {

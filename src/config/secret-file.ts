@@ -1,5 +1,6 @@
 /** Files with a secret in them: small, regular, and not open to everybody. */
 
+import { X509Certificate } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { ConfigError } from '../control/errors.ts';
 
@@ -50,6 +51,29 @@ export function readCredentials(path: string): Credentials {
 /** A file that everybody may read: certificates. @throws ConfigError when it cannot be read. */
 export function readPublicFile(path: string, what: string): string {
   return readStart(path, what).text;
+}
+
+/**
+ * Reads the certificates of authorities. Without one, TLS would trust nobody and blame the other side.
+ *
+ * @throws ConfigError when it cannot be read, or has no certificate (PEM) that can.
+ */
+export function readAuthorities(path: string): string {
+  const { text } = readStart(path, 'CA');
+  if (!startsWithCertificate(text)) {
+    throw new ConfigError(
+      `the CA file ${path} has no certificate that can be read: expected one or more in PEM, each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----`,
+    );
+  }
+  return text;
+}
+
+function startsWithCertificate(text: string): boolean {
+  try {
+    return new X509Certificate(text).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function readStart(path: string, what: string): { readonly mode: number; readonly text: string } {

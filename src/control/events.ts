@@ -51,6 +51,7 @@ export type ControlEvent =
       readonly start: StartKind;
       readonly durationMs: number;
     }
+  /** The first failure of a silence, and again when it has another reason. */
   | {
       readonly type: 'source-failed';
       readonly kind: SourceKind;

@@ -28,6 +28,9 @@ interface SourceOptions<T> {
   readonly recorder: Recorder;
 }
 
+/** So many reasons of one silence are said, whoever words them. */
+const mostReasons = 10;
+
 /** Asks one source at its own pace and keeps its latest answer. A slow source delays nobody else. */
 export class Source<T> {
   readonly name: string;
@@ -36,6 +39,8 @@ export class Source<T> {
   /** Undefined until the first answer or failure. */
   #failing: boolean | undefined;
   #lastFailure = 'not asked yet';
+  /** Of this silence, without their numbers: those are others each time. */
+  readonly #saidReasons = new Set<string>();
   #wake: AbortController | undefined;
 
   constructor(options: SourceOptions<T>) {
@@ -63,7 +68,7 @@ export class Source<T> {
     return this.#failing !== undefined;
   }
 
-  /** Asks once. @returns The answer, or `undefined` when it failed, which has been recorded. */
+  /** Asks once. @returns The answer, or `undefined` when it failed; each reason of a silence is recorded once. */
   async ask(signal: AbortSignal): Promise<Snapshot<T> | undefined> {
     const { kind, name, answerWithinMs, clock, recorder } = this.#options;
     const askedAtMs = clock.steadyMs();
@@ -75,17 +80,19 @@ export class Source<T> {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       // Wherever it is shown, the name stands before it already.
-      this.#lastFailure = message.startsWith(`${name}: `)
-        ? message.slice(name.length + 2)
-        : message;
-      if (this.#failing !== true && !signal.aborted) {
+      const own = [`${name}: `, `${kind} ${name}: `].find((start) => message.startsWith(start));
+      this.#lastFailure = message.slice(own?.length ?? 0);
+      if (!signal.aborted) {
         this.#failing = true;
-        recorder.record({ type: 'source-failed', kind, name, error });
+        if (this.#isNewReason()) {
+          recorder.record({ type: 'source-failed', kind, name, error });
+        }
       }
       return undefined;
     }
     if (this.#failing !== false) {
       this.#failing = false;
+      this.#saidReasons.clear();
       recorder.record({ type: 'source-answered', kind, name });
     }
     return this.#latest;
@@ -108,6 +115,16 @@ export class Source<T> {
   /** Ends the present pause: something was done there, so its last answer is old. */
   poke(): void {
     this.#wake?.abort();
+  }
+
+  /** True once for each reason: behind "nobody listens" there may be a password that is not accepted. */
+  #isNewReason(): boolean {
+    const reason = this.#lastFailure.replaceAll(/[0-9]+/g, '0');
+    const isNew = !this.#saidReasons.has(reason) && this.#saidReasons.size < mostReasons;
+    if (isNew) {
+      this.#saidReasons.add(reason);
+    }
+    return isNew;
   }
 
   async #pause(signal: AbortSignal): Promise<void> {

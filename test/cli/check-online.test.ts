@@ -1,7 +1,8 @@
 /** `rackfire check --online` as a process, against a real HAProxy by its socket. */
 
-import { stat } from 'node:fs/promises';
-import { expect, test } from 'vitest';
+import { chmod, copyFile, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { composeHaproxyConfig } from '../../src/compose.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import { type HaproxyRig, type RigPaths, startHaproxy } from '../balancer/haproxy-rig.ts';
@@ -150,4 +151,42 @@ test('without --online nobody is asked', async () => {
   await using folder = await Folder.create({ 'site.yaml': minimal });
   const { code, stdout } = await rackfire('check', '-c', folder.file('site.yaml'));
   expect([code, stdout]).toEqual([0, `${folder.file('site.yaml')}: ok\n`]);
+});
+
+describe('TLS files that cannot be used are a finding of their balancer, and the others are asked all the same', () => {
+  const runtime = 'driver: runtime, socket: /run/haproxy.sock, stateFile: /var/lib/haproxy/state';
+
+  async function checkWith(tls: (folder: Folder) => string) {
+    await using folder = await Folder.create({ credentials: 'rackfire:secret\n' });
+    await chmod(folder.file('credentials'), 0o600);
+    for (const name of ['client.crt', 'server.key']) {
+      const fixture = join(resolve(import.meta.dirname, '../fixtures/tls'), name);
+      await copyFile(fixture, folder.file(name));
+      await chmod(folder.file(name), 0o600);
+    }
+    const keys = `url: "https://127.0.0.1:1", credentialsFile: ${folder.file('credentials')}, tls: { ${tls(folder)} }`;
+    const other = `  - { name: lb-b, ${runtime.replace('/run', folder.path)} }\nsizes:\n`;
+    const text = edit(edit(minimal, runtime, `driver: dataplane, ${keys}`), 'sizes:\n', other);
+    await writeFile(folder.file('site.yaml'), text);
+    return await rackfire('check', '--online', '-c', folder.file('site.yaml'));
+  }
+
+  test.each([
+    [
+      'a certificate with the key of another',
+      (folder: Folder) =>
+        `certFile: ${folder.file('client.crt')}, keyFile: ${folder.file('server.key')}`,
+      /✗ connection: the certificate, its key or the authorities for TLS cannot be used: .*mismatch\n {4}are `certFile` and `keyFile`/,
+    ],
+    [
+      'authorities that are none',
+      (folder: Folder) => `caFile: ${folder.file('server.key')}`,
+      /✗ credentials: the CA file \S+server\.key has no certificate that can be read: expected/,
+    ],
+  ])('%s: exit 69', async (_situation, tls, finding) => {
+    const { code, stdout, stderr } = await checkWith(tls);
+    expect([code, stderr]).toEqual([69, '']);
+    expect(stdout).toMatch(finding);
+    expect(stdout).toMatch(/balancer lb-b \(runtime\)\n✗ connection: /);
+  });
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { findFreePorts } from '../../src/cli/demo/processes.ts';
@@ -107,3 +107,32 @@ test('run: where somebody else listens at its address, it says so and ends, thou
     `rackfire: listen EADDRINUSE: address already in use 127.0.0.1:${port}\n`,
   ]);
 });
+
+test.each(['alone', 'beside a leader'])(
+  'run: with credentials that cannot be read, %s, it says so and ends, and has taken nothing',
+  async (situation) => {
+    await using folder = await Folder.create();
+    const { command } = await startService(folder);
+    await using running = command;
+    await running.told('leads from now on');
+    const text = await readFile(folder.file('site.yaml'), 'utf8');
+    if (situation === 'alone') {
+      running.child.kill('SIGTERM');
+      await running.outcome;
+    }
+    const dataplane = `driver: dataplane, url: "http://127.0.0.1:1", credentialsFile: ${folder.file('none')}`;
+    const other = text
+      .replace(/driver: runtime, .*(?= })/, dataplane)
+      .replace(/http: .*\n/, '')
+      .replace(folder.file('journal.db'), folder.file('other.db'));
+    await writeFile(folder.file('other.yaml'), other);
+    const before = await readFile(folder.file('leader'));
+
+    const { code, stdout, stderr } = await rackfire('run', '-c', folder.file('other.yaml'));
+
+    expect(stderr).toMatch(/^rackfire: cannot read the credentials file \S+none: ENOENT[^\n]*\n$/);
+    expect([code, stdout]).toEqual([78, '']);
+    expect(await readFile(folder.file('leader'))).toEqual(before);
+    expect(await readdir(folder.path)).not.toContain('other.db');
+  },
+);

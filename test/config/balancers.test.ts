@@ -54,7 +54,12 @@ test.each([
   ['ftp://10.0.0.5', `${noun} "ftp://10.0.0.5"`],
   ['10.0.0.5:5555', `${noun} "10.0.0.5:5555"`],
   ['https://10.0.0.5:5555/v2', `${noun} "https://10.0.0.5:5555/v2"`],
-  ['https://10.0.0.5:99999', `${noun} "https://10.0.0.5:99999"`],
+  ['https://10.0.0.5:99999', 'must have a port from 1 to 65535, got 99999'],
+  ['https://[::1]:0/', 'must have a port from 1 to 65535, got 0'],
+  [
+    'https://10.0.0.5:5555?password=topsecret',
+    'must not have a query, and a password belongs in `credentialsFile`: expected a URL such as https://10.0.0.5:5555, without a path',
+  ],
   [
     'http://10.0.0.5:5555',
     'must be https:// where the host is not this machine (the password goes with each request), got "http://10.0.0.5:5555"',

@@ -1,8 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readCredentials } from '../../src/config/secret-file.ts';
+import { readAuthorities, readCredentials } from '../../src/config/secret-file.ts';
 import { ConfigError } from '../../src/control/errors.ts';
 
 let folder = '';
@@ -51,4 +51,25 @@ test('a file that is not there, a folder, or a huge one is refused', () => {
   mkdirSync(join(folder, 'sub'));
   expect(() => readCredentials(join(folder, 'sub'))).toThrow(/not a regular file/);
   expect(() => readCredentials(put('x'.repeat(70_000)))).toThrow(/more than 65536 bytes/);
+});
+
+const tls = (name: string): string =>
+  readFileSync(join(resolve(import.meta.dirname, '../fixtures/tls'), name), 'utf8');
+
+test('a CA file has certificates, with whatever else people write between them', () => {
+  const text = `# ours\n${tls('ca.crt')}\n# theirs\n${tls('server.crt')}`;
+  expect(readAuthorities(put(text))).toBe(text);
+});
+
+test.each([
+  ['nothing', ''],
+  ['a text', 'topsecret\n'],
+  ['a private key', tls('client.key')],
+  ['half a certificate', tls('ca.crt').slice(0, 200)],
+])('%s is no CA file: the file is named, and what was expected', (_situation, text) => {
+  const read = () => readAuthorities(put(text));
+  expect(read).toThrow(ConfigError);
+  expect(read).toThrow(
+    /^the CA file \S+credentials has no certificate .* expected one or more in PEM/,
+  );
 });

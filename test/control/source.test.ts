@@ -62,20 +62,59 @@ test('a failure is said once however long it lasts, and its end once', async () 
   ]);
 });
 
+test('each reason of a silence is said once: not for other numbers, and not when it comes back', async () => {
+  let reason: string | undefined = 'nobody listens';
+  const { clock, log } = startSource(async () => {
+    if (reason !== undefined) {
+      throw new UnreachableError(reason);
+    }
+    return 1;
+  });
+  const said = () => log.of('source-failed').map(({ error }) => String(error));
+  await clock.step(3_500);
+  for (const next of ['login 1 is refused', 'login 23 is refused', 'nobody listens']) {
+    reason = next;
+    await clock.step(3_000);
+  }
+  expect(said()).toEqual([
+    'UnreachableError: nobody listens',
+    'UnreachableError: login 1 is refused',
+  ]);
+
+  reason = undefined;
+  await clock.step(3_000);
+  reason = 'nobody listens';
+  await clock.step(3_000);
+  expect(said()).toHaveLength(3);
+});
+
+test('of a source that words each failure otherwise, the first ten are said', async () => {
+  let words = '';
+  const { clock, log } = startSource(async () => {
+    words += 'x';
+    throw new UnreachableError(words);
+  });
+  await clock.step(60_000);
+  expect(log.of('source-failed')).toHaveLength(10);
+});
+
 test('the first answer is said, so that a source that never failed is known to answer', async () => {
   const { clock, log } = startSource(async () => 1);
   await clock.step(3_000);
   expect(log.events).toEqual([{ type: 'source-answered', kind: 'host', name: 'host-a' }]);
 });
 
-test('a failure that names its source is not told with the name twice', async () => {
-  const { clock, source } = startSource(async () => {
-    throw new UnreachableError('host-a: no route');
-  });
-  await clock.step(500);
-  expect(source.failure).toBe('no route');
-  expect(source.whyUnanswered).toBe('no route');
-});
+test.each(['host-a', 'host host-a'])(
+  'a failure that begins with "%s" is not told with the name twice',
+  async (named) => {
+    const { clock, source } = startSource(async () => {
+      throw new UnreachableError(`${named}: no route`);
+    });
+    await clock.step(100);
+    expect(source.failure).toBe('no route');
+    expect(source.whyUnanswered).toBe('no route');
+  },
+);
 
 test('a failure keeps the answer of before', async () => {
   let asked = 0;

@@ -19,6 +19,7 @@ interface Site {
   /** In the credentials file instead of the daemon's own. */
   readonly password?: string;
   readonly isStopped?: boolean;
+  readonly isHaproxyDown?: boolean;
 }
 
 /** Checks a site online. */
@@ -37,6 +38,9 @@ async function check(generation: 'v2' | 'v3', site: Site = {}) {
   await using daemon = await startDaemon({ generation, haproxy, ...options });
   if (site.isStopped === true) {
     await daemon.stop();
+  }
+  if (site.isHaproxyDown === true) {
+    await haproxy.kill();
   }
   const file = join(haproxy.folder, 'site.yaml');
   const password = site.password ?? daemon.password;
@@ -68,6 +72,13 @@ describe.each(['v2', 'v3'] as const)('a daemon of %s', (generation) => {
       /✗ stats socket: the daemon sees no servers.*\n {4}remove `master_runtime`/,
     );
     expect(stdout).toContain('✓ news-web servers: all 32');
+  });
+
+  test('HAProxy is down: that is asked first, not for another file of the daemon', async () => {
+    const { code, stdout } = await check(generation, { isHaproxyDown: true });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✗ HAProxy: .*is it running\?\n {4}is HAProxy running\?/);
+    expect(stdout).not.toContain('remove `master_runtime`');
   });
 
   test('a wrong password: exit 69, and it is not shown', async () => {

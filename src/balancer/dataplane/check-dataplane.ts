@@ -27,21 +27,29 @@ export interface DataplaneCheckOptions extends HttpOptions {
   readonly hardStopAfterMs: number;
 }
 
-/** What a daemon says that does not see HAProxy's stats socket. */
+/** For a daemon that sees HAProxy and not its servers. */
 const useStatsSocket =
   "remove `master_runtime` from the daemon's own file, so that it takes the `stats socket` (level admin) of HAProxy's config; restart it";
+/** For one that sees nothing of HAProxy: mostly it is HAProxy that is down. */
+const lookAtHaproxy =
+  "is HAProxy running? The daemon asks it by the `stats socket` (level admin) of HAProxy's config, and only without `master_runtime` in its own file";
 
 /**
  * Changes nothing.
  *
  * @returns What was found, in the order in which one thing needs the other; what could not be looked at is missing.
- * Never rejects because of what the daemon is like.
+ * Never rejects because of what the daemon is like, or what it is to be shown.
  */
 export async function checkDataplane(
   options: DataplaneCheckOptions,
   signal: AbortSignal,
 ): Promise<readonly BalancerFinding[]> {
-  const client = new DataplaneClient(options);
+  let client: DataplaneClient;
+  try {
+    client = new DataplaneClient(options);
+  } catch (error) {
+    return [describeUnusable(error)];
+  }
   const findings: BalancerFinding[] = [];
   try {
     const { base, api } = await client.info(signal);
@@ -51,7 +59,8 @@ export async function checkDataplane(
       checkDaemon(base, api?.version?.trim()),
     );
     const text = await client.configurationText(signal);
-    findings.push(await checkProcess(client, signal));
+    const haproxy = await checkProcess(client, signal);
+    findings.push(haproxy);
     const stats = await readStats(client, signal);
     findings.push(
       stats === undefined
@@ -59,7 +68,7 @@ export async function checkDataplane(
             name: 'stats socket',
             verdict: 'bad',
             text: 'the daemon sees no servers at runtime: that is unknown, and nothing is scaled',
-            fix: useStatsSocket,
+            fix: haproxy.verdict === 'bad' ? lookAtHaproxy : useStatsSocket,
           }
         : { name: 'stats socket', verdict: 'ok', text: 'the daemon sees servers at runtime' },
     );
@@ -93,6 +102,14 @@ function checkDaemon(base: string, version: string | undefined): BalancerFinding
   };
 }
 
+/** Nothing was asked: what the daemon is to be shown cannot be used. */
+function describeUnusable(error: unknown): BalancerFinding {
+  const fix =
+    'are `certFile` and `keyFile` of `tls` PEM files that belong together, the key without passphrase?';
+  const text = error instanceof Error ? error.message : String(error);
+  return { name: 'connection', verdict: 'bad', text, fix };
+}
+
 function describeFailure(error: DataplaneError, { url }: DataplaneCheckOptions): BalancerFinding {
   if (error instanceof UnauthorizedError) {
     const fix =
@@ -100,10 +117,11 @@ function describeFailure(error: DataplaneError, { url }: DataplaneCheckOptions):
     return { name: 'login', verdict: 'bad', text: error.message, fix };
   }
   if (error instanceof NoAnswerError) {
-    const fix = `is the daemon running, and does it listen at ${url}? Its own file says host, port and scheme`;
+    const fix =
+      'is the daemon running, and are `url` and `tls` as its own file has scheme, host, port and certificates?';
     return { name: 'connection', verdict: 'bad', text: error.message, fix };
   }
-  const fix = "look into the daemon's log";
+  const fix = `is it the daemon that listens at ${url}? If so, look into its log`;
   return { name: 'daemon', verdict: 'bad', text: error.message, fix };
 }
 
@@ -118,7 +136,7 @@ async function checkProcess(
     if (!(error instanceof DataplaneError) || error instanceof NoAnswerError) {
       throw error;
     }
-    return { name: 'HAProxy', verdict: 'bad', text: error.message, fix: useStatsSocket };
+    return { name: 'HAProxy', verdict: 'bad', text: error.message, fix: lookAtHaproxy };
   }
 }
 

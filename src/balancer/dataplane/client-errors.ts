@@ -49,15 +49,21 @@ const longestMessage = 400;
  *
  * @param what - What was asked, as `PUT /v3/…`.
  * @param body - The answer's text.
+ * @param secret - What must not be repeated of it.
  */
-export function errorOf(what: string, status: number, body: string): DataplaneError {
+export function errorOf(
+  what: string,
+  status: number,
+  body: string,
+  secret: string,
+): DataplaneError {
   if (status === 401 || status === 403) {
     return new UnauthorizedError(
       `${what}: the daemon does not accept this user and password`,
       status,
     );
   }
-  const text = messageOf(body);
+  const text = messageOf(body, secret);
   const message = `${what} was answered with ${status}${text === '' ? '' : `: ${text}`}`;
   switch (status) {
     case 400:
@@ -82,15 +88,26 @@ export function errorOf(what: string, status: number, body: string): DataplaneEr
   }
 }
 
-function messageOf(body: string): string {
+function messageOf(body: string, secret: string): string {
   let text = body;
   try {
     const json: unknown = JSON.parse(body);
-    if (typeof json === 'object' && json !== null && 'message' in json) {
-      text = String(json.message);
-    }
+    const message = typeof json === 'object' && json !== null && 'message' in json && json.message;
+    // Written anew, it is as `shown` expects it: `&` may have been \u0026.
+    text = typeof message === 'string' ? message : JSON.stringify(json);
   } catch {
     // Of a proxy in front of the daemon, which answers HTML.
   }
-  return text.replaceAll(/\s+/g, ' ').trim().slice(0, longestMessage);
+  return shown(text, secret);
+}
+
+/** A text of the daemon as it may be repeated: on one line, bounded, and without the secret. */
+export function shown(text: string, secret: string): string {
+  // In JSON, a quote or a backslash is written otherwise.
+  const forms = secret === '' ? [] : [secret, JSON.stringify(secret).slice(1, -1)];
+  return forms
+    .reduce((rest, form) => rest.replaceAll(form, '…'), text)
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .slice(0, longestMessage);
 }

@@ -7,7 +7,7 @@
  * @see https://www.haproxy.com/documentation/haproxy-data-plane-api/
  */
 
-import { DaemonError, NotFoundError } from './client-errors.ts';
+import { DaemonError, NotFoundError, shown } from './client-errors.ts';
 import { described, type Dialect, fill, listOf } from './dialect.ts';
 import type { paths as PathsV2 } from './generated/v2.d.ts';
 import type { paths as PathsV3 } from './generated/v3.d.ts';
@@ -39,11 +39,13 @@ const newestFirst = [v3, v2];
 
 export class DataplaneClient {
   readonly #http: (ask: Ask, signal: AbortSignal) => Promise<Answer>;
+  readonly #password: string;
   #dialect: Dialect | undefined;
 
   /** @throws TypeError when the url cannot be used, or Error when the TLS material cannot. */
   constructor(options: HttpOptions) {
     this.#http = createHttp(options);
+    this.#password = options.password;
   }
 
   /** Asks the daemon who it is, and which API it speaks. */
@@ -69,7 +71,7 @@ export class DataplaneClient {
   async process(signal: AbortSignal): Promise<ProcessState> {
     const { readProcess } = await this.#speak(signal);
     const body = await this.#get('/services/haproxy/runtime/info', signal);
-    return known(readProcess(body), 'HAProxy says nothing of its process');
+    return known(readProcess(body), 'HAProxy says nothing of its process: is it running?');
   }
 
   /**
@@ -191,11 +193,18 @@ export class DataplaneClient {
     }
   }
 
-  /** @throws NotFoundError when it is forgotten: of those that succeeded, only the latest is kept. */
+  /**
+   * @returns Its `response` is what HAProxy and the reload command said, without the password.
+   * @throws NotFoundError when it is forgotten: of those that succeeded, only the latest is kept.
+   */
   async reload(id: string, signal: AbortSignal): Promise<Reload> {
     await this.#speak(signal);
     const body = await this.#get('/services/haproxy/reloads/{id}', signal, { id });
-    return known(described<Reload>(body), `nothing of reload ${id}`);
+    const reload = known(described<Reload>(body), `nothing of reload ${id}`);
+    const { response } = reload;
+    return typeof response === 'string'
+      ? { ...reload, response: shown(response, this.#password) }
+      : reload;
   }
 
   /** A daemon that was replaced by one of the other API has none of the paths: it is asked again who it is. */

@@ -27,6 +27,7 @@ import {
   NotFoundError,
   OutdatedTransactionError,
   TooManyTransactionsError,
+  UnauthorizedError,
   VersionConflictError,
 } from './client-errors.ts';
 import { DataplaneClient } from './client.ts';
@@ -526,8 +527,10 @@ class Balancer implements DataplaneBalancer {
       }
       this.#isGreeted = true;
     }
+    const { clock } = this.#options;
+    const askedAtMs = clock.steadyMs();
     const state = await this.#client.process(signal);
-    return this.#epochs.note(state, this.#options.clock.steadyMs());
+    return this.#epochs.note(state, { askedAtMs, answeredAtMs: clock.steadyMs() });
   }
 
   /** Without such a backend, one API answers 404 and the other nothing; the statistics tell whether it is there. */
@@ -555,7 +558,13 @@ class Balancer implements DataplaneBalancer {
         this.#isGreeted = false;
         this.#client.forgetApi();
       }
-      throw new UnreachableError(`balancer ${this.name}: ${error.message}`, { cause: error });
+      const hint =
+        error instanceof UnauthorizedError
+          ? '; a service that runs reads `credentialsFile` and the files of `tls` anew when it is restarted'
+          : '';
+      throw new UnreachableError(`balancer ${this.name}: ${error.message}${hint}`, {
+        cause: error,
+      });
     }
   }
 }

@@ -2,7 +2,7 @@
 
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import axios, { type AxiosResponse, isAxiosError, isCancel } from 'axios';
 import { DaemonError, errorOf, NoAnswerError } from './client-errors.ts';
 
@@ -60,7 +60,7 @@ export function createHttp(
     baseURL: url.origin,
     auth: { username, password },
     ...(url.protocol === 'https:'
-      ? { httpsAgent: new HttpsAgent({ ...agent, secureContext: createSecureContext(tls) }) }
+      ? { httpsAgent: new HttpsAgent({ ...agent, secureContext: secure(tls) }) }
       : { httpAgent: new HttpAgent(agent) }),
     // A redirect would carry the password elsewhere, and so would a proxy of the environment.
     maxRedirects: 0,
@@ -92,7 +92,7 @@ export function createHttp(
     }
     const { status, data, headers } = response;
     if (status < 200 || status > 299) {
-      throw errorOf(what, status, password === '' ? data : data.replaceAll(password, '…'));
+      throw errorOf(what, status, data, password);
     }
     const reloadId: unknown = headers['reload-id'];
     return {
@@ -117,6 +117,18 @@ function checkUrl(text: string): URL {
     );
   }
   return url;
+}
+
+/** @throws Error that says what OpenSSL's words are about. */
+function secure(tls: HttpOptions['tls']): SecureContext {
+  try {
+    return createSecureContext(tls);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`the certificate, its key or the authorities for TLS cannot be used: ${why}`, {
+      cause: error,
+    });
+  }
 }
 
 function parse(what: string, text: string): unknown {

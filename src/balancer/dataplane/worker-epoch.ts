@@ -13,20 +13,28 @@ export interface Worker {
   readonly uptimeMs: number;
 }
 
-/** Uptimes are whole seconds, and their answers take their time: two of one process differ by less. */
-const startToleranceMs = 2_500;
+/** Uptimes are whole seconds, rounded down. */
+const uptimeStepMs = 1_000;
 
 /** Gives the same worker the same epoch for as long as this process asks. */
 export class WorkerEpochs {
-  #latest: { readonly pid: number; readonly startMs: number; readonly epoch: string } | undefined;
+  #latest:
+    | { readonly pid: number; readonly latestStartMs: number; readonly epoch: string }
+    | undefined;
 
   /**
-   * @param atMs - Steady time of the answer.
+   * The uptime is of some moment between the question and its answer, and so is the start known: it is at the earliest
+   * `askedAtMs` − uptime − 1 s, at the latest `answeredAtMs` − uptime. However long an answer takes, that is no restart.
+   *
+   * @param asked - Steady times of the question and of its answer.
    * @throws UnreachableError when the answer does not tell.
    * @throws ReloadedMeanwhileError when it comes from a worker that is on its way out: what that one knows and is told
    * ends with it.
    */
-  note({ pid, uptime, stopping }: ProcessState, atMs: number): Worker {
+  note(
+    { pid, uptime, stopping }: ProcessState,
+    { askedAtMs, answeredAtMs }: { readonly askedAtMs: number; readonly answeredAtMs: number },
+  ): Worker {
     if (!isCount(pid) || !isCount(uptime)) {
       throw new UnreachableError('the Data Plane API does not tell HAProxy’s pid and uptime');
     }
@@ -36,12 +44,13 @@ export class WorkerEpochs {
       );
     }
     const uptimeMs = uptime * 1_000;
-    const startMs = atMs - uptimeMs;
+    const earliestStartMs = askedAtMs - uptimeMs - uptimeStepMs;
+    const latestStartMs = answeredAtMs - uptimeMs;
     const known = this.#latest;
     // An earlier start than before is the same process: the wall clock was set forward, or the machine slept.
-    const isSame = known?.pid === pid && startMs - known.startMs < startToleranceMs;
-    const epoch = isSame ? known.epoch : `${pid}@${Math.round(startMs / 1_000)}`;
-    this.#latest = { pid, startMs, epoch };
+    const isSame = known?.pid === pid && earliestStartMs <= known.latestStartMs;
+    const epoch = isSame ? known.epoch : `${pid}@${Math.round(latestStartMs / 1_000)}`;
+    this.#latest = { pid, latestStartMs, epoch };
     return { pid, epoch, uptimeMs };
   }
 }

@@ -72,7 +72,8 @@ function renderIntroduction({ stateFilePath }: HaproxyConfigOptions): string {
   return stateFilePath === undefined
     ? `# Made by "rackfire haproxy-config". Run HAProxy as a service in master-worker mode (-W or -Ws). The Data Plane API
 # keeps this file from now on: its daemon (a service of its own, generation 2.9 or 3.x) rewrites it, comments go, and
-# what Rackfire sets survives a reload in it. Leave "master_runtime" out of the daemon's own file.
+# what Rackfire sets survives a reload in it. Leave "master_runtime" out of the daemon's own file. In a file that is in
+# use already, add only the servers that it lacks: "disabled" takes what is in rotation out of it at the next reload.
 `
     : `# Made by "rackfire haproxy-config". Run HAProxy as a service in master-worker mode (-W or -Ws), and with
 # "-S /run/haproxy-master.sock": the master tells Rackfire when the workers from before a reload are gone.

@@ -148,6 +148,43 @@ describe('the password', () => {
     expect(error instanceof UnauthorizedError).toBe(/40[13]/.test(String(reply.status)));
   });
 
+  test('is in no error when JSON writes it otherwise', async () => {
+    const message = 'panic: a"b&c\\d';
+    const body = JSON.stringify({ message }).replace('&', '\\u0026');
+    await using gate = await daemonThatSays({ status: 500, body });
+    const client = new DataplaneClient({
+      url: gate.url,
+      username: 'rackfire',
+      password: 'a"b&c\\d',
+    });
+    const error = await errorOf(client.configurationVersion(never));
+    expect(error.message).toMatch(/ was answered with 500: panic: …$/);
+  });
+
+  test.each([
+    ['an error without message', { error: 'not a"b&c\\d' }, '{"error":"not …"}'],
+    ['a list', ['not a"b&c\\d'], '["not …"]'],
+    ['a message that is none', { message: { of: 'a"b&c\\d' } }, '{"message":{"of":"…"}}'],
+  ])('is in no error when JSON is shown as it is: %s', async (_, json, text) => {
+    const body = JSON.stringify(json).replace('&', '\\u0026');
+    await using gate = await daemonThatSays({ status: 500, body });
+    const options = { url: gate.url, username: 'rackfire', password: 'a"b&c\\d' };
+    const error = await errorOf(new DataplaneClient(options).configurationVersion(never));
+    expect(error.message).toMatch(/ was answered with 500: /);
+    expect(error.message.endsWith(`500: ${text}`)).toBe(true);
+  });
+
+  test('is not in what a reload that failed has said', async () => {
+    const response = 'exit status 1:\n  with secret:of-ours';
+    const body = JSON.stringify({ id: 'r-1', status: 'failed', response });
+    await using gate = await daemonThatSays({ status: 200, body });
+    expect(await clientOf(gate).reload('r-1', never)).toEqual({
+      id: 'r-1',
+      status: 'failed',
+      response: 'exit status 1: with …',
+    });
+  });
+
   test('is in no error of a daemon that ends the connection or does not listen', async () => {
     const gate = await openHttpGate();
     gate.guard = () => Promise.reject(new Error('ended'));
@@ -194,6 +231,13 @@ describe('the password', () => {
       expect(create).not.toThrow(/secret/);
     },
   );
+});
+
+test('a certificate that is none is said to be the reason, before the words of OpenSSL', () => {
+  const tls = { cert: 'none', key: 'none' };
+  const create = (): unknown =>
+    new DataplaneClient({ url: 'https://10.0.0.5:5555', ...credentials, tls });
+  expect(create).toThrow(/^the certificate, its key or the authorities for TLS cannot be used: /);
 });
 
 describe('a connection', () => {

@@ -30,6 +30,11 @@ describe('the state that was asked for', () => {
 });
 
 describe('the epoch', () => {
+  /** An answer comes at once, unless it is said how late. */
+  function at(askedAtMs: number, lateMs = 0) {
+    return { askedAtMs, answeredAtMs: askedAtMs + lateMs };
+  }
+
   test.each([
     ['the same worker, a minute later', 60_000, 7, 160, true],
     ['a second is counted late', 1_000, 7, 100, true],
@@ -40,10 +45,32 @@ describe('the epoch', () => {
     ['the wall clock was set forward', 1_000, 7, 4_000, true],
   ])('%s', (_, laterMs, pid, uptime, isSame) => {
     const epochs = new WorkerEpochs();
-    const first = epochs.note({ pid: 7, uptime: 100, stopping: 0 }, 5_000_000);
-    const second = epochs.note({ pid, uptime, stopping: 0 }, 5_000_000 + laterMs);
+    const first = epochs.note({ pid: 7, uptime: 100, stopping: 0 }, at(5_000_000));
+    const second = epochs.note({ pid, uptime, stopping: 0 }, at(5_000_000 + laterMs));
     expect(second.epoch === first.epoch).toBe(isSame);
     expect(second.uptimeMs).toBe(uptime * 1_000);
+  });
+
+  test('of one worker stays, whether its answers come at once or seconds late', () => {
+    const epochs = new WorkerEpochs();
+    const { epoch } = epochs.note({ pid: 7, uptime: 100, stopping: 0 }, at(5_000_000));
+    // Each counts from the question on: HAProxy answered, and the answer was long under way.
+    for (const [askedAtMs, lateMs] of [
+      [5_001_000, 3_200],
+      [5_005_000, 3_900],
+      [5_009_000, 0],
+      [5_010_000, 3_200],
+    ] as const) {
+      const uptime = (askedAtMs - 4_900_000) / 1_000;
+      expect(epochs.note({ pid: 7, uptime, stopping: 0 }, at(askedAtMs, lateMs)).epoch).toBe(epoch);
+    }
+  });
+
+  test('is another one after a restart with the old pid, however late that is answered', () => {
+    const epochs = new WorkerEpochs();
+    const { epoch } = epochs.note({ pid: 7, uptime: 100, stopping: 0 }, at(5_000_000, 3_200));
+    const restarted = epochs.note({ pid: 7, uptime: 0, stopping: 0 }, at(5_004_000, 3_200));
+    expect(restarted.epoch).not.toBe(epoch);
   });
 
   test.each([
@@ -52,7 +79,7 @@ describe('the epoch', () => {
     { pid: 7, uptime: null },
     { pid: 7, uptime: 3, stopping: 1 },
   ])('is not told by %j', (state) => {
-    expect(() => new WorkerEpochs().note(state, 0)).toThrow(UnreachableError);
+    expect(() => new WorkerEpochs().note(state, at(0))).toThrow(UnreachableError);
   });
 });
 
