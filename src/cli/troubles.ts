@@ -10,6 +10,7 @@ interface Trouble {
   readonly text: string;
 }
 
+type FailingAction = StatusAnswer['failingActions'][number];
 type Tier = StatusAnswer['clusters'][number]['tiers'][number];
 type ScaledTier = Extract<Tier, { readonly scaling: 'automatic' }>;
 
@@ -42,7 +43,7 @@ export function findTroubles(status: StatusAnswer): readonly Trouble[] {
 }
 
 function findServiceTroubles(status: StatusAnswer, nowMs: number): readonly Trouble[] {
-  const { lastTickAt, leader, config, journal, silentSources } = status;
+  const { lastTickAt, leader, config, journal, silentSources, failingActions } = status;
   const troubles: Trouble[] = [];
   if (lastTickAt === null) {
     troubles.push(bad('the loop has not turned yet'));
@@ -76,7 +77,21 @@ function findServiceTroubles(status: StatusAnswer, nowMs: number): readonly Trou
   for (const { name, why } of silentSources) {
     troubles.push(bad(`${name} does not answer: ${why}`));
   }
+  for (const failing of failingActions) {
+    troubles.push(bad(describeFailing(failing, nowMs)));
+  }
   return troubles;
+}
+
+/** `news/web: admit of news-web-4 has failed 12 times since 14:07:10: …` */
+function describeFailing(
+  { tier, node, action, balancer, failures, since, why }: FailingAction,
+  nowMs: number,
+): string {
+  const where = balancer === null ? '' : ` on ${balancer}`;
+  const what = `${action} of ${node}${where} has failed ${failures} times`;
+  const reason = why.replaceAll(/\s*\n\s*/g, ' ');
+  return `${tier}: ${what} since ${formatMoment(since, nowMs)}: ${reason}; mend what this names (rackfire check --online may tell more), it is tried again within 30 s`;
 }
 
 /** What is wrong with a config file, one line each. */

@@ -5,6 +5,7 @@ import type { BootLedger, ComingAction } from './boots.ts';
 import { within } from './deadline.ts';
 import { ConflictError, OutcomeUnknownError, PreconditionError, RefusedError } from './errors.ts';
 import type { Recorder } from './events.ts';
+import type { FailingActions } from './failing-actions.ts';
 import type { Flight, InFlight } from './in-flight.ts';
 import type { ServerChange } from './ports.ts';
 import type { Start } from './learned-times.ts';
@@ -15,6 +16,7 @@ export interface ActionRunnerOptions
   readonly ports: () => Pick<Actuators, 'hypervisors' | 'balancers' | 'excluded'>;
   readonly recorder: Recorder;
   readonly inFlight: InFlight;
+  readonly failing: FailingActions;
   readonly boots: BootLedger;
   /** How a node comes that is ordered now. */
   readonly startOf: (tier: ScaledTier, action: ComingAction) => Start;
@@ -30,7 +32,7 @@ export interface ActionRunnerOptions
 /** An action on servers alone that takes longer is given up here; a host says how long its own may take. */
 export const ACTION_DEADLINE_MS = 60_000;
 
-/** A failed action is repeated after this time, if the next tick still wants it. */
+/** A failed action is repeated after this time at the earliest, if the next tick still wants it. @see FailingActions */
 const RETRY_PAUSE_MS = 1_000;
 
 /** Runs actions beside the ticks and notes what became of them. */
@@ -53,7 +55,8 @@ export class ActionRunner {
 
   async #carryOut(flight: Flight, actionSignal: AbortSignal): Promise<void> {
     const { tier, action } = flight;
-    const { clock, recorder, boots, inFlight } = this.#options;
+    const { clock, recorder, boots, inFlight, failing } = this.#options;
+    const attempt = failing.attemptOf(action);
     const startedAtMs = clock.steadyMs();
     const bornMs = clock.wallMs();
     if (action.kind === 'boot' || action.kind === 'wake') {
@@ -62,7 +65,7 @@ export class ActionRunner {
     } else if (action.kind === 'destroy') {
       boots.cancelled(tier, action.node);
     }
-    recorder.record({ type: 'action-started', tier, action });
+    recorder.record({ type: 'action-started', tier, action, attempt });
     let failure: unknown;
     try {
       const ms = this.#deadlineMs(action);
@@ -82,10 +85,15 @@ export class ActionRunner {
       }
     }
     const endedAtMs = clock.steadyMs();
+    if (failure === undefined) {
+      failing.succeeded(action);
+    } else {
+      failing.failed(tier, action, failure, endedAtMs);
+    }
     const pauseMs = failure === undefined ? 0 : RETRY_PAUSE_MS;
     inFlight.end(flight, endedAtMs + pauseMs);
     const durationMs = endedAtMs - startedAtMs;
-    recorder.record({ type: 'action-ended', tier, action, durationMs, error: failure });
+    recorder.record({ type: 'action-ended', tier, action, attempt, durationMs, error: failure });
     if (failure === undefined) {
       this.#options.onSuccess(action);
     }

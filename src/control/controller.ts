@@ -12,6 +12,7 @@ import { BootLedger } from './boots.ts';
 import { BalancerWatch } from './balancer-watch.ts';
 import { OutcomeUnknownError } from './errors.ts';
 import type { Recorder, TierTicked } from './events.ts';
+import { type FailingAction, FailingActions } from './failing-actions.ts';
 import { InFlight } from './in-flight.ts';
 import type { OverrideBook } from './override-book.ts';
 import type { BalancerSnapshot, LoadBalancer } from './ports.ts';
@@ -63,6 +64,7 @@ const NO_TERM: Term = { createdAtSeconds: 0, transitions: 0 };
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #inFlight = new InFlight(() => this.#world.forgetRoom());
+  readonly #failing = new FailingActions(this.#inFlight);
   readonly #boots: BootLedger;
   readonly #wall: WallWatch;
   readonly #runner: ActionRunner;
@@ -96,6 +98,7 @@ export class Controller {
       ...options,
       ports: () => ({ ...this.#setup, excluded: this.#excluded() }),
       inFlight: this.#inFlight,
+      failing: this.#failing,
       boots: this.#boots,
       startOf: (tier, action) => this.#world.startOf(tier, action),
       onServerSet: (balancer, change) => {
@@ -129,6 +132,7 @@ export class Controller {
     for (const known of [this.#ticks, this.#memories]) {
       keepOnly(known, (key) => modes.has(key));
     }
+    this.#failing.keepTiers((key) => modes.has(key));
     const all = new Set(setup.clusters.flatMap(({ tiers }) => tiers.map(tierKey)));
     keepOnly(this.#fixed, (key) => all.has(key) && !modes.has(key));
     for (const [key, memory] of this.#memories) {
@@ -297,6 +301,11 @@ export class Controller {
     return this.#sources.failing;
   }
 
+  /** The actions that have failed at least three times in a row and are still wanted. */
+  get failingActions(): readonly FailingAction[] {
+    return this.#failing.told;
+  }
+
   /**
    * After a start, what a source has not shown yet may be anything: a number that looks free may be that of
    * a standby node. So each is waited for until it has answered or failed, and one balancer has to answer.
@@ -412,11 +421,11 @@ export class Controller {
     if (this.#world.isEveryHostFresh(atMs)) {
       overrides.forgetGone(tier, tick.nodes);
     }
-    if (term !== undefined && this.#mayBegin) {
-      for (const action of tick.actions) {
-        this.#noteSick(action, tick);
-        this.#runner.start(tier, action, this.#actionSignal);
-      }
+    const wanted = term !== undefined && this.#mayBegin ? tick.actions : [];
+    this.#failing.keepWanted(tier, wanted);
+    for (const action of wanted.filter((one) => !this.#failing.isResting(one, atMs))) {
+      this.#noteSick(action, tick);
+      this.#runner.start(tier, action, this.#actionSignal);
     }
   }
 

@@ -33,11 +33,19 @@ export type ControlEvent =
       readonly unheard?: true;
     }
   | { readonly type: 'cluster-ticked'; readonly cluster: string; readonly durationMs: number }
-  | { readonly type: 'action-started'; readonly tier: ScaledTier; readonly action: Action }
+  | {
+      readonly type: 'action-started';
+      readonly tier: ScaledTier;
+      readonly action: Action;
+      /** 1, and one more after each failure in a row. */
+      readonly attempt: number;
+    }
   | {
       readonly type: 'action-ended';
       readonly tier: ScaledTier;
       readonly action: Action;
+      /** As when it started. */
+      readonly attempt: number;
       readonly durationMs: number;
       /** Undefined when it succeeded. */
       readonly error: unknown;

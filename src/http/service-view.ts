@@ -14,7 +14,10 @@ export interface ServiceView {
   /** Wall clock. */
   readonly startedAtMs: number;
   readonly clock: Clock;
-  readonly controller: Pick<Controller, 'ticks' | 'fixed' | 'failingSources' | 'tickAgeMs'>;
+  readonly controller: Pick<
+    Controller,
+    'ticks' | 'fixed' | 'failingSources' | 'failingActions' | 'tickAgeMs'
+  >;
   readonly overrides: Pick<OverrideBook, 'all'>;
   readonly keeper: Pick<ConfigKeeper, 'current' | 'loadedAtMs' | 'refusal' | 'reload'>;
   readonly leadership: {

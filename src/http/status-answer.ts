@@ -226,6 +226,20 @@ const JournalAnswer = z
   })
   .openapi('Journal');
 
+const FailingActionAnswer = z
+  .object({
+    tier: z.string(),
+    node: z.string(),
+    action: z.enum(ACTION_KINDS),
+    balancer: orNull(z.string()).openapi({
+      description: 'Of a repair, which is of one balancer; null for all others.',
+    }),
+    failures: z.int().openapi({ description: 'In a row.' }),
+    since: time().openapi({ description: 'When it failed first.' }),
+    why: z.string().openapi({ description: 'Of the latest failure.' }),
+  })
+  .openapi('FailingAction');
+
 export const StatusAnswer = z
   .object({
     at: time().openapi({ description: 'When this was so.' }),
@@ -241,6 +255,9 @@ export const StatusAnswer = z
     journal: orNull(JournalAnswer).openapi({ description: 'Null while another one leads.' }),
     silentSources: list(z.object({ name: z.string(), why: z.string() })).openapi({
       description: 'Hosts and balancers that do not answer now.',
+    }),
+    failingActions: list(FailingActionAnswer).openapi({
+      description: 'What has failed at least three times in a row and is still wanted.',
     }),
     hosts: list(HostAnswer),
     balancers: list(BalancerAnswer),

@@ -47,6 +47,7 @@ export function describeStatus(service: ServiceView): StatusAnswer {
     },
     journal: describeJournal(service),
     silentSources: controller.failingSources,
+    failingActions: describeFailingActions(service),
     hosts: describeHosts(service),
     balancers: describeBalancers(service),
     clusters: describeClusters(service),
@@ -82,6 +83,19 @@ function describeJournal({ journal }: ServiceView): StatusAnswer['journal'] {
   }
   const { state, why, sinceMs, droppedRecords } = journal.health;
   return { state, why: why ?? null, since: formatTime(sinceMs), droppedRecords };
+}
+
+function describeFailingActions(service: ServiceView): StatusAnswer['failingActions'] {
+  const format = formatSteadyOf(service);
+  return service.controller.failingActions.map(({ tier, action, failures, sinceMs, why }) => ({
+    tier,
+    node: action.node,
+    action: action.kind,
+    balancer: action.kind === 'repair' ? action.balancer : null,
+    failures,
+    since: format(sinceMs),
+    why,
+  }));
 }
 
 /** As the latest tick of any tier saw them: they are the same for all. */

@@ -60,7 +60,10 @@ export class TelemetryRecorder implements Recorder {
       case 'cluster-ticked':
         return this.#metrics.tickSeconds.observe(event.durationMs / 1000);
       case 'action-started':
-        return this.#log.info(describeAction(event), 'action started');
+        return this.#log[isToldAgain(event) ? 'info' : 'debug'](
+          describeAction(event),
+          'action started',
+        );
       case 'action-ended':
         return this.#actionEnded(event);
       case 'boot-ended':
@@ -281,7 +284,8 @@ export class TelemetryRecorder implements Recorder {
         'a node would be a conflict, its number is blocked',
       );
     } else {
-      this.#log.warn({ ...fields, err: error }, 'action failed, the next tick plans anew');
+      const level = isToldAgain(event) ? 'warn' : 'debug';
+      this.#log[level]({ ...fields, err: error }, 'action failed, the next tick plans anew');
     }
   }
 
@@ -307,9 +311,15 @@ export class TelemetryRecorder implements Recorder {
   }
 }
 
+/** What keeps failing is said the first time, the second, the fourth, the eighth, … */
+function isToldAgain({ attempt }: { readonly attempt: number }): boolean {
+  return Number.isInteger(Math.log2(attempt));
+}
+
 function describeAction({
   tier,
   action,
+  attempt,
 }: Extract<ControlEvent, { readonly type: 'action-started' | 'action-ended' }>) {
   const { kind, node, reason } = action;
   const repair = action.kind === 'repair' ? action : undefined;
@@ -323,6 +333,7 @@ function describeAction({
     reason,
     balancer: repair?.balancer,
     to: repair?.to,
+    attempt: attempt === 1 ? undefined : attempt,
   };
 }
 

@@ -94,6 +94,19 @@ test('status: what is wrong stands first, the worst of it at the top', async () 
   expect(marks.join('')).toMatch(/^✗+!+$/);
 });
 
+test('status: an action that keeps failing is a trouble, with its reason and what to do', async () => {
+  const { lab, at } = await start({ rps: 100 });
+  await using _ = lab;
+  lab.world.rps = 230;
+  await lab.clock.stepUntil(() => lab.world.callsOf('create').length > 0, 20_000);
+  lab.world.balancers[0]!.readOnly = true;
+  await lab.clock.step(20_000);
+  const { stdout } = await rackfire('status', ...at);
+  expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(
+    /✗ news\/web: admit of news-web-3 has failed 4 times since 22:30:\d\d: lb-a did not set it: permission denied; mend what this names \(rackfire check --online may tell more\), it is tried again within 30 s/,
+  );
+});
+
 test('status and explain: boots that keep failing, until when none is tried, and what to do', {
   timeout: MANY_COMMANDS_MS,
 }, async () => {

@@ -4,6 +4,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { once } from 'node:events';
 import { beforeAll, expect, test } from 'vitest';
+import type { StatusAnswer } from '../../src/http/status-answer.ts';
 import { type Answer, ApiLab, type Asked, TOKEN, withSecondBalancer } from './api-lab.ts';
 import { Contract, type OpenApiDocument } from './contract.ts';
 
@@ -280,6 +281,31 @@ test('a status with everything in it is as documented: nodes, overrides, a short
     silentSources: [{ name: 'local-b' }],
     clusters: [{ tiers: [{ scaling: 'none' }, { overrides: [{ id: 'o1' }, { id: 'o2' }] }] }],
   });
+});
+
+test('a status says what keeps failing while every source answers, as documented, until it succeeds', async () => {
+  await using lab = await ApiLab.startSettled({ rps: 100 });
+  lab.world.rps = 230;
+  await lab.clock.stepUntil(() => lab.world.callsOf('create').length > 0, 20_000);
+  lab.world.balancers[0]!.readOnly = true;
+  await lab.clock.step(20_000);
+  const answer = await lab.get('/api/v1/status');
+  contract.hold('getStatus', answer);
+  const since: unknown = expect.stringMatching(/^2023-11-14T22:30:/);
+  const [failing] = (answer.json as StatusAnswer).failingActions;
+  expect(failing).toEqual({
+    tier: 'news/web',
+    node: 'news-web-3',
+    action: 'admit',
+    balancer: null,
+    failures: 4,
+    since,
+    why: 'lb-a did not set it: permission denied',
+  });
+  expect(answer.json).toMatchObject({ silentSources: [] });
+  lab.world.balancers[0]!.readOnly = false;
+  await lab.clock.step(30_000);
+  expect((await lab.get('/api/v1/status')).json).toMatchObject({ failingActions: [] });
 });
 
 test('a status says until when open breakers stop boots, as documented', async () => {

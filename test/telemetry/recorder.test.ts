@@ -7,7 +7,7 @@ import type { GivenOverride, OverrideEnd } from '../../src/control/events.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { TelemetryRecorder } from '../../src/telemetry/recorder.ts';
 import { Lab } from '../control/lab.ts';
-import { bootAction, makeTier } from '../control/site.ts';
+import { bootAction, makeTier, serverAction } from '../control/site.ts';
 
 type Line = Readonly<Record<string, unknown>> & { readonly level: number; readonly msg: string };
 
@@ -224,7 +224,7 @@ test('sources: a failure is a warning, an answer is a line, and the metric follo
 
 test('an action that failed is a warning with its error', async () => {
   const { recorder, lines, values } = bind(new Desk());
-  const event = { tier: makeTier(), action: bootAction(3), durationMs: 12.3 };
+  const event = { tier: makeTier(), action: bootAction(3), attempt: 1, durationMs: 12.3 };
   recorder.record({ type: 'action-ended', ...event, error: new RefusedError('no room') });
   expect(lines).toMatchObject([
     {
@@ -242,9 +242,28 @@ test('an action that failed is a warning with its error', async () => {
   });
 });
 
+test('an action that keeps failing is told the first time and at each doubling, and then its success', () => {
+  const { recorder, lines } = bind(new Desk());
+  const action = serverAction('admit', 3);
+  for (let attempt = 1; attempt <= 20; attempt += 1) {
+    const event = { tier: makeTier(), action, attempt };
+    const error = attempt === 20 ? undefined : new UnreachableError('its file is broken');
+    recorder.record({ type: 'action-started', ...event });
+    recorder.record({ type: 'action-ended', ...event, durationMs: 12.3, error });
+  }
+  const told = lines.map(({ level, msg, attempt }) => ({ level, msg, attempt }));
+  expect(told).toEqual([
+    ...[undefined, 2, 4, 8, 16].flatMap((attempt) => [
+      { level: LEVELS.info, msg: 'action started', attempt },
+      { level: LEVELS.warn, msg: 'action failed, the next tick plans anew', attempt },
+    ]),
+    { level: LEVELS.info, msg: 'action done', attempt: 20 },
+  ]);
+});
+
 test('an action that meets somebody else is an error: nothing that we do ends that', async () => {
   const { recorder, lines, values } = bind(new Desk());
-  const event = { tier: makeTier(), action: bootAction(3), durationMs: 12.3 };
+  const event = { tier: makeTier(), action: bootAction(3), attempt: 1, durationMs: 12.3 };
   recorder.record({ type: 'action-ended', ...event, error: new ConflictError('it listens there') });
   expect(lines).toMatchObject([
     {
