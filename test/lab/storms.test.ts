@@ -77,9 +77,7 @@ for (const state of ['paused', 'saved'] as const) {
       await site.until('somebody was served', () => load.run.ok > 0);
 
       const since = service.lines.length;
-      // The third is wanted when the second serves: an emulated host has one CPU, which making a guest would take
-      // from the one that wakes.
-      load.change(1.4 * targetRps);
+      load.change(2.6 * targetRps);
       const woken = await toldAction(service, 'wake', since);
       const name = String(woken['node']);
       await expectRightFromTheStart(site, name);
@@ -91,7 +89,6 @@ for (const state of ['paused', 'saved'] as const) {
           PAUSED_WITHIN_MS,
         );
       }
-      load.change(2.6 * targetRps);
       await site.until('three serve', ({ inService }) => inService.length === 3);
       phases.end('a third one, booted');
       const [booted] = service.lines.slice(since).filter(isStart('boot'));
