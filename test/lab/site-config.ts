@@ -108,7 +108,7 @@ function renderTier(plan: SitePlan): Readonly<Record<string, unknown>> {
     frontend: { bind: BIND, queueTimeout: '180s' },
     backend: 'shop-web',
     maxConnections: Math.ceil(SLOTS_PER_TARGET_RPS * plan.targetRps),
-    health: { path: '/healthz', port: NODE_PORT, interval: '2s' },
+    health: { path: '/healthz', port: NODE_PORT },
     signals: { requestRate: { targetPerNode: plan.targetRps }, queue: { maxWait: '1s' } },
     scaleOut: { policies: [{ nodes: 4, per: '15s' }] },
     scaleIn: { stabilizationWindow: '15s', policies: [{ nodes: 4, per: '5s' }] },
