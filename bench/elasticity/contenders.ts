@@ -36,8 +36,8 @@ export interface Contender {
   readonly create: (target: number, run: { bootSeconds: number; demand: Uint16Array }) => Scaler;
 }
 
-/** From half of what a node is rated for to a little more than that. */
-const TARGETS: readonly number[] = [48, 56, 64, 68, 72, 76, 80, 84];
+/** From three quarters of what a node is rated for to a little more than that; nobody was ever best below 64. */
+const TARGETS: readonly number[] = [60, 64, 68, 72, 76, 80, 84];
 
 function peer(name: string, create: (targetRps: number) => Scaler): Contender {
   return { name, kind: 'peer', targets: TARGETS, create };
@@ -51,14 +51,14 @@ export const CONTENDERS: readonly Contender[] = [
   {
     name: RACKFIRE,
     kind: 'rackfire',
-    targets: [64, 68, 72, 76, RACKFIRE_TARGET],
+    targets: [68, 72, 76, RACKFIRE_TARGET],
     create: (target, { bootSeconds }) => createRackfire(target, bootSeconds),
   },
   {
-    name: 'Rackfire, 4 on standby',
+    name: 'Rackfire, 2 on standby',
     kind: 'rackfire with standby',
     targets: [RACKFIRE_TARGET],
-    standbyNodes: 4,
+    standbyNodes: 2,
     create: (target, { bootSeconds }) => createRackfire(target, bootSeconds),
   },
   peer('Knative KPA', createKnative),

@@ -18,9 +18,9 @@ export interface Extent {
 export const FULL: Extent = {
   storms: 200,
   seeds: 20,
-  sweepSeeds: 3,
+  sweepSeeds: 2,
   targets: undefined,
-  variantStorms: 20,
+  variantStorms: 12,
 };
 
 /** Enough to see that everything works and that nobody has got much worse. */
@@ -65,31 +65,35 @@ export function planSweep(extent: Extent, traces: readonly string[]): readonly T
   ];
 }
 
-/** The other seeds, for those targets that were best, in all or in a group, and for Rackfire as it is configured. */
+/** The other seeds of a trace, for the targets that were best in all or in its group, and for Rackfire's own. */
 export function planRest(
   { seeds, sweepSeeds }: Extent,
   traces: readonly string[],
   sweep: readonly TaskResult[],
 ): readonly Task[] {
   const entrants = entrantsOf(sweep);
-  const entries = CONTENDERS.flatMap(({ name }) => {
-    const own = entrants.filter(({ contender }) => contender === name);
-    const groups = [...(own[0]?.cells.keys() ?? [])];
-    const chosen = new Set([
-      lowest(own, (one) => balancedRegretOf(one, PENALTIES)),
-      ...groups.map((group) => lowest(own, (one) => regretOf(one, group, PENALTIES))),
-      ...own.filter(({ target }) => target === RACKFIRE_TARGET && name.startsWith('Rackfire')),
-    ]);
-    return [...chosen].map(({ contender, target }) => ({ contender, target }));
+  return traces.flatMap((load) => {
+    const entries = CONTENDERS.flatMap(({ name, kind }) => {
+      const own = entrants.filter(({ contender }) => contender === name);
+      const chosen = new Set([
+        lowest(own, (one) => balancedRegretOf(one, PENALTIES)),
+        lowest(own, (one) => regretOf(one, groupOf(load), PENALTIES)),
+        ...own.filter(({ target }) => kind === 'rackfire' && target === RACKFIRE_TARGET),
+      ]);
+      return [...chosen].map(({ contender, target }) => ({ contender, target }));
+    });
+    return tasksOf(load, [sweepSeeds + 1, seeds], PLAIN_BOOTS, entries);
   });
-  return traces.flatMap((load) => tasksOf(load, [sweepSeeds + 1, seeds], PLAIN_BOOTS, entries));
 }
 
-/** Other boot delays and rougher boots, each with the whole sweep: the best target depends on the delay. */
+/** Of the variants: the best target depends on the boots, but a third of the sweep shows that. */
+const VARIANT_TARGETS: ReadonlySet<number> = new Set([64, 72, RACKFIRE_TARGET]);
+
+/** Other boot delays, and rougher boots. */
 export function planVariants(extent: Extent, traces: readonly string[]): readonly Task[] {
   const entries = entriesOf(
     CONTENDERS.filter(({ kind }) => kind !== 'seer'),
-    extent,
+    { targets: VARIANT_TARGETS },
   );
   return VARIANTS.flatMap((boots) =>
     extent.variantStorms === 0

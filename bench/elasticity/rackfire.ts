@@ -58,16 +58,21 @@ export function createRackfire(targetRps: number, bootSeconds: number): Scaler {
   const nodes = new AlikeNodes();
   let memory = EMPTY_MEMORY;
   let seenBoots = 0;
+  let { bootTimeMs, all: startTimes } = learned;
   return (sight) => {
-    for (; seenBoots < sight.bootTimes.length; seenBoots += 1) {
-      learned.learn(of, (sight.bootTimes[seenBoots] ?? 0) * 1_000);
+    if (seenBoots < sight.bootTimes.length) {
+      for (const seconds of sight.bootTimes.slice(seenBoots)) {
+        learned.learn(of, seconds * 1_000);
+      }
+      seenBoots = sight.bootTimes.length;
+      ({ bootTimeMs, all: startTimes } = learned);
     }
     const observation: Observation = {
       ...CALM,
       atMs: sight.second * 1_000,
       signals: signalsOf(sight),
-      bootTimeMs: learned.bootTimeMs,
-      startTimes: learned.all,
+      bootTimeMs,
+      startTimes,
     };
     const result = decide(tier, observation, nodes.of(sight.ready, sight.ordered), memory);
     memory = result.memory;

@@ -96,11 +96,11 @@ export function reportOn(
   variants: readonly TaskResult[],
 ): Report {
   const swept = entrantsOf(sweep);
-  const full = withAllSeeds(entrantsOf([...sweep, ...rest]));
+  const full = entrantsOf([...sweep, ...rest]);
   const standings = CONTENDERS.flatMap((contender) => standingOf(contender, swept, full));
   const chosen = standings.map(({ contender, target }) => find(full, contender, target));
   return {
-    groups: [...(full[0]?.cells ?? [])].map(([group, cells]) => ({ group, loads: cells.length })),
+    groups: [...(chosen[0]?.cells ?? [])].map(([group, cells]) => ({ group, loads: cells.length })),
     pricedShare: pricedShares(sweep),
     standings: standings.toSorted((one, other) => one.balancedRegret - other.balancedRegret),
     claims: claimsOf(full),
@@ -114,10 +114,9 @@ export function reportOn(
   };
 }
 
-/** Entrants that have run on as many loads as anybody has. */
-function withAllSeeds(entrants: readonly Entrant[]): readonly Entrant[] {
-  const countOf = ({ cells }: Entrant): number =>
-    [...cells.values()].reduce((sum, { length }) => sum + length, 0);
+/** Entrants that have run on all loads of a group: some targets were left out after the sweep. */
+function completeIn(group: Group, entrants: readonly Entrant[]): readonly Entrant[] {
+  const countOf = ({ cells }: Entrant): number => cells.get(group)?.length ?? 0;
   const most = entrants.reduce((high, one) => Math.max(high, countOf(one)), 0);
   return entrants.filter((one) => countOf(one) === most);
 }
@@ -165,7 +164,8 @@ function standingIn(
   atAnyTarget: readonly Entrant[],
 ): GroupStanding {
   const cells = entrant.cells.get(group) ?? [];
-  const best = lowest(atAnyTarget, (one) => regretOf(one, group, PENALTIES));
+  const complete = completeIn(group, atAnyTarget);
+  const best = lowest(complete, (one) => regretOf(one, group, PENALTIES));
   const requests = sum(cells, ({ score }) => score.requests);
   const recoveries = cells.map(({ score }) => score.longestShortage);
   return {
@@ -223,7 +223,7 @@ function claimsOf(full: readonly Entrant[]): readonly Claim[] {
       ...strawMen.map(({ name }) => full.filter((one) => one.contender === name)),
     ];
     return rivals.map((candidates) => {
-      const rival = lowest(candidates, (one) => regretOf(one, group, PENALTIES));
+      const rival = lowest(completeIn(group, candidates), (one) => regretOf(one, group, PENALTIES));
       return {
         group,
         against: rival.contender,

@@ -42,7 +42,7 @@ export function simulate(
   const fleet = new Fleet({
     boots: options.boots,
     random: createRandom(options.seed),
-    readyNodes: demand[0] ?? MIN_NODES,
+    readyNodes: startNodes(demand),
     standbyNodes: options.standbyNodes ?? 0,
   });
   const queue = new FluidQueue();
@@ -78,6 +78,11 @@ export function simulate(
 
 /** So much of the load's beginning stands for the time before it, which every scaler has seen. */
 const LEAD_SECONDS = 60;
+
+/** What the first minute needs is there: a trace begins in the middle of a site's life. */
+function startNodes(demand: Uint16Array): number {
+  return demand.subarray(0, LEAD_SECONDS).reduce((high, nodes) => Math.max(high, nodes), MIN_NODES);
+}
 
 /** Sums of all seconds up to each, so that a mean over any window is one subtraction. */
 class Past implements Sight {
