@@ -6,7 +6,7 @@ import { HEADLINE_BOOT_SECONDS } from './plan.ts';
 import type { Report, Standing } from './report.ts';
 import { type Load, simulate, type Timeline } from './simulate.ts';
 import { makeLoad, STORM, type Traces } from './task.ts';
-import { drawTimeline } from './timeline-svg.ts';
+import { drawTimeline } from '../../src/sim/timeline-svg.ts';
 
 /** A day is shown as the hours around its peak: in all of it nothing could be seen. */
 const SHOWN_SECONDS = 3 * 3_600;

@@ -10,6 +10,7 @@ import { decide, EMPTY_MEMORY } from '../../src/scaler/decide.ts';
 import type { Node } from '../../src/scaler/node-phase.ts';
 import type { Observation, Signals } from '../../src/scaler/observation.ts';
 import { MAX_NODES, MIN_NODES } from '../../src/sim/optimum.ts';
+import { SERVICE_SECONDS, SLOTS } from '../../src/sim/physics.ts';
 import type { Scaler, Sight } from './scaler.ts';
 
 /** A config that says nothing but target, minimum and maximum. */
@@ -44,10 +45,6 @@ function tierFor(targetRps: number): ScaledTier {
   }
   return tier;
 }
-
-/** Slots of one node, and how long a request keeps one. */
-const SLOTS = 10;
-const SERVICE_SECONDS = 0.1;
 
 /** @param bootSeconds - What the journal knows of boots at the start: the nodes that serve have booted once. */
 export function createRackfire(targetRps: number, bootSeconds: number): Scaler {

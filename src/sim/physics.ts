@@ -4,6 +4,8 @@
  */
 
 /** A node works on 10 requests at once, each of which takes 0.1 s. */
+export const SLOTS = 10;
+export const SERVICE_SECONDS = 0.1;
 export const SATURATED_RPS = 100;
 /** The rate at which the 95th percentile of a node's latency stays below 500 ms. */
 export const RATED_RPS = 80;
@@ -11,6 +13,8 @@ export const RATED_RPS = 80;
 export const QUEUE_TIMEOUT_SECONDS = 5;
 /** A paused or saved node takes memory or disk, and no CPU. */
 export const STANDBY_COST = 0.25;
+/** From the order until a paused or saved node serves. */
+export const WAKE_SECONDS = 2;
 
 /**
  * One queue at the balancer, first in, first out. Requests are a fluid: of one second's arrivals any share
@@ -129,8 +133,6 @@ interface Coming extends Boot {
   readonly endsAt: number;
 }
 
-const DEFAULT_WAKE_SECONDS = 2;
-
 /**
  * Nodes that are all alike. Whoever orders fewer cancels those that boot, the newest first, then drains those
  * that serve; at most one second later a drained node is gone. A boot that failed is repeated at once.
@@ -155,7 +157,7 @@ export class Fleet {
     this.#random = options.random;
     this.ready = options.readyNodes;
     this.#standbyNodes = options.standbyNodes ?? 0;
-    this.#wakeSeconds = options.wakeSeconds ?? DEFAULT_WAKE_SECONDS;
+    this.#wakeSeconds = options.wakeSeconds ?? WAKE_SECONDS;
     this.#paused = this.#standbyNodes;
   }
 
