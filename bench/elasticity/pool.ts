@@ -40,6 +40,7 @@ async function ask(worker: Worker, task: Task): Promise<TaskResult> {
   worker.once('message', resolve);
   worker.once('error', reject);
   try {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
     worker.postMessage(task);
     return await promise;
   } finally {

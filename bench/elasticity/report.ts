@@ -1,6 +1,5 @@
 /** What the results say: one value that is written as JSON and printed as tables. */
 
-import type { Penalties } from '../../src/sim/optimum.ts';
 import { HARSH_PENALTIES, MILD_PENALTIES, PENALTIES, type SpecScore } from '../../src/sim/score.ts';
 import { CONTENDERS, type Contender, RACKFIRE, RACKFIRE_TARGET } from './contenders.ts';
 import {
@@ -138,7 +137,6 @@ function standingOf(
   if (own.length === 0) {
     return [];
   }
-  const balanced = (one: Entrant): number => balancedRegretOf(one, PENALTIES);
   const target = kind === 'rackfire' ? RACKFIRE_TARGET : lowest(own, balanced).target;
   const entrant = find(full, name, target);
   const atAnyTarget = full.filter(({ contender }) => contender === name);
@@ -156,6 +154,10 @@ function standingOf(
       curve: own.map((one) => ({ target: one.target, balancedRegret: balanced(one) })),
     },
   ];
+}
+
+function balanced(entrant: Entrant): number {
+  return balancedRegretOf(entrant, PENALTIES);
 }
 
 function standingIn(
@@ -268,13 +270,11 @@ function variantsOf(results: readonly TaskResult[]): readonly Variant[] {
   return [...kinds.values()].flatMap((alike) => {
     const [first] = alike;
     const own = Map.groupBy(entrantsOf(alike), ({ contender }) => contender);
-    const balanced = (one: Entrant, penalties: Penalties = PENALTIES): number =>
-      balancedRegretOf(one, penalties);
     const regrets = [...own].map(([contender, entrants]) => {
       const best =
         contender === RACKFIRE
           ? find(entrants, RACKFIRE, RACKFIRE_TARGET)
-          : lowest(entrants, (one) => balanced(one));
+          : lowest(entrants, balanced);
       return { contender, target: best.target, balancedRegret: balanced(best) };
     });
     return first === undefined

@@ -10,7 +10,7 @@ export const SATURATED_RPS = 100;
 /** The rate at which the 95th percentile of a node's latency stays below 500 ms. */
 export const RATED_RPS = 80;
 /** HAProxy's `timeout queue`: whoever has waited so long is answered with 503. */
-export const QUEUE_TIMEOUT_SECONDS = 5;
+const QUEUE_TIMEOUT_SECONDS = 5;
 /** A paused or saved node takes memory or disk, and no CPU. */
 export const STANDBY_COST = 0.25;
 /** From the order until a paused or saved node serves. */

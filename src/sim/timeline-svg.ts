@@ -29,7 +29,7 @@ interface Panel {
 const WIDTH = 1_000;
 const LEFT = 60;
 const PLOT_WIDTH = 920;
-const TOP: Omit<Panel, 'highest'> = { top: 50, height: 300, unit: 'nodes' };
+const TOP: Omit<Panel, 'highest'> = { top: 64, height: 290, unit: 'nodes' };
 const BOTTOM: Omit<Panel, 'highest'> = { top: 390, height: 110, unit: 'requests' };
 const HEIGHT = 540;
 

@@ -2,9 +2,13 @@ import { expect, test } from 'vitest';
 import { coveringOptimum, demandOf, pricedOptimum } from '../../src/sim/optimum.ts';
 import { PENALTIES } from '../../src/sim/score.ts';
 
+function times(count: number, value: number): readonly number[] {
+  return Array.from({ length: count }, () => value);
+}
+
 /** Nodes for so many seconds each. */
 function demand(...pieces: readonly (readonly [nodes: number, seconds: number])[]): Uint16Array {
-  return Uint16Array.from(pieces.flatMap(([nodes, seconds]) => new Array(seconds).fill(nodes)));
+  return Uint16Array.from(pieces.flatMap(([nodes, seconds]) => times(seconds, nodes)));
 }
 
 function arrivals(rps: number, seconds: number): Float64Array {
@@ -24,12 +28,7 @@ test('demand follows the mean of 15 s: a jump is a need once enough of it is in 
   const load = new Float64Array(60).fill(160);
   load.fill(320, 30);
   const nodes = demandOf(load);
-  expect([...nodes.slice(28, 46)]).toEqual([
-    2,
-    2,
-    ...new Array<number>(7).fill(3),
-    ...new Array<number>(9).fill(4),
-  ]);
+  expect([...nodes.subarray(28, 46)]).toEqual([2, 2, ...times(7, 3), ...times(9, 4)]);
 });
 
 test.each([

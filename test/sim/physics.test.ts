@@ -32,7 +32,10 @@ test('what exceeds the capacity waits, and is served first in the next second', 
 });
 
 test('at an overload for long, what exceeds the capacity is dropped after five seconds in the queue', () => {
-  const seconds = runQueue(new Array<number>(30).fill(300), 200);
+  const seconds = runQueue(
+    Array.from({ length: 30 }, () => 300),
+    200,
+  );
   expect(seconds.slice(0, 5).map(({ dropped }) => dropped)).toEqual([0, 0, 0, 0, 0]);
   expect(seconds.at(-1)).toMatchObject({ served: 200, dropped: 100 });
   expect(seconds.at(-1)?.waitSeconds).toBeLessThanOrEqual(5 * 1.5);

@@ -165,7 +165,7 @@ function closestTo(forecasts: readonly number[], value: number): number {
 }
 
 /** Holt's double exponential smoothing, one step ahead. */
-export function holtNext(values: readonly number[]): number {
+function holtNext(values: readonly number[]): number {
   let level = values[0] ?? 0;
   let trend = (values[1] ?? level) - level;
   for (const value of values.slice(1)) {
