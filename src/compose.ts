@@ -4,7 +4,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { v5 as uuidV5 } from 'uuid';
 import { suggestedMaxConnections, renderHaproxyConfig } from './balancer/haproxy/config-section.ts';
 import { createRuntimeBalancer } from './balancer/runtime/runtime-balancer.ts';
-import type { BalancerConfig, Config, HostConfig, XenHostConfig } from './config/config.ts';
+import type {
+  BalancerConfig,
+  Config,
+  EmbeddedHostConfig,
+  HostConfig,
+  RoomConfig,
+  XenHostConfig,
+} from './config/config.ts';
 import { keepRemoved } from './config/removed-clusters.ts';
 import type { Clock } from './control/clock.ts';
 import { Controller, type ControllerOptions, type Setup } from './control/controller.ts';
@@ -14,6 +21,7 @@ import type { Hypervisor, LoadBalancer } from './control/ports.ts';
 import { createEmbeddedHypervisor } from './embedded/hypervisor.ts';
 import { createSoloLeadership } from './leader/solo.ts';
 import type { Cluster, ScaledTier } from './scaler/cluster.ts';
+import type { SimulationOptions } from './sim/simulation.ts';
 import { checkXenHost, type HostFinding } from './xen/check-host.ts';
 import type { XenHostOptions } from './xen/xen-host.ts';
 import { createXenHypervisor } from './xen/xen-hypervisor.ts';
@@ -207,6 +215,27 @@ export function composeHaproxyConfig(config: Config, balancer: BalancerConfig): 
     hardStopAfterMs: balancer.hardStopAfterMs,
     maxConnections: suggestedMaxConnections,
   });
+}
+
+/** What a simulation takes from a config: nothing that it names is opened. What a Xen host has, only it knows. */
+export function describeSimulation(
+  { hosts, limits, placement }: Config,
+  tier: ScaledTier,
+): Pick<SimulationOptions, 'tier' | 'hosts' | 'limits' | 'hostFailuresToTolerate'> {
+  return {
+    tier,
+    hosts: hosts.map((host) => ({
+      name: host.name,
+      failureDomain: host.failureDomain,
+      room: host.driver === 'embedded' ? roomOf(host) : undefined,
+    })),
+    limits,
+    hostFailuresToTolerate: placement.hostFailuresToTolerate,
+  };
+}
+
+function roomOf({ capacity, reserveMemoryMiB }: EmbeddedHostConfig): RoomConfig {
+  return { ...capacity, memoryMiB: Math.max(0, capacity.memoryMiB - reserveMemoryMiB) };
 }
 
 export function listScaledTiers({

@@ -59,6 +59,8 @@ export interface Simulation {
 export interface SimulationScore extends Score {
   /** Cost as a multiple of that of perfect foresight, lost requests included; 1 is perfect. */
   readonly J: number;
+  /** What J is the sum of: nodes, and what dropped and late requests count for. */
+  readonly parts: { readonly nodes: number; readonly dropped: number; readonly late: number };
   readonly served: number;
   /** Of perfect foresight. */
   readonly optimumNodeSeconds: number;
@@ -73,8 +75,8 @@ const START_MS = 1_000_000 - STEP_MS / 2;
 /** Any number of boots at once: what they do to each other is in no boot model. */
 const BOOTS_PER_HOST = 1_000_000;
 
-/** A boot has failed when it takes longer than this multiple of the median: one that takes 4 times as long has not. */
-const OVERDUE_FACTOR = 5;
+/** Of usual boots, one in ten thousand takes longer than this multiple of the median. */
+const USUAL_FACTOR = 2.5;
 
 /**
  * Runs the loop over a load. It sees the site each second, and what it orders counts from then on; boots,
@@ -120,21 +122,29 @@ export async function simulate(
   await running;
   const optimumNodeSeconds = coveringOptimum(result.demand, options.boots.medianSeconds);
   const { score } = scorer;
-  const J = costRatio(score, optimumNodeSeconds, PENALTIES);
+  const ratioOf = (counted: Partial<Score>): number =>
+    costRatio({ nodeSeconds: 0, dropped: 0, late: 0, ...counted }, optimumNodeSeconds, PENALTIES);
+  const parts = {
+    nodes: ratioOf({ nodeSeconds: score.nodeSeconds }),
+    dropped: ratioOf({ dropped: score.dropped }),
+    late: ratioOf({ late: score.late }),
+  };
   return {
     ...result,
     boots: site.boots,
     changes: notes.changes,
-    score: { J, ...score, served, optimumNodeSeconds },
+    score: { J: ratioOf(score), parts, ...score, served, optimumNodeSeconds },
   };
 }
 
-/** How long a boot may take here before it has failed, in milliseconds; the config's deadline where that is longer. */
+/**
+ * How long a boot may take before it has failed, in milliseconds: as the config says, but for a deadline that
+ * was made for quicker boots than those of the model.
+ */
 export function bootDeadlineMs({ policy }: ScaledTier, { medianSeconds }: BootModel): number {
-  return Math.max(policy.bootDeadlineMs, OVERDUE_FACTOR * medianSeconds * 1_000);
+  return Math.max(policy.bootDeadlineMs, USUAL_FACTOR * medianSeconds * 1_000);
 }
 
-/** The config's boot deadline was made for other boots than those of the model. */
 function tierFor({ tier, boots }: SimulationOptions): ScaledTier {
   return { ...tier, policy: { ...tier.policy, bootDeadlineMs: bootDeadlineMs(tier, boots) } };
 }

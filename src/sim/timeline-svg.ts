@@ -86,10 +86,13 @@ function axes({ top, height, highest, unit }: Panel): string {
   return `${marks.join('')}<text x="${LEFT}" y="${top - 4}" fill="#666">${unit}</text>`;
 }
 
-/** A mark each quarter of an hour. */
+/** Round times, the finest of which no more than a dozen marks come. */
+const MARK_SECONDS = [10, 60, 300, 900, 3_600, 7_200, 21_600, 86_400];
+const MARKS_MAX = 13;
+
 function hours({ fromSecond, seconds }: Shown): string {
   const marks: string[] = [];
-  const step = 900;
+  const step = MARK_SECONDS.find((one) => seconds / one <= MARKS_MAX) ?? seconds;
   for (let at = Math.ceil(fromSecond / step) * step; at < fromSecond + seconds; at += step) {
     const x = LEFT + ((at - fromSecond) / seconds) * PLOT_WIDTH;
     const clock = `${Math.floor(at / 3_600)}:${String(Math.floor((at % 3_600) / 60)).padStart(2, '0')}`;
