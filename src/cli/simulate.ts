@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { describeSimulation, listScaledTiers } from '../compose.ts';
 import type { Config } from '../config/config.ts';
@@ -78,7 +79,7 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
       ? await simulateOne(options.against, old.config, oldTier, { arrivals, options })
       : undefined;
   if (options.plot !== undefined) {
-    await plot(options.plot, simulated);
+    await plot(options.plot, `${tierKey(tier)} on ${basename(options.trace)}`, simulated.run);
   }
   if (options.json === true) {
     const bootDelaySeconds = options.bootDelay / 1_000;
@@ -127,9 +128,9 @@ function reportProgress(file: string, seconds: number): (passed: number) => void
   };
 }
 
-async function plot(file: string, { tier, run }: Simulated): Promise<void> {
-  const shown = { title: tierKey(tier), fromSecond: 0, seconds: run.arrivals.length };
-  const { inService: supply, ...series } = run satisfies Simulation;
+async function plot(file: string, title: string, run: Simulation): Promise<void> {
+  const shown = { title, fromSecond: 0, seconds: run.arrivals.length };
+  const { inService: supply, ...series } = run;
   await writeFile(file, drawTimeline(shown, { ...series, supply })).catch((cause: unknown) => {
     throw new Error(`the plot cannot be written: ${String(cause)}`, { cause });
   });
