@@ -9,6 +9,7 @@ import { ConfigError } from '../control/errors.ts';
 import { createRandom } from '../embedded/random.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { TierPolicy } from '../scaler/policy.ts';
+import { type Bounds, MAX_NODES, MIN_NODES } from '../sim/optimum.ts';
 import { plainBoots } from '../sim/physics.ts';
 import { bootDeadlineMs, simulate, type Simulation } from '../sim/simulation.ts';
 import { drawTimeline } from '../sim/timeline-svg.ts';
@@ -72,11 +73,12 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
   const tier = chooseTier(config, options.config, options.tier, command);
   const oldTier = old && chooseTier(old.config, options.against ?? '', tierKey(tier), command);
   const arrivals = await readArrivals(options.trace);
+  const bounds = boundsOf(oldTier === undefined ? [tier] : [tier, oldTier]);
 
-  const simulated = await simulateOne(options.config, config, tier, { arrivals, options });
+  const simulated = await simulateOne(options.config, config, tier, { arrivals, bounds, options });
   const against =
     old && oldTier && options.against !== undefined
-      ? await simulateOne(options.against, old.config, oldTier, { arrivals, options })
+      ? await simulateOne(options.against, old.config, oldTier, { arrivals, bounds, options })
       : undefined;
   if (options.plot !== undefined) {
     await plot(options.plot, `${tierKey(tier)} on ${basename(options.trace)}`, simulated.run);
@@ -96,7 +98,15 @@ async function simulateOne(
   file: string,
   config: Config,
   tier: ScaledTier,
-  { arrivals, options }: { readonly arrivals: Float64Array; readonly options: SimulateOptions },
+  {
+    arrivals,
+    bounds,
+    options,
+  }: {
+    readonly arrivals: Float64Array;
+    readonly bounds: Bounds;
+    readonly options: SimulateOptions;
+  },
 ): Promise<Simulated> {
   const { standby = tier.policy.standby } = options;
   const boots = plainBoots(options.bootDelay / 1_000);
@@ -109,11 +119,20 @@ async function simulateOne(
   }
   const run = await simulate(arrivals, {
     ...describeSimulation(config, { ...tier, policy: { ...tier.policy, standby } }),
+    bounds,
     boots,
     random: createRandom(options.seed),
     onSecond: reportProgress(file, arrivals.length),
   });
   return { file, tier, run };
+}
+
+/** Both configs are measured by one demand: that of the benchmark, or wider where a config is. */
+function boundsOf(tiers: readonly ScaledTier[]): Bounds {
+  return {
+    minNodes: Math.min(MIN_NODES, ...tiers.map(({ policy }) => policy.minNodes)),
+    maxNodes: Math.max(MAX_NODES, ...tiers.map(({ policy }) => policy.maxNodes)),
+  };
 }
 
 /** A line each two seconds of real time. */

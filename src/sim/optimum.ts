@@ -9,8 +9,17 @@ export const MAX_NODES = 200;
 /** Demand follows the mean over so many seconds: a single second says nothing about a need. */
 const DEMAND_SECONDS = 15;
 
+/** Of a demand: how many nodes are needed at least, and at most. */
+export interface Bounds {
+  readonly minNodes: number;
+  readonly maxNodes: number;
+}
+
 /** The nodes that each second needs: the mean rate of the latest 15 s at the rated rate, within the bounds. */
-export function demandOf(arrivals: Float64Array): Uint16Array {
+export function demandOf(
+  arrivals: Float64Array,
+  { minNodes, maxNodes }: Bounds = { minNodes: MIN_NODES, maxNodes: MAX_NODES },
+): Uint16Array {
   const demand = new Uint16Array(arrivals.length);
   let sum = 0;
   for (const [second, requests] of arrivals.entries()) {
@@ -18,7 +27,7 @@ export function demandOf(arrivals: Float64Array): Uint16Array {
     const seconds = Math.min(second + 1, DEMAND_SECONDS);
     // Sums of floating-point numbers drift; a need of exactly three nodes is three.
     const nodes = Math.ceil(sum / seconds / RATED_RPS - 1e-9);
-    demand[second] = Math.min(MAX_NODES, Math.max(MIN_NODES, nodes));
+    demand[second] = Math.min(maxNodes, Math.max(minNodes, nodes));
   }
   return demand;
 }
@@ -29,7 +38,8 @@ export function demandOf(arrivals: Float64Array): Uint16Array {
  * to one boot, because booting it again would cost as much. The nodes of the first second are there already.
  */
 export function coveringOptimum(demand: Uint16Array, bootSeconds: number): number {
-  const neededUntil = new Int32Array(MAX_NODES + 1).fill(-1);
+  const most = demand.reduce((high, nodes) => Math.max(high, nodes), 0);
+  const neededUntil = new Int32Array(most + 1).fill(-1);
   let total = 0;
   let before = demand[0] ?? 0;
   for (const [second, nodes] of demand.entries()) {

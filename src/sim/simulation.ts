@@ -7,7 +7,7 @@ import { OverrideBook } from '../control/override-book.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY } from '../scaler/decide.ts';
 import type { TierTick } from '../scaler/tick.ts';
-import { coveringOptimum, demandOf } from './optimum.ts';
+import { type Bounds, coveringOptimum, demandOf } from './optimum.ts';
 import { type BootModel, RATED_RPS } from './physics.ts';
 import { costRatio, PENALTIES, type Score, Scorer } from './score.ts';
 import { type BootTimes, type Room, SimulatedSite, STEP_MS, TERM } from './site.ts';
@@ -24,6 +24,8 @@ export interface SimulationOptions {
   }[];
   readonly limits: Pick<Setup['limits'], 'maxNodes' | 'breaker'>;
   readonly hostFailuresToTolerate: number;
+  /** Of the demand; left out, those of the benchmark. */
+  readonly bounds?: Bounds;
   readonly boots: BootModel;
   /** Uniform in [0, 1); boots draw from it, one after the other. */
   readonly random: () => number;
@@ -99,7 +101,7 @@ export async function simulate(
   const running = controller.run(stop.signal).catch((error: unknown) => {
     notes.defect ??= error;
   });
-  const result = createResult(arrivals);
+  const result = createResult(arrivals, options.bounds);
   const scorer = new Scorer();
   let served = 0;
   for (const [second, requests] of arrivals.entries()) {
@@ -157,11 +159,11 @@ function startNodes(arrivals: Float64Array, { policy }: ScaledTier): number {
   return Math.min(policy.maxNodes, Math.max(policy.minNodes, nodes));
 }
 
-function createResult(arrivals: Float64Array) {
+function createResult(arrivals: Float64Array, bounds?: Bounds) {
   const { length } = arrivals;
   return {
     arrivals,
-    demand: demandOf(arrivals),
+    demand: demandOf(arrivals, bounds),
     inService: new Uint16Array(length),
     ordered: new Float64Array(length),
     waiting: new Float64Array(length),

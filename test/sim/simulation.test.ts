@@ -156,6 +156,17 @@ test('a standby node serves two seconds after it is needed, and costs a quarter 
   expect(served).toBe(63);
 });
 
+test('a site of one node, and one of more than the benchmark has, are measured by what they need', async () => {
+  const tier = tierOf(SITE);
+  const single = { ...tier, policy: { ...tier.policy, minNodes: 1 } };
+  const bounds = { minNodes: 1, maxNodes: 300 };
+  const one = await simulate(load([40, 300]), simulationOptions({ tier: single, bounds }));
+  expect(new Set(one.inService)).toEqual(new Set([1]));
+  expect(one.score).toMatchObject({ J: 1, late: 0 });
+  const many = await simulate(load([80 * 250, 60]), simulationOptions({ bounds }));
+  expect(many.demand[30]).toBe(250);
+});
+
 test('hosts have the room that is said, and no node more', async () => {
   const room = { memoryMiB: 5 * 512, vcpus: 100, diskMiB: 1e6 };
   const hosts = [{ name: 'local-a', room, failureDomain: 'local-a' }];
