@@ -36,8 +36,8 @@ export interface Contender {
   readonly create: (target: number, run: { bootSeconds: number; demand: Uint16Array }) => Scaler;
 }
 
-/** From three quarters of what a node is rated for to a little more than that; nobody was ever best below 64. */
-const TARGETS: readonly number[] = [60, 64, 68, 72, 76, 80, 84];
+/** Finest where somebody was best; below 64 nobody ever was. */
+const TARGETS: readonly number[] = [64, 68, 72, 74, 76, 78, 80, 84];
 
 function peer(name: string, create: (targetRps: number) => Scaler): Contender {
   return { name, kind: 'peer', targets: TARGETS, create };
@@ -51,7 +51,7 @@ export const CONTENDERS: readonly Contender[] = [
   {
     name: RACKFIRE,
     kind: 'rackfire',
-    targets: [68, 72, 76, RACKFIRE_TARGET],
+    targets: [68, 72, 76, 78, RACKFIRE_TARGET],
     create: (target, { bootSeconds }) => createRackfire(target, bootSeconds),
   },
   {

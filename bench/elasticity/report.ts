@@ -43,7 +43,11 @@ export interface Standing {
   readonly balancedRegretHarsh: number;
   readonly groups: Readonly<Partial<Record<Group, GroupStanding>>>;
   /** At every target, on the loads of the sweep. */
-  readonly curve: readonly { readonly target: number; readonly balancedRegret: number }[];
+  readonly curve: readonly {
+    readonly target: number;
+    readonly balancedRegret: number;
+    readonly regrets: Readonly<Partial<Record<Group, number>>>;
+  }[];
 }
 
 export interface GroupStanding {
@@ -151,7 +155,13 @@ function standingOf(
       groups: Object.fromEntries(
         [...entrant.cells.keys()].map((group) => [group, standingIn(group, entrant, atAnyTarget)]),
       ),
-      curve: own.map((one) => ({ target: one.target, balancedRegret: balanced(one) })),
+      curve: own.map((one) => ({
+        target: one.target,
+        balancedRegret: balanced(one),
+        regrets: Object.fromEntries(
+          [...one.cells.keys()].map((group) => [group, regretOf(one, group, PENALTIES)]),
+        ),
+      })),
     },
   ];
 }

@@ -19,6 +19,9 @@ export interface RunOptions {
   readonly standbyNodes?: number;
 }
 
+/** Boots are drawn apart from the load, which has the same seed. */
+const BOOTS_SEED = 0xb007;
+
 /** The seconds of a run, for plots. */
 export interface Timeline {
   readonly supply: Uint16Array;
@@ -41,7 +44,7 @@ export function simulate(
 ): Score {
   const fleet = new Fleet({
     boots: options.boots,
-    random: createRandom(options.seed),
+    random: createRandom(options.seed ^ BOOTS_SEED),
     readyNodes: startNodes(demand),
     standbyNodes: options.standbyNodes ?? 0,
   });

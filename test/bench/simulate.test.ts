@@ -26,18 +26,25 @@ function ordersOf(load: Load, scaler: Scaler): readonly number[] {
 test.each(BLIND)('$name decides the same up to a second, whatever comes after it', (contender) => {
   const whole = stormArrivals(1);
   const cutAt = 3_600;
-  const other = whole.map((requests, second) => (second < cutAt ? requests : 40 * (second % 7)));
   const [target = 80] = contender.targets;
-  const create = (load: Load): Scaler =>
-    contender.create(target, { bootSeconds: BOOT_SECONDS, demand: load.demand });
-  const [one, another] = [whole, other].map((arrivals) => {
-    const load = loadOf(arrivals);
-    return ordersOf(load, create(load));
-  });
-  // What is decided at the cut has seen all seconds before it.
-  expect(another?.slice(0, cutAt + 1)).toEqual(one?.slice(0, cutAt + 1));
-  expect(another).not.toEqual(one);
+  const [asItWas, ...changed] = [whole, cut(whole, cutAt, 9_000), cut(whole, cutAt, 0)].map(
+    (arrivals) => {
+      const load = loadOf(arrivals);
+      const { demand } = load;
+      return ordersOf(load, contender.create(target, { bootSeconds: BOOT_SECONDS, demand }));
+    },
+  );
+  for (const orders of changed) {
+    // What is decided at the cut has seen all seconds before it.
+    expect(orders.slice(0, cutAt + 1)).toEqual(asItWas?.slice(0, cutAt + 1));
+    expect(orders).not.toEqual(asItWas);
+  }
 });
+
+/** Another future from a second on: a wall of requests, or none at all. */
+function cut(arrivals: Float64Array, atSecond: number, rps: number): Float64Array {
+  return arrivals.map((requests, second) => (second < atSecond ? requests : rps));
+}
 
 test.each(BLIND)('$name has the same score in every run of one seed', (contender) => {
   const load = loadOf(stormArrivals(2));
