@@ -2,7 +2,13 @@
 
 import { createRandom } from '../../src/embedded/random.ts';
 import { demandOf, MAX_NODES, MIN_NODES } from '../../src/sim/optimum.ts';
-import { type BootModel, Fleet, FluidQueue, SATURATED_RPS } from '../../src/sim/physics.ts';
+import {
+  BOOTS_SEED,
+  type BootModel,
+  Fleet,
+  FluidQueue,
+  SATURATED_RPS,
+} from '../../src/sim/physics.ts';
 import { type Score, Scorer } from '../../src/sim/score.ts';
 import type { Scaler, Sight } from './scaler.ts';
 
@@ -18,9 +24,6 @@ export interface RunOptions {
   readonly seed: number;
   readonly standbyNodes?: number;
 }
-
-/** Boots are drawn apart from the load, which has the same seed. */
-const BOOTS_SEED = 0xb007;
 
 /** The seconds of a run, for plots. */
 export interface Timeline {

@@ -10,7 +10,7 @@ import { createRandom } from '../embedded/random.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { TierPolicy } from '../scaler/policy.ts';
 import { type Bounds, MAX_NODES, MIN_NODES } from '../sim/optimum.ts';
-import { plainBoots } from '../sim/physics.ts';
+import { BOOTS_SEED, plainBoots } from '../sim/physics.ts';
 import { bootDeadlineMs, simulate, type Simulation } from '../sim/simulation.ts';
 import { drawTimeline } from '../sim/timeline-svg.ts';
 import { printJson, say } from './print.ts';
@@ -121,7 +121,7 @@ async function simulateOne(
     ...describeSimulation(config, { ...tier, policy: { ...tier.policy, standby } }),
     bounds,
     boots,
-    random: createRandom(options.seed),
+    random: createRandom(options.seed ^ BOOTS_SEED),
     onSecond: reportProgress(file, arrivals.length),
   });
   return { file, tier, run };

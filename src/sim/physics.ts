@@ -64,6 +64,9 @@ export class FluidQueue {
   }
 }
 
+/** Boots are drawn apart from the load: a generator for them begins with its seed and this, exclusive or. */
+export const BOOTS_SEED = 0xb007;
+
 /** How boots go. */
 export interface BootModel {
   readonly medianSeconds: number;

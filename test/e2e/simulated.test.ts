@@ -10,13 +10,16 @@ import { DemoProcess } from './demo-process.ts';
 const PEAK_RPS = 500;
 const Run = z.looseObject({ inService: z.array(z.number()) });
 
-/** A minute of calm, a minute of rise, a short peak, and back. */
-const SECONDS = 180;
+/** Calm, a minute of rise, a short peak, and back. */
+const SECONDS = 120;
 const RATES = Array.from({ length: SECONDS }, (_, second) => {
-  const up = Math.min(1, Math.max(0, (second - 60) / 60));
-  const down = Math.min(1, Math.max(0, (second - 130) / 15));
+  const up = Math.min(1, Math.max(0, (second - 10) / 60));
+  const down = Math.min(1, Math.max(0, (second - 75) / 10));
   return Math.round(100 + 400 * (up - down));
 });
+
+/** A simulation begins with what the first minute needs; the demo, with what its first second needs. */
+const CALM_SECONDS = 60;
 
 function csvOf(rates: readonly number[]): string {
   return `second,rps\n${rates.map((rps, second) => `${second},${rps}\n`).join('')}`;
@@ -27,29 +30,33 @@ test('a trace that the demo plays in real time and one that is simulated have th
 }, async () => {
   const trace = csvOf(RATES);
   const curve = traceCurve(trace, { peakRps: PEAK_RPS, compress: 1 });
-  const played = RATES.map((_, second) => curve.rateAt(second + 0.5));
+  const played = [
+    ...Array.from({ length: CALM_SECONDS }, () => curve.startRps),
+    ...RATES.map((_, second) => curve.rateAt(second + 0.5)),
+  ];
   await using folder = await Folder.create({ 'trace.csv': trace, 'played.csv': csvOf(played) });
   const demo = new DemoProcess('--trace', folder.file('trace.csv'), '--peak', `${PEAK_RPS}`);
   await demo.until(({ nodes }) => nodes >= 2);
   // The demo removes its config when it ends.
-  const config = await readFile(demo.printed(/config {4}(.+)/), 'utf8');
-  await using site = await Folder.create({ 'site.yaml': config });
+  const configText = await readFile(demo.printed(/config {4}(.+)/), 'utf8');
+  await using site = await Folder.create({ 'site.yaml': configText });
   await demo.summary();
 
-  const { stdout, stderr } = await rackfire(
-    'simulate',
-    ...['-c', site.file('site.yaml'), '--trace', folder.file('played.csv')],
-    ...['--boot-delay', '5s', '--json'],
-  );
+  const config = ['-c', site.file('site.yaml'), '--boot-delay', '5s'];
+  const load = ['--trace', folder.file('played.csv')];
+  const { stdout, stderr } = await rackfire('simulate', ...config, ...load, '--json');
   expect(stderr).toBe('');
   const { inService } = Run.parse(JSON.parse(stdout));
   const pairs = demo.progress
     .filter(({ atSeconds }) => atSeconds < SECONDS)
-    .map(({ atSeconds, nodes }) => [atSeconds, nodes, inService[atSeconds] ?? 0] as const);
+    .map(
+      ({ atSeconds, nodes }) =>
+        [atSeconds, nodes, inService[CALM_SECONDS + atSeconds] ?? 0] as const,
+    );
   const alike = pairs.filter(([, nodes, simulated]) => Math.abs(nodes - simulated) <= 1);
   const shown = pairs.map((pair) => pair.join(' ')).join('\n');
   process.stdout.write(`second, nodes, simulated:\n${shown}\n`);
-  expect(pairs.length).toBeGreaterThan(60);
+  expect(pairs.length).toBeGreaterThan(50);
   expect(Math.max(...inService)).toBeGreaterThanOrEqual(6);
   expect(alike.length / pairs.length, shown).toBeGreaterThanOrEqual(0.95);
 });

@@ -106,7 +106,7 @@ test('no stage sees the future: whatever comes after, up to then everything is t
   );
 });
 
-test('boots take the median that was said, and those that were cancelled are not among them', async () => {
+test('boots take the median that was said, and none less than 0.6 of it', async () => {
   const waves = load(
     [100, 60],
     ...Array.from(
@@ -126,6 +126,20 @@ test('boots take the median that was said, and those that were cancelled are not
   expect(times[times.length >>> 1]).toBeGreaterThan(18);
   expect(times[times.length >>> 1]).toBeLessThan(22);
   expect(times[0]).toBeGreaterThanOrEqual(12);
+});
+
+test('a boot that is cancelled costs until then, and is no boot that took so long', async () => {
+  const tier = tierOf(SITE);
+  const scaleIn = { ...tier.policy.scaleIn, stabilizationWindowMs: 10_000 };
+  const options = simulationOptions({
+    tier: { ...tier, policy: { ...tier.policy, scaleIn } },
+    boots: { ...EVEN, medianSeconds: 100 },
+  });
+  const run = await simulate(load([100, 60], [240, 10], [100, 200]), options);
+  expect(Math.max(...run.ordered)).toBeGreaterThan(2);
+  expect(run.score.nodeSeconds).toBeLessThan(2 * 270 + 2 * 40);
+  expect(Math.max(...run.inService)).toBe(2);
+  expect(run.boots).toEqual([]);
 });
 
 test('boots that take longer than the deadline of the config are awaited all the same', async () => {
