@@ -203,7 +203,7 @@ export class SimulatedSite {
 /** Each answer is one of the moment; who is changed is asked again, and all are while something changes. */
 const PACE: HostPace = {
   intervalMs: 5_000,
-  busyIntervalMs: 250,
+  busyIntervalMs: 1_000,
   answerWithinMs: 5_000,
   staleAfterMs: 15_000,
   actWithinMs: 60_000,
