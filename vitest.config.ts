@@ -22,10 +22,11 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/lab/**', 'test/weather/**'],
+          exclude: ['test/e2e/**', 'test/lab/**', 'test/weather/**', 'test/dataplane/**'],
         },
       },
       { extends: true, test: { name: 'weather', include: ['test/weather/**/*.test.ts'] } },
+      { extends: true, test: { name: 'dataplane', include: ['test/dataplane/**/*.test.ts'] } },
       {
         extends: true,
         test: {

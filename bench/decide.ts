@@ -5,6 +5,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { BalancerWatch } from '../src/control/balancer-watch.ts';
 import { BootLedger } from '../src/control/boots.ts';
 import type { Clock } from '../src/control/clock.ts';
 import { InFlight } from '../src/control/in-flight.ts';
@@ -81,6 +82,8 @@ const world = new World({
   hosts: hostNames.map((name) => ({ name, staleAfterMs: 10_000, failureDomain: name })),
   hostFailuresToTolerate: 1,
   balancers: ['lb'],
+  balancerWatch: new BalancerWatch(),
+  isFailing: () => false,
   maxNodes: 1_000_000,
   concurrentBootsPerHost: 4,
   uuidOf: (name) => name,

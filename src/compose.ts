@@ -3,16 +3,22 @@
 import { isDeepStrictEqual } from 'node:util';
 import { v5 as uuidV5 } from 'uuid';
 import { suggestedMaxConnections, renderHaproxyConfig } from './balancer/haproxy/config-section.ts';
+import { checkDataplane } from './balancer/dataplane/check-dataplane.ts';
+import { createDataplaneBalancer } from './balancer/dataplane/dataplane-balancer.ts';
+import type { BalancerFinding } from './balancer/haproxy/findings.ts';
+import { checkRuntime } from './balancer/runtime/check-runtime.ts';
 import { createRuntimeBalancer } from './balancer/runtime/runtime-balancer.ts';
 import type {
   BalancerConfig,
   Config,
+  DataplaneBalancerConfig,
   EmbeddedHostConfig,
   HostConfig,
   RoomConfig,
   XenHostConfig,
 } from './config/config.ts';
 import { keepRemoved } from './config/removed-clusters.ts';
+import { readCredentials, readPublicFile, readSecretFile } from './config/secret-file.ts';
 import type { Clock } from './control/clock.ts';
 import { Controller, type ControllerOptions, type Setup } from './control/controller.ts';
 import { ConfigError } from './control/errors.ts';
@@ -28,6 +34,9 @@ import { createXenHypervisor } from './xen/xen-hypervisor.ts';
 
 /** The root of the namespaces of installations; drawn once, never to be changed. */
 const RACKFIRE_NAMESPACE = '7d9a1c0e-5b62-4f0b-9c41-2f6f0f0d5a11';
+
+/** Debian's. Between HAProxy and its Data Plane API; Rackfire itself does not use it then. */
+const USUAL_SOCKET_PATH = '/run/haproxy/admin.sock';
 
 /** A guest has served nobody for a while when it is shut down; whoever needs longer is stuck. */
 const SHUTDOWN_DEADLINE_SECONDS = 60;
@@ -195,23 +204,63 @@ export function composeBalancer(
   balancer: BalancerConfig,
   clock: Clock,
 ): LoadBalancer {
+  const { name, hardStopAfterMs } = balancer;
+  const common = { name, hardStopAfterMs, backends: listBackends(clusters), clock };
+  if (balancer.driver === 'dataplane') {
+    return createDataplaneBalancer({ ...common, ...readDataplaneSecrets(balancer) });
+  }
   return createRuntimeBalancer({
-    name: balancer.name,
+    ...common,
     socketPath: balancer.socket,
     masterSocketPath: balancer.masterSocket,
     stateFilePath: balancer.stateFile,
-    hardStopAfterMs: balancer.hardStopAfterMs,
-    backends: listBackends(clusters),
-    clock,
   });
 }
 
+/** What `rackfire check --online` finds out about a balancer; changes nothing there. */
+export async function checkBalancer(
+  config: Config,
+  balancer: BalancerConfig,
+  signal: AbortSignal,
+): Promise<readonly BalancerFinding[]> {
+  const tiers = listScaledTiers(config);
+  if (balancer.driver === 'runtime') {
+    const { socket, masterSocket, stateFile } = balancer;
+    return await checkRuntime(
+      { socketPath: socket, masterSocketPath: masterSocket, stateFilePath: stateFile, tiers },
+      signal,
+    );
+  }
+  const { hardStopAfterMs } = balancer;
+  const secrets = readDataplaneSecrets(balancer);
+  return await checkDataplane({ ...secrets, tiers, hardStopAfterMs }, signal);
+}
+
+/** Where a daemon is and what it is shown. @throws ConfigError when a file cannot be used. */
+function readDataplaneSecrets({ url, credentialsFile, tls }: DataplaneBalancerConfig) {
+  const { caFile, certFile, keyFile } = tls;
+  return {
+    url,
+    ...readCredentials(credentialsFile),
+    tls: {
+      ca: caFile && readPublicFile(caFile, 'CA'),
+      cert: certFile && readPublicFile(certFile, 'certificate'),
+      key: keyFile && readSecretFile(keyFile, 'private key', 'make a new key'),
+    },
+  };
+}
+
 /** The HAProxy config that one balancer needs for all scaled tiers. */
-export function composeHaproxyConfig(config: Config, balancer: BalancerConfig): string {
+export function composeHaproxyConfig(
+  config: Config,
+  balancer: BalancerConfig,
+  daemonSocketPath = USUAL_SOCKET_PATH,
+): string {
+  const isRuntime = balancer.driver === 'runtime';
   return renderHaproxyConfig({
     tiers: listScaledTiers(config),
-    socketPath: balancer.socket,
-    stateFilePath: balancer.stateFile,
+    socketPath: isRuntime ? balancer.socket : daemonSocketPath,
+    stateFilePath: isRuntime ? balancer.stateFile : undefined,
     hardStopAfterMs: balancer.hardStopAfterMs,
     maxConnections: suggestedMaxConnections,
   });

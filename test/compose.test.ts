@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -236,6 +236,31 @@ test('a new balancer is asked about the cluster that goes, too', async () => {
     expect(asked).toContain('show stat shop-web');
   } finally {
     server.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('a balancer by its Data Plane API is kept by a reload, and made anew with what is said of it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rackfire-compose-'));
+  const credentials = join(folder, 'credentials');
+  const lines = (url: string): string =>
+    `  - { name: lb-c, driver: dataplane, url: "${url}", credentialsFile: ${credentials} }\nsizes:\n`;
+  const text = edit(site, 'sizes:\n', lines('http://127.0.0.1:5555'));
+  const moved = edit(site, 'sizes:\n', lines('http://127.0.0.1:5556'));
+  try {
+    expect(() => reload(text)).toThrow(/cannot read the credentials file/);
+    await writeFile(credentials, 'rackfire:topsecret\n', { mode: 0o640 });
+    const [first, second, third] = reload(text, text, moved);
+    expect(first?.balancers.map(({ name }) => name)).toEqual(['lb-b', 'lb-a', 'lb-c']);
+    expect(replaced(first, second)).toEqual([]);
+    expect(replaced(second, third)).toEqual(['lb-c']);
+
+    await writeFile(credentials, 'no password\n');
+    const config = configOf(text);
+    const previous = { config, setup: first! };
+    expect(() => recomposeSetup(configOf(moved), clock, previous)).toThrow(ConfigError);
+    expect(replaced(first, recomposeSetup(config, clock, previous))).toEqual([]);
+  } finally {
     await rm(folder, { recursive: true });
   }
 });

@@ -133,6 +133,7 @@ function nodeOf(number: number, serving: boolean): Node {
     host: 'host',
     bornMs: 1,
     serving,
+    servingOnAll: serving,
     sickForMs: 0,
     sessionsKnown: true,
     quiet: false,

@@ -2,22 +2,25 @@ import type { Command } from 'commander';
 import { listEffective } from '../config/effective.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { InvalidConfigError } from '../config/problems.ts';
+import { askAll, exitCodeFor, isFine, printAnswer } from './check-online.ts';
 import { EXIT, type SetExitCode } from './exit-codes.ts';
 import { print, printJson } from './print.ts';
 
 interface CheckOptions {
   readonly config: string;
   readonly effective?: true;
+  readonly online?: true;
   readonly json?: true;
 }
 
-/** `rackfire check`: is the config usable, and what does it say in full? */
+/** `rackfire check`: is the config usable, what does it say in full, and is the world as it says? */
 export function addCheck(program: Command, setExitCode: SetExitCode): void {
   program
     .command('check')
     .description('check a config file; every problem is listed with file, line and path')
     .requiredOption('-c, --config <file>', 'the config file')
     .option('--effective', 'print every value in force and its origin')
+    .option('--online', 'ask each balancer and each Xen host, too; changes nothing there')
     .option('--json', 'print one JSON object')
     .action(async (options: CheckOptions) => {
       await check(options, setExitCode);
@@ -27,15 +30,26 @@ export function addCheck(program: Command, setExitCode: SetExitCode): void {
 async function check(options: CheckOptions, setExitCode: SetExitCode): Promise<void> {
   try {
     const loaded = await loadConfig(options.config);
+    const answers = options.online === true ? await askAll(loaded.config) : [];
     const values = options.effective === true ? listEffective(loaded) : [];
     if (options.json === true) {
-      printJson({ ok: true, problems: [], ...(options.effective === true ? { values } : {}) });
+      printJson({
+        ok: answers.every(isFine),
+        problems: [],
+        ...(options.effective === true ? { values } : {}),
+        ...(options.online === true ? { answers } : {}),
+      });
+      setExitCode(exitCodeFor(answers));
       return;
     }
     for (const { path, value, origin } of values) {
       print(`${path} = ${value}  (${origin})`);
     }
     print(`${options.config}: ok`);
+    for (const answer of answers) {
+      printAnswer(answer);
+    }
+    setExitCode(exitCodeFor(answers));
   } catch (error) {
     if (!(options.json === true && error instanceof InvalidConfigError)) {
       throw error;

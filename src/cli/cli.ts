@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addBalancer } from './balancer.ts';
 import { addCapacity } from './capacity.ts';
 import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
@@ -44,6 +45,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     addEvents,
     addOverrides,
     addHost,
+    addBalancer,
     addReload,
     addCheck,
     addPlan,

@@ -3,12 +3,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDurationMs } from '../config/units.ts';
 import { ConfigError } from '../control/errors.ts';
 import { type RateCurve, stormCurve, traceCurve } from '../embedded/rate-curve.ts';
-import { playDemo } from './demo/play.ts';
+import { type DemoScript, playDemo } from './demo/play.ts';
 import { printSummary } from './demo/summary.ts';
 import { EXIT, type SetExitCode } from './exit-codes.ts';
 import { printJson, say } from './print.ts';
 
 interface DemoOptions {
+  readonly driver: DemoScript['driver'];
   readonly trace?: string;
   readonly peak: number;
   readonly compress: number;
@@ -33,6 +34,11 @@ export function addDemo(program: Command, setExitCode: SetExitCode): void {
   program
     .command('demo')
     .description('let a storm of requests hit a real HAProxy and watch Rackfire absorb it')
+    .addOption(
+      new Option('--driver <driver>', 'how HAProxy is driven: by its socket or its Data Plane API')
+        .choices(['runtime', 'dataplane'])
+        .default('runtime'),
+    )
     .option('--trace <file>', 'replay the greatest rise of a CSV (second,rps or minute,requests)')
     .option('--peak <rps>', 'requests per second at the peak', numberUpTo(PEAK_RPS_MAX), 600)
     .option('--compress <n>', 'trace seconds per second', numberUpTo(COMPRESS_MAX), 1)
@@ -54,6 +60,7 @@ export function addDemo(program: Command, setExitCode: SetExitCode): void {
       process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
       const result = await playDemo(
         {
+          driver: options.driver,
           curve: await readCurve(options),
           returnsToMinimum: options.trace === undefined,
           peakRps: options.peak,

@@ -16,6 +16,7 @@ export function nameOverride({
   nodes,
   node,
   host,
+  balancer,
   tier,
 }: OverrideAnswer): string {
   switch (kind) {
@@ -31,5 +32,7 @@ export function nameOverride({
       return `${id}: ${node} to be drained`;
     case 'drain-host':
       return `${id}: host ${host} to be drained`;
+    case 'exclude-balancer':
+      return `${id}: balancer ${balancer} excluded`;
   }
 }

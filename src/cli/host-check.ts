@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { ConfigError } from '../control/errors.ts';
 import { EXIT, type SetExitCode } from './exit-codes.ts';
-import { paint } from './page.ts';
+import { type Finding, printFindings } from './findings.ts';
 import { print, printJson } from './print.ts';
 
 interface CheckOptions {
@@ -13,13 +13,20 @@ interface CheckOptions {
   readonly json?: true;
 }
 
-type HostFindings = Awaited<ReturnType<typeof checkHost>>;
+export type HostFindings = Awaited<ReturnType<typeof checkHost>>;
 
 /** A handshake, a look at all that a busy dom0 has, and one more question for each image. */
-const DEADLINE_MS = 120_000;
+export const HOST_DEADLINE_MS = 120_000;
 
 /** What a connection needs before rackfire-dom0 can answer: without one of these, the host is not reached. */
-const REACHING = ['key file', 'known hosts', 'connection', 'host key', 'login', 'wrapper'];
+export const REACHING_HOST = [
+  'key file',
+  'known hosts',
+  'connection',
+  'host key',
+  'login',
+  'wrapper',
+];
 
 /** `rackfire host check`: is a dom0 ready, and if not, what is to be done there? */
 export function addHostCheck(program: Command, setExitCode: SetExitCode): void {
@@ -37,16 +44,16 @@ export function addHostCheck(program: Command, setExitCode: SetExitCode): void {
 async function check(name: string, options: CheckOptions, setExitCode: SetExitCode): Promise<void> {
   const { config } = await loadConfig(options.config);
   const host = findXenHost(config, name);
-  const signal = AbortSignal.timeout(DEADLINE_MS);
+  const signal = AbortSignal.timeout(HOST_DEADLINE_MS);
   const findings = await checkHost(config, host, createSystemClock(), signal);
   const bad = findings.filter(({ ok }) => !ok);
   if (options.json === true) {
     printJson({ host: name, ok: bad.length === 0, findings });
   } else {
-    printFindings(name, findings);
+    printReport(name, findings);
   }
   if (bad.length > 0) {
-    const isReached = !bad.some((finding) => REACHING.includes(finding.name));
+    const isReached = !bad.some((finding) => REACHING_HOST.includes(finding.name));
     setExitCode(isReached ? EXIT.failed : EXIT.unreachable);
   }
 }
@@ -66,22 +73,18 @@ function findXenHost({ hosts }: Config, name: string): XenHostConfig {
   return host;
 }
 
-function printFindings(name: string, findings: HostFindings): void {
-  for (const { name: what, ok, text, fix } of findings) {
-    const line = `${what}: ${text}`;
-    if (ok && fix === undefined) {
-      print(`${paint('good', '✓')} ${line}`);
-    } else {
-      print(paint(ok ? 'warn' : 'bad', `${ok ? '!' : '✗'} ${line}`));
-    }
-    if (fix !== undefined) {
-      print(`    ${fix}`);
-    }
-  }
+function printReport(name: string, findings: HostFindings): void {
+  printFindings(findings.map(judge));
   const bad = findings.filter(({ ok }) => !ok).length;
   print(
     bad === 0
       ? `${name}: ready for nodes`
       : `${name}: not ready, ${bad} ${bad === 1 ? 'thing' : 'things'} to fix`,
   );
+}
+
+/** One that is well and has something to do all the same is a warning. */
+export function judge({ name, ok, text, fix }: HostFindings[number]): Finding {
+  const verdict = ok ? (fix === undefined ? 'ok' : 'warn') : 'bad';
+  return { name, verdict, text, ...(fix === undefined ? {} : { fix }) };
 }

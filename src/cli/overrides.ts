@@ -86,7 +86,10 @@ function addResume(program: Command): void {
   const command = program
     .command('resume')
     .description('withdraw overrides before their time')
-    .argument('<what>', 'the id of one (o7), or all of a CLUSTER[/TIER], a NODE or a HOST');
+    .argument(
+      '<what>',
+      'the id of one (o7), or all of a CLUSTER[/TIER], a NODE, a HOST or a BALANCER',
+    );
   addServiceOptions(addTokenOption(command)).action(
     async (what: string, options: ServiceOptions) => {
       await resume(what, options);
@@ -123,7 +126,7 @@ async function resume(what: string, options: ServiceOptions): Promise<void> {
   const meant = findMeant(value.overrides, what);
   if (meant.length === 0) {
     const others = value.overrides.map(
-      ({ id, tier, node, host }) => `${id} of ${node ?? host ?? tier}`,
+      ({ id, tier, node, host, balancer }) => `${id} of ${node ?? host ?? balancer ?? tier}`,
     );
     throw new Error(
       `there is no override of ${what}; ${others.length === 0 ? 'none is in force' : `in force: ${others.join(', ')}`}`,
@@ -152,8 +155,8 @@ function findMeant(overrides: readonly OverrideAnswer[], what: string): readonly
   return byId.length > 0
     ? byId
     : overrides.filter(
-        ({ tier, node, host }) =>
-          [tier, node, host].includes(what) || tier?.startsWith(`${what}/`) === true,
+        ({ tier, node, host, balancer }) =>
+          [tier, node, host, balancer].includes(what) || tier?.startsWith(`${what}/`) === true,
       );
 }
 

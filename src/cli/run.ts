@@ -7,6 +7,7 @@ import { createSystemClock } from '../control/clock.ts';
 import { NotLeaderError } from '../control/errors.ts';
 import { startHttp } from '../http/server.ts';
 import { Service } from '../service.ts';
+import { serializeError } from '../telemetry/event-log.ts';
 import { readVersion } from './version.ts';
 
 /** `rackfire run`: the service. */
@@ -29,7 +30,8 @@ export function addRun(program: Command): void {
 async function run(configFile: string, logLevel: string): Promise<void> {
   const loaded = await loadConfig(configFile);
   const { http } = loaded.config;
-  const log = pino({ level: logLevel, base: { pid: process.pid } });
+  const serializers = { err: serializeError };
+  const log = pino({ level: logLevel, base: { pid: process.pid }, serializers });
   const registry = new Registry();
   const version = readVersion();
   const clock = createSystemClock();

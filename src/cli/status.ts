@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { StatusAnswer } from '../http/status-answer.ts';
-import { findTroubles } from './troubles.ts';
+import { describeBreaker, findTroubles } from './troubles.ts';
 import { formatMoment, formatPast } from './moments.ts';
 import { endWithReader, paint, printTable } from './page.ts';
 import { print } from './print.ts';
@@ -43,6 +43,7 @@ async function showStatus(options: ServiceOptions): Promise<void> {
     }
   }
   printHosts(status);
+  printBalancers(status);
 }
 
 function printService({ at, version, leader, startedAt, config }: StatusAnswer): void {
@@ -149,7 +150,8 @@ function printFixedTier(tier: FixedTier): void {
   printTable(rows, '  ');
 }
 
-function printHosts({ hosts }: StatusAnswer): void {
+function printHosts({ at, hosts }: StatusAnswer): void {
+  const nowMs = Date.parse(at);
   if (hosts.length === 0) {
     return;
   }
@@ -161,7 +163,9 @@ function printHosts({ hosts }: StatusAnswer): void {
       const notes = [
         host.reachable ? [] : [paint('bad', 'does not answer')],
         host.overrides.map(({ id }) => `to be drained (${id})`),
-        host.circuit === 'closed' ? [] : [paint('bad', `boots stopped (${host.circuit})`)],
+        host.circuit === 'closed'
+          ? []
+          : [paint('bad', `boots keep failing: ${describeBreaker(host, nowMs)}`)],
         host.recentFailures === 0
           ? []
           : [paint('warn', `${host.recentFailures} boots failed lately`)],
@@ -174,6 +178,25 @@ function printHosts({ hosts }: StatusAnswer): void {
         `${Math.round(host.freeDiskMiB / 1_024)} GiB`,
         notes.join(', '),
       ];
+    }),
+  ]);
+}
+
+function printBalancers({ balancers }: StatusAnswer): void {
+  if (balancers.length === 0) {
+    return;
+  }
+  print('');
+  const titles = ['BALANCER', ''];
+  printTable([
+    titles.map((title) => paint('faint', title)),
+    ...balancers.map(({ name, answers, inSync, overrides }) => {
+      const notes = [
+        answers ? [] : [paint('bad', 'does not answer')],
+        answers && !inSync ? [paint('warn', 'not in sync')] : [],
+        overrides.map(({ id }) => `excluded (${id})`),
+      ].flat();
+      return [name, notes.join(', ')];
     }),
   ]);
 }

@@ -2,7 +2,7 @@
 
 import type { RefusalAnswer, StatusAnswer } from '../http/status-answer.ts';
 import { describeOverride } from './describe-override.ts';
-import { formatMoment, formatPast } from './moments.ts';
+import { formatFuture, formatMoment, formatPast } from './moments.ts';
 import type { Tone } from './page.ts';
 
 interface Trouble {
@@ -28,6 +28,12 @@ export function findTroubles(status: StatusAnswer): readonly Trouble[] {
     ...status.hosts.flatMap(({ overrides }) =>
       overrides.map((override) => warn(describeOverride(override, nowMs))),
     ),
+    ...status.balancers.flatMap(({ name, answers, inSync, overrides }) => [
+      ...(answers && !inSync
+        ? [warn(`${name} has servers otherwise than the other balancers, which is being repaired`)]
+        : []),
+      ...overrides.map((override) => warn(describeOverride(override, nowMs))),
+    ]),
   ];
   return [
     ...troubles.filter(({ tone }) => tone === 'bad'),
@@ -99,7 +105,11 @@ function findTierTroubles(tier: ScaledTier, nowMs: number): readonly Trouble[] {
     troubles.push(bad(`${name}: so many nodes fail their checks at once that none is replaced`));
   }
   if (tier.circuit !== null && tier.circuit !== 'closed') {
-    troubles.push(bad(`${name}: too many boots have failed, the breaker is ${tier.circuit}`));
+    troubles.push(
+      bad(
+        `${name}: too many boots have failed, ${describeBreaker(tier, nowMs)}; see in rackfire events why, and mend the cause`,
+      ),
+    );
   }
   for (const phase of ['conflict', 'failed', 'unknown'] as const) {
     const names = tier.nodes.filter((node) => node.phase === phase).map((node) => node.name);
@@ -120,6 +130,16 @@ function findTierTroubles(tier: ScaledTier, nowMs: number): readonly Trouble[] {
     );
   }
   return troubles;
+}
+
+/** What an open or half-open breaker does: `one is tried at 14:07:10 (in 4 min), none before`. */
+export function describeBreaker(
+  { circuitOpenUntil }: Pick<ScaledTier, 'circuitOpenUntil'>,
+  nowMs: number,
+): string {
+  return circuitOpenUntil === null
+    ? 'one is tried now, and no other before it serves'
+    : `one is tried at ${formatFuture(circuitOpenUntil, nowMs)}, none before`;
 }
 
 /** `xen-a: memory, 312 left`; `xen-a: host-failure, nothing would cover the loss of xen-b` */

@@ -5,6 +5,7 @@ import { memoryOnXenMiB } from '../scaler/guest-memory.ts';
 import type { ScalingPolicy, TierPolicy } from '../scaler/policy.ts';
 import { acceptedRange, listAddresses } from './addresses.ts';
 import type { BalancerConfig, Config, HostConfig, ImageConfig, RoomConfig } from './config.ts';
+import type { WrittenBalancer } from './balancer-schema.ts';
 import type { WrittenHost } from './host-schema.ts';
 import type { WrittenConfig } from './schema.ts';
 import type { WrittenTier } from './tier-schema.ts';
@@ -138,15 +139,27 @@ function compileDisk({
   return lvmThin === undefined ? { file } : { thin: lvmThin };
 }
 
-function compileBalancer(balancer: WrittenConfig['balancers'][number]): BalancerConfig {
-  return {
+function compileBalancer(balancer: WrittenBalancer): BalancerConfig {
+  const base = {
     name: balancer.name,
-    driver: balancer.driver,
-    socket: balancer.socket,
-    masterSocket: balancer.masterSocket,
-    stateFile: balancer.stateFile,
     hardStopAfterMs: parseDurationMs(balancer.hardStopAfter),
   };
+  if (balancer.driver === 'dataplane') {
+    const { driver, url, credentialsFile, tls = {} } = balancer;
+    const { caFile, certFile, keyFile } = tls;
+    return {
+      ...base,
+      driver,
+      url: new URL(url).origin,
+      credentialsFile,
+      tls: {
+        ...(caFile === undefined ? {} : { caFile }),
+        ...(certFile === undefined || keyFile === undefined ? {} : { certFile, keyFile }),
+      },
+    };
+  }
+  const { driver, socket, masterSocket, stateFile } = balancer;
+  return { ...base, driver, socket, masterSocket, stateFile };
 }
 
 function compileCluster(

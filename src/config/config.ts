@@ -98,8 +98,16 @@ export interface EmbeddedConfig {
   readonly slots: number;
 }
 
-export interface BalancerConfig {
+export type BalancerConfig = RuntimeBalancerConfig | DataplaneBalancerConfig;
+
+interface BalancerBase {
   readonly name: string;
+  /** HAProxy's `hard-stop-after`: where nobody can be asked, old workers are taken to live this long. */
+  readonly hardStopAfterMs: number;
+}
+
+/** An HAProxy that is driven by its stats socket. */
+export interface RuntimeBalancerConfig extends BalancerBase {
   readonly driver: 'runtime';
   /** Path of the worker's stats socket, level admin. */
   readonly socket: string;
@@ -107,8 +115,23 @@ export interface BalancerConfig {
   readonly masterSocket: string | undefined;
   /** HAProxy's `server-state-file`, which Rackfire keeps fresh. */
   readonly stateFile: string;
-  /** HAProxy's `hard-stop-after`: without a master socket, old workers are taken to live this long. */
-  readonly hardStopAfterMs: number;
+}
+
+/** An HAProxy that is driven by its Data Plane API. */
+export interface DataplaneBalancerConfig extends BalancerBase {
+  readonly driver: 'dataplane';
+  /** Scheme, host and port alone: `https://10.0.0.5:5555`. */
+  readonly url: string;
+  /** One line `user:password`; read when the port is made. */
+  readonly credentialsFile: string;
+  readonly tls: TlsConfig;
+}
+
+/** PEM files. Certificate and key are both there, or neither is. */
+export interface TlsConfig {
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
 }
 
 export interface LimitsConfig {

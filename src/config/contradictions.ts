@@ -23,6 +23,7 @@ export function findContradictions(written: WrittenConfig): readonly Finding[] {
     ...findSharedSections(tiers),
     ...findCollidingNodeNames(tiers),
     ...findOverlappingRanges(tiers),
+    ...findIdleTls(written),
     ...findHostContradictions(written, tiers),
     ...tiers.flatMap((placed) => [...checkReferences(placed, written), ...checkCounts(placed)]),
   ];
@@ -42,12 +43,18 @@ function findRepeatedNames(written: WrittenConfig): readonly Finding[] {
     return [{ value: `${address}:${port}`, path: ['hosts', index, 'address'] }];
   });
   const sockets: Use[] = [];
-  for (const [index, { socket, masterSocket, stateFile }] of balancers.entries()) {
+  const urls: Use[] = [];
+  for (const [index, balancer] of balancers.entries()) {
     const path: Path = ['balancers', index];
-    files.push({ value: stateFile, path: [...path, 'stateFile'] });
-    sockets.push({ value: socket, path: [...path, 'socket'] });
-    if (masterSocket !== undefined) {
-      sockets.push({ value: masterSocket, path: [...path, 'masterSocket'] });
+    if (balancer.driver === 'dataplane') {
+      urls.push({ value: new URL(balancer.url).origin, path: [...path, 'url'] });
+    } else {
+      const { socket, masterSocket, stateFile } = balancer;
+      files.push({ value: stateFile, path: [...path, 'stateFile'] });
+      sockets.push({ value: socket, path: [...path, 'socket'] });
+      if (masterSocket !== undefined) {
+        sockets.push({ value: masterSocket, path: [...path, 'masterSocket'] });
+      }
     }
   }
   return [
@@ -56,8 +63,18 @@ function findRepeatedNames(written: WrittenConfig): readonly Finding[] {
     ...findRepeated('cluster name', namesOf('clusters', clusters)),
     ...findRepeated('host address', addresses),
     ...findRepeated('socket', sockets),
+    ...findRepeated('URL', urls),
     ...findRepeated('file', files),
   ];
+}
+
+function findIdleTls({ balancers }: WrittenConfig): readonly Finding[] {
+  const message = '`tls` has no meaning with a URL of http; remove one of the two';
+  return balancers.flatMap((balancer, index): Finding[] =>
+    balancer.driver === 'dataplane' && balancer.tls && balancer.url.startsWith('http:')
+      ? [{ path: ['balancers', index, 'tls'], about: 'key', message }]
+      : [],
+  );
 }
 
 function namesOf(list: string, entries: readonly { readonly name: string }[]): readonly Use[] {

@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import { WrittenBalancer } from './balancer-schema.ts';
 import { WrittenHost, WrittenImage, WrittenNetwork } from './host-schema.ts';
 import { WrittenTier } from './tier-schema.ts';
 import {
@@ -19,28 +20,11 @@ import {
   vcpus,
 } from './values.ts';
 
-/** The kernel's limit for the path of a socket, without the closing zero. @see unix(7), sun_path */
-const maxSocketPathLength = 107;
-
-const balancer = section({
-  name: name().describe('Unique; stands in logs, metrics and commands.'),
-  driver: choice(['runtime'], ['dataplane']).describe("`runtime`: HAProxy's stats socket."),
-  url: notBuiltYet('url'),
-  credentialsFile: notBuiltYet('credentialsFile'),
-  socket: absolutePath(maxSocketPathLength).describe('Stats socket, level admin.'),
-  masterSocket: absolutePath(maxSocketPathLength)
-    .optional()
-    .describe('Master socket (`haproxy -S`); tells for certain when old workers are gone.'),
-  stateFile: absolutePath(255).describe("HAProxy's `server-state-file`; Rackfire writes it."),
-  hardStopAfter: duration('1s')
-    .default('60s')
-    .describe("HAProxy's `hard-stop-after`; without a master socket old workers live this long."),
-});
-
+/** No larger than `rackfire-dom0` takes: 7 digits of MiB, 3 of vCPUs, 8 of MiB. */
 const size = section({
-  memory: amount('1MiB').describe('Memory of one node.'),
-  vcpus: vcpus(),
-  disk: amount('1MiB').describe('Disk of one node.'),
+  memory: amount('1MiB', '9999999MiB').describe('Memory of one node.'),
+  vcpus: vcpus(999),
+  disk: amount('1MiB', '99999999MiB').describe('Disk of one node.'),
 });
 
 const cluster = section({
@@ -99,7 +83,7 @@ export const WrittenConfig = section({
     'Namespace of every node. Two installations never see each other; never change it.',
   ),
   hosts: z.array(WrittenHost).min(1).max(100).describe('Machines that nodes run on.'),
-  balancers: z.array(balancer).min(1).max(20).describe('HAProxies that send them traffic.'),
+  balancers: z.array(WrittenBalancer).min(1).max(20).describe('HAProxies that send them traffic.'),
   network: WrittenNetwork.optional().describe(
     'What guests are connected to. Needed where the hosts are Xen hosts.',
   ),

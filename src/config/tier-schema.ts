@@ -138,7 +138,9 @@ const scaledTier = section({
   ),
   maxConnections: count(1, 100_000)
     .default(10)
-    .describe('Requests that a node works on at once, per balancer; HAProxy queues the rest.'),
+    .describe(
+      'Requests that a node works on at once, per balancer; HAProxy queues the rest. Where several balancers have traffic at the same time, each gets its share of what the node can do.',
+    ),
   health: health.prefault({}).describe("HAProxy's check of a node."),
   signals: signals.describe('What the need is computed from; the highest need counts.'),
   scaleOut: scaleOut.prefault({}).describe('How fast nodes are added.'),

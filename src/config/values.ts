@@ -132,8 +132,8 @@ export function ipv4() {
 }
 
 /** CPUs of a node, or of an embedded host. */
-export function vcpus() {
-  return count(1, 4_096).describe('Virtual CPUs; never oversold.');
+export function vcpus(atMost = 4_096) {
+  return count(1, atMost).describe('Virtual CPUs; never oversold.');
 }
 
 /** A whole number with bounds, both possible. */
@@ -163,12 +163,16 @@ export function durationOrAuto() {
   });
 }
 
-/** Memory or disk, with a lower bound that is possible. */
-export function amount(atLeast: string) {
-  return text(amountPattern, expectedAmount).refine(
-    (value) => parseAmountMiB(value) >= parseAmountMiB(atLeast),
-    { error: ({ input }) => `must be at least ${atLeast}, got ${String(input)}` },
-  );
+/** Memory or disk, with bounds that are possible. */
+export function amount(atLeast: string, atMost?: string) {
+  return text(amountPattern, expectedAmount)
+    .refine((value) => parseAmountMiB(value) >= parseAmountMiB(atLeast), {
+      error: ({ input }) => `must be at least ${atLeast}, got ${String(input)}`,
+      abort: true,
+    })
+    .refine((value) => atMost === undefined || parseAmountMiB(value) <= parseAmountMiB(atMost), {
+      error: ({ input }) => `must be at most ${atMost ?? ''}, got ${String(input)}`,
+    });
 }
 
 /** An inclusive range of IPv4 addresses. */

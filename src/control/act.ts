@@ -17,6 +17,8 @@ import type {
 export interface Actuators {
   readonly hypervisors: ReadonlyMap<string, Hypervisor>;
   readonly balancers: readonly LoadBalancer[];
+  /** Names of balancers whose silence keeps nothing from being done. */
+  readonly excluded: ReadonlySet<string>;
   readonly leadership: Leadership;
   readonly uuidOf: (name: string) => string;
   readonly clock: Clock;
@@ -50,6 +52,13 @@ export async function carryOut(
   };
 
   switch (action.kind) {
+    case 'repair': {
+      const { balancer, to } = action;
+      const balancers = actuators.balancers.filter(({ name }) => name === balancer);
+      const requires = to === 'ready' ? 'check-passed' : 'none';
+      const change = { backend: tier.backend, server: action.node, to, requires } as const;
+      return setOnAll(change, { ...actuators, balancers }, mayGoOn, signal);
+    }
     case 'admit':
       return setServer('ready', 'check-passed');
     case 'warm':
@@ -105,15 +114,23 @@ function requireTerm(leadership: Leadership, term: Term): void {
   }
 }
 
-/** A balancer that does not answer must not keep the others from being told. @throws UnreachableError at the end. */
+/**
+ * A balancer that does not answer must not keep the others from being told. Excluded ones are told last, as far
+ * as they can be; only sessions there still count.
+ *
+ * @throws UnreachableError at the end.
+ */
 async function setOnAll(
   change: ServerChange,
-  { balancers, clock }: Actuators,
+  { balancers, excluded, clock }: Actuators,
   mayGoOn: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   let unreachable: UnreachableError | undefined;
-  for (const balancer of balancers) {
+  const isExcluded = ({ name }: LoadBalancer): boolean => excluded.has(name);
+  for (const balancer of balancers.toSorted(
+    (one, other) => Number(isExcluded(one)) - Number(isExcluded(other)),
+  )) {
     mayGoOn();
     const late = (): Error =>
       new UnreachableError(`${balancer.name} did not answer within ${BALANCER_DEADLINE_MS} ms`);
@@ -122,8 +139,12 @@ async function setOnAll(
         balancer.setServers([change], until),
       );
     } catch (error) {
+      const isUnfit = error instanceof PreconditionError && change.requires !== 'quiet';
+      if (isExcluded(balancer) && isUnfit) {
+        continue;
+      }
       ignoreUnreachable(error);
-      unreachable ??= error;
+      unreachable ??= isExcluded(balancer) ? undefined : error;
     }
   }
   if (unreachable !== undefined) {

@@ -1,24 +1,28 @@
 import type { Action, BootAction } from '../scaler/action.ts';
 import { nodeName, type ScaledTier } from '../scaler/cluster.ts';
-import type { AdminState } from '../scaler/observation.ts';
 import { type Actuators, carryOut } from './act.ts';
 import type { BootLedger, ComingAction } from './boots.ts';
 import { within } from './deadline.ts';
 import { ConflictError, OutcomeUnknownError, PreconditionError, RefusedError } from './errors.ts';
 import type { Recorder } from './events.ts';
 import type { Flight, InFlight } from './in-flight.ts';
+import type { ServerChange } from './ports.ts';
 import type { Start } from './learned-times.ts';
 
-export interface ActionRunnerOptions extends Omit<Actuators, 'hypervisors' | 'balancers'> {
+export interface ActionRunnerOptions
+  extends Omit<Actuators, 'hypervisors' | 'balancers' | 'excluded'> {
   /** Those of the config in force when an action starts. */
-  readonly ports: () => Pick<Actuators, 'hypervisors' | 'balancers'>;
+  readonly ports: () => Pick<Actuators, 'hypervisors' | 'balancers' | 'excluded'>;
   readonly recorder: Recorder;
   readonly inFlight: InFlight;
   readonly boots: BootLedger;
   /** How a node comes that is ordered now. */
   readonly startOf: (tier: ScaledTier, action: ComingAction) => Start;
-  /** A server has been set on every balancer. */
-  readonly onServerSet: (backend: string, server: string, to: AdminState) => void;
+  /** A server has been set, on every balancer when none is named. */
+  readonly onServerSet: (
+    balancer: string | undefined,
+    change: Omit<ServerChange, 'requires'>,
+  ) => void;
   /** An action has been done: what its sources said before is old. */
   readonly onSuccess: (action: Action) => void;
 }
@@ -112,8 +116,10 @@ export class ActionRunner {
   }
 
   #noteServerState(tier: ScaledTier, action: Action): void {
-    const to = SERVER_STATE_AFTER[action.kind];
-    this.#options.onServerSet(tier.backend, nodeName(tier, action.number), to);
+    const server = nodeName(tier, action.number);
+    const to = action.kind === 'repair' ? action.to : SERVER_STATE_AFTER[action.kind];
+    const balancer = action.kind === 'repair' ? action.balancer : undefined;
+    this.#options.onServerSet(balancer, { backend: tier.backend, server, to });
   }
 
   /** Resolves when everything that was started has ended. */

@@ -3,12 +3,13 @@ import {
   type BreakerState,
   CLOSED_BREAKER,
   circuitAt,
+  openUntilMs,
   recentFailures,
   recordFailure,
 } from '../scaler/breaker.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Node } from '../scaler/node-phase.ts';
-import type { Circuit, NodeSighting, StartKind, StartTime } from '../scaler/observation.ts';
+import type { HostSighting, NodeSighting, StartKind, StartTime } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 import { LearnedTimes, type Start } from './learned-times.ts';
 
@@ -27,6 +28,9 @@ export interface BootResult {
 /** As a node's sighting says it. */
 type RefusedWork = Pick<NodeSighting, 'wakeRefused' | 'saveRefused'>;
 
+/** As a tier's and a host's observation have it. */
+type CircuitSighting = Pick<HostSighting, 'circuit' | 'circuitOpenUntilMs'>;
+
 interface Refused {
   readonly bornMs: number;
   readonly what: RefusedWork;
@@ -39,6 +43,8 @@ interface PendingBoot {
   readonly of: Start;
   readonly bornMs: number;
   readonly orderedAtMs: number;
+  /** Its host fell silent since the host last showed the node: if nothing is there then, it went with its host. */
+  lostSight: boolean;
 }
 
 interface TierBoots {
@@ -66,6 +72,7 @@ export class BootLedger {
   readonly #tiers = new Map<string, TierBoots>();
   /** By name: at most one of each node. */
   readonly #refused = new Map<string, Refused>();
+  #silentHosts: ReadonlySet<string> = new Set();
 
   constructor(policy: BreakerPolicy) {
     this.#policy = policy;
@@ -76,8 +83,14 @@ export class BootLedger {
     this.#policy = policy;
   }
 
+  /** Hosts that do not answer now: said before each review. */
+  set silentHosts(hosts: ReadonlySet<string>) {
+    this.#silentHosts = hosts;
+  }
+
   ordered(tier: ScaledTier, action: ComingAction, of: Start, bornMs: number, atMs: number): void {
-    this.#tier(tier).pending.set(action.node, { action, of, bornMs, orderedAtMs: atMs });
+    const { pending } = this.#tier(tier);
+    pending.set(action.node, { action, of, bornMs, orderedAtMs: atMs, lostSight: false });
   }
 
   /** This tenant will not wake any more: it is shown as such, and found failed by the next tick. */
@@ -128,7 +141,8 @@ export class BootLedger {
 
   /**
    * Compares boots with the nodes as they are. @returns Those that ended since the last call: served when
-   * their check passed, failed when they vanished before, or when their node is failed.
+   * their check passed, failed when they vanished before, or when their node is failed. What vanished while its
+   * host was silent has not failed: it went with its host, which says nothing of the tier, its image or its number.
    */
   review(tier: ScaledTier, nodes: readonly Node[], atMs: number): readonly BootResult[] {
     const boots = this.#tier(tier);
@@ -150,21 +164,29 @@ export class BootLedger {
     for (const [name, pending] of boots.pending) {
       const node = byName.get(name);
       const { host, number } = pending.action;
+      const isSilent = this.#silentHosts.has(host);
+      pending.lostSight ||= isSilent;
       if (node === undefined || (isNothing(node) && node.operation === undefined)) {
-        results.push(this.failed(tier, name, number, host, atMs));
+        if (pending.lostSight) {
+          boots.pending.delete(name);
+        } else {
+          results.push(this.failed(tier, name, number, host, atMs));
+        }
       } else if (node.bornMs === pending.bornMs && hasPassed(node)) {
         results.push(this.#served(tier, pending, atMs));
+      } else if (node.host !== undefined && !isSilent) {
+        pending.lostSight = false;
       }
     }
     return results;
   }
 
-  circuitOfTier(tier: ScaledTier, atMs: number): Circuit {
-    return circuitAt(this.#breaker(breakerOfTier(tier)), this.#policy, atMs);
+  circuitOfTier(tier: ScaledTier, atMs: number): CircuitSighting {
+    return this.#circuit(breakerOfTier(tier), atMs);
   }
 
-  circuitOfHost(host: string, atMs: number): Circuit {
-    return circuitAt(this.#breaker(breakerOfHost(host)), this.#policy, atMs);
+  circuitOfHost(host: string, atMs: number): CircuitSighting {
+    return this.#circuit(breakerOfHost(host), atMs);
   }
 
   recentFailuresOfHost(host: string, atMs: number): number {
@@ -203,6 +225,15 @@ export class BootLedger {
       this.#breakers.delete(breakerOfHost(host));
     }
     return { node, host, result: 'served', start: pending.of.start, durationMs };
+  }
+
+  #circuit(key: string, atMs: number): CircuitSighting {
+    const breaker = this.#breaker(key);
+    const circuitOpenUntilMs = openUntilMs(breaker, this.#policy, atMs);
+    return {
+      circuit: circuitAt(breaker, this.#policy, atMs),
+      ...(circuitOpenUntilMs === undefined ? {} : { circuitOpenUntilMs }),
+    };
   }
 
   #breaker(key: string): BreakerState {

@@ -9,6 +9,7 @@ import { type TierTick, tickTier } from '../scaler/tick.ts';
 import type { Actuators } from './act.ts';
 import { ActionRunner } from './action-runner.ts';
 import { BootLedger } from './boots.ts';
+import { BalancerWatch } from './balancer-watch.ts';
 import { OutcomeUnknownError } from './errors.ts';
 import type { Recorder, TierTicked } from './events.ts';
 import { InFlight } from './in-flight.ts';
@@ -37,7 +38,8 @@ export interface Setup extends Pick<Actuators, 'hypervisors' | 'balancers'> {
   };
 }
 
-export interface ControllerOptions extends Omit<Actuators, 'hypervisors' | 'balancers'> {
+export interface ControllerOptions
+  extends Omit<Actuators, 'hypervisors' | 'balancers' | 'excluded'> {
   readonly setup: Setup;
   readonly overrides: OverrideBook;
   readonly recorder: Recorder;
@@ -66,6 +68,7 @@ export class Controller {
   readonly #runner: ActionRunner;
   /** Nodes drained because they were sick must not be taken for booting ones, though they look alike. */
   readonly #sickBirths = new Map<string, number>();
+  readonly #balancerWatch = new BalancerWatch();
   readonly #strangers = new Map<string, StrangerWatch>();
   readonly #remembered = new Map<string, DomainSighting>();
   readonly #memories = new Map<string, TierMemory>();
@@ -91,13 +94,15 @@ export class Controller {
     this.#boots = new BootLedger(options.setup.limits.breaker);
     this.#runner = new ActionRunner({
       ...options,
-      ports: () => this.#setup,
+      ports: () => ({ ...this.#setup, excluded: this.#excluded() }),
       inFlight: this.#inFlight,
       boots: this.#boots,
       startOf: (tier, action) => this.#world.startOf(tier, action),
-      onServerSet: (backend, server, to) => {
-        for (const reassertion of this.#reassertions.values()) {
-          reassertion.note(backend, server, to);
+      onServerSet: (balancer, change) => {
+        for (const [port, reassertion] of this.#reassertions) {
+          if (balancer === undefined || balancer === port.name) {
+            reassertion.note(change);
+          }
         }
       },
       onSuccess: (action) => this.#sources.poke(hostOf(action)),
@@ -161,6 +166,15 @@ export class Controller {
     }
   }
 
+  /** Names of the balancers that an operator has excluded. */
+  #excluded(): ReadonlySet<string> {
+    return new Set(
+      this.#options.overrides
+        .ofAllTiers()
+        .flatMap((one) => (one.kind === 'exclude-balancer' ? [one.balancer] : [])),
+    );
+  }
+
   /** Sources for the ports of the setup, and a world that has seen their latest answers. */
   #install(): World {
     const { clock, uuidOf, overrides } = this.#options;
@@ -190,6 +204,8 @@ export class Controller {
       })),
       hostFailuresToTolerate: placement?.hostFailuresToTolerate ?? 0,
       balancers: balancers.map((balancer) => balancer.name),
+      balancerWatch: this.#balancerWatch,
+      isFailing: (name) => this.#sources.isFailing(name),
       maxNodes: limits.maxNodes,
       concurrentBootsPerHost: limits.concurrentBootsPerHost,
       uuidOf,
@@ -289,6 +305,11 @@ export class Controller {
     return this.#sources.areAllHeard && this.#sources.balancerAnswers().length > 0;
   }
 
+  /** Nothing is warned of before each source was heard either. */
+  get #unheard(): { readonly unheard?: true } {
+    return this.#sources.areAllHeard ? {} : { unheard: true };
+  }
+
   async #seeBalancer(port: LoadBalancer, snapshot: Snapshot<BalancerSnapshot>): Promise<void> {
     const { name } = port;
     const signal = this.#actionSignal;
@@ -324,6 +345,7 @@ export class Controller {
     // Whole milliseconds: what a tick saw is kept, and fractions would be noise there.
     const atMs = Math.round(clock.steadyMs());
     this.#noticeTakeover(atMs);
+    this.#boots.silentHosts = this.#sources.silentHosts;
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
     for (const cluster of this.#setup.clusters) {
       const startMs = clock.steadyMs();
@@ -333,7 +355,7 @@ export class Controller {
         } else {
           const nodes = this.#world.observeFixed(tier, atMs);
           this.#fixed.set(tierKey(tier), nodes);
-          recorder.record({ type: 'fixed-tier-seen', tier, nodes });
+          recorder.record({ type: 'fixed-tier-seen', tier, nodes, ...this.#unheard });
         }
       }
       const durationMs = clock.steadyMs() - startMs;
@@ -379,6 +401,7 @@ export class Controller {
       observation,
       memory,
       tick,
+      ...this.#unheard,
     } as const;
     this.#ticks.set(key, ticked);
     recorder.record(ticked);

@@ -1,6 +1,7 @@
 /** One class per consequence: what the caller does next is the class, what happened is the message. */
 
-abstract class RackfireError extends Error {
+/** Of the world or of what was asked, and expected: its message says all. Any other error is a defect. */
+export abstract class RackfireError extends Error {
   abstract readonly code: string;
   override get name(): string {
     return this.constructor.name;

@@ -5,7 +5,7 @@ import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { TierMemory } from '../scaler/decide.ts';
 import type { Observation, StartKind } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
-import type { HostWord, NodeWord, TierWord } from '../scaler/override.ts';
+import type { OverrideWord } from '../scaler/override.ts';
 import type { TierTick } from '../scaler/tick.ts';
 
 export type SourceKind = 'host' | 'balancer';
@@ -22,11 +22,15 @@ export type ControlEvent =
       /** What the tick started from; with the observation, all that its result depends on. */
       readonly memory: TierMemory;
       readonly tick: TierTick;
+      /** Some source has neither answered nor failed since the start: what lacks may be there. */
+      readonly unheard?: true;
     }
   | {
       readonly type: 'fixed-tier-seen';
       readonly tier: FixedTier;
       readonly nodes: readonly FixedNode[];
+      /** As of a scaled tier. */
+      readonly unheard?: true;
     }
   | { readonly type: 'cluster-ticked'; readonly cluster: string; readonly durationMs: number }
   | { readonly type: 'action-started'; readonly tier: ScaledTier; readonly action: Action }
@@ -100,9 +104,9 @@ export interface EventRecord {
 export interface GivenOverride {
   /** `o1`, `o2`, … */
   readonly id: string;
-  /** `cluster/tier`; undefined when it is said of a host, and so of all tiers there. */
+  /** `cluster/tier`; undefined when it is said of a host or a balancer, and so of all tiers there. */
   readonly tier: string | undefined;
-  readonly word: TierWord | NodeWord | HostWord;
+  readonly word: OverrideWord;
   readonly reason: string;
   readonly givenAtMs: number;
   readonly expiresAtMs: number;

@@ -72,7 +72,7 @@ export function sightHost(
     freeVcpus: (value?.vcpus ?? 0) - host.bookedVcpus,
     freeDiskMiB: (value?.diskMiB ?? 0) - host.bookedDiskMiB,
     bootsInFlight: 0,
-    circuit: boots.circuitOfHost(host.name, atMs),
+    ...boots.circuitOfHost(host.name, atMs),
     recentFailures: boots.recentFailuresOfHost(host.name, atMs),
     ...(host.failureDomain === host.name ? {} : { failureDomain: host.failureDomain }),
   };

@@ -1,6 +1,6 @@
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Node } from '../scaler/node-phase.ts';
-import type { HostWord, NodeWord, Override, TierWord } from '../scaler/override.ts';
+import type { NodeWord, Override, OverrideWord } from '../scaler/override.ts';
 import type { Clock } from './clock.ts';
 import type { GivenOverride, OverrideEnd, Recorder } from './events.ts';
 
@@ -34,10 +34,10 @@ export class OverrideBook {
     }
   }
 
-  /** From now on it holds, for `durationMs`. @param tier - `cluster/tier`; undefined for a word about a host. */
+  /** From now on it holds, for `durationMs`. @param tier - `cluster/tier`; undefined for one about a host or balancer. */
   give(
     tier: string | undefined,
-    word: TierWord | NodeWord | HostWord,
+    word: OverrideWord,
     said: { readonly reason: string; readonly durationMs: number },
   ): GivenOverride {
     this.#lastNumber += 1;
@@ -72,15 +72,15 @@ export class OverrideBook {
     return [...this.#entries.values()].map(({ given }) => given);
   }
 
-  /** What is said of hosts. */
-  ofHosts(): readonly Override[] {
+  /** What is said of hosts and balancers. */
+  ofAllTiers(): readonly Override[] {
     this.#endExpired();
     return [...this.#entries.values()]
       .filter(({ given }) => given.tier === undefined)
       .map(({ override }) => override);
   }
 
-  /** As the core takes them: what is said of the tier, and of hosts, which touches every tier. */
+  /** As the core takes them: what is said of the tier, and of hosts and balancers, which touches every tier. */
   ofTier(tier: ScaledTier): readonly Override[] {
     if (this.#entries.size === 0) {
       return [];

@@ -1,5 +1,4 @@
 import type { ScaledTier } from '../scaler/cluster.ts';
-import type { AdminState } from '../scaler/observation.ts';
 import { ACTION_DEADLINE_MS } from './action-runner.ts';
 import type { Clock } from './clock.ts';
 import { within } from './deadline.ts';
@@ -37,7 +36,7 @@ export class Reassertion {
   }
 
   /** What this process has just set there. */
-  note(backend: string, server: string, to: AdminState): void {
+  note({ backend, server, to }: Omit<ServerChange, 'requires'>): void {
     this.#intent.set(backend, server, to);
   }
 

@@ -134,6 +134,19 @@ export class Sources {
     );
   }
 
+  /** The last question to this balancer has failed. */
+  isFailing(balancer: string): boolean {
+    return [...this.#balancers.values()].some(
+      ({ source }) => source.name === balancer && source.failure !== undefined,
+    );
+  }
+
+  /** The hosts whose last question has failed. */
+  get silentHosts(): ReadonlySet<string> {
+    const silent = [...this.#hosts.values()].filter(({ source }) => source.failure !== undefined);
+    return new Set(silent.map(({ source }) => source.name));
+  }
+
   /** Each has answered or failed. */
   get areAllHeard(): boolean {
     return this.#all().every((source) => source.isHeard);

@@ -11,14 +11,19 @@ import {
 import { deriveFixedNodes, type FixedNode } from '../scaler/fixed-tier.ts';
 import type { BaseLoad } from '../scaler/host-loss.ts';
 import type {
+  BalancerSighting,
   DomainSighting,
   HostSighting,
   NodeSighting,
   Observation,
+  Sample,
   ServerSighting,
+  Signals,
   Term,
 } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
+import { findExclusion, type Override } from '../scaler/override.ts';
+import type { BalancerWatch } from './balancer-watch.ts';
 import { type BaseNode, countBases } from './base-nodes.ts';
 import type { BootLedger, ComingAction } from './boots.ts';
 import type { Clock } from './clock.ts';
@@ -55,6 +60,14 @@ interface BalancerView {
   readonly name: string;
   snapshot: Snapshot<BalancerSnapshot> | undefined;
   byTier: ReadonlyMap<string, BackendView>;
+  /** The latest last; none is older than what still counts as an answer. */
+  rates: readonly RatesThen[];
+}
+
+/** Request rates of one answer, by tier. */
+interface RatesThen {
+  readonly askedAtMs: number;
+  readonly byTier: ReadonlyMap<string, Sample<number>>;
 }
 
 interface BackendView {
@@ -74,6 +87,9 @@ export interface WorldOptions {
   /** As the config says; the core takes into account how many hosts can be used. */
   readonly hostFailuresToTolerate: number;
   readonly balancers: readonly string[];
+  readonly balancerWatch: BalancerWatch;
+  /** The last question to this balancer has failed. */
+  readonly isFailing: (balancer: string) => boolean;
   readonly maxNodes: number;
   readonly concurrentBootsPerHost: number;
   /** The UUID that a domain of this name has if it is ours. */
@@ -122,6 +138,7 @@ export class World {
       name,
       snapshot: undefined,
       byTier: new Map(),
+      rates: [],
     }));
   }
 
@@ -154,6 +171,12 @@ export class World {
     }
     view.snapshot = snapshot;
     view.byTier = byTier;
+    const { askedAtMs } = snapshot;
+    const rates = new Map([...byTier].map(([key, { report }]) => [key, report.requestRate]));
+    view.rates = [
+      ...view.rates.filter((one) => askedAtMs - one.askedAtMs <= STALE_AFTER_MS),
+      { askedAtMs, byTier: rates },
+    ];
   }
 
   /**
@@ -179,34 +202,82 @@ export class World {
   observe(tier: ScaledTier, term: Term, atMs: number): Observation {
     const { boots, concurrentBootsPerHost, hostFailuresToTolerate } = this.#options;
     const times = boots.timesOf(tier);
+    const overrides = this.#options.overrides.ofTier(tier);
     return {
       atMs,
       term,
-      signals: readSignals(
-        this.#balancers.map((balancer) => ({
-          report: balancer.byTier.get(tierKey(tier))?.report,
-          ageMs: Math.round(atMs - stampOf(balancer.snapshot)),
-        })),
-      ),
+      signals: this.#signals(tier, overrides, atMs),
       nodes: this.#nodes(tier, atMs),
       hosts: this.#hostSightings(atMs),
-      oldWorkers: this.#balancers.some((balancer) => balancer.snapshot?.value.oldWorkers === true),
+      ...this.#balancerSightings(overrides, atMs),
+      oldWorkers: this.#balancers.some(
+        (balancer) =>
+          balancer.snapshot?.value.oldWorkers === true &&
+          (this.#answers(balancer, atMs) || !isExcluded(overrides, balancer)),
+      ),
       blockedNumbers: boots.restingNumbers(tier, atMs),
-      circuit: boots.circuitOfTier(tier, atMs),
+      ...boots.circuitOfTier(tier, atMs),
       fleetRoom: this.#fleetRoom(),
       concurrentBootsPerHost,
       bootTimeMs: times.bootTimeMs,
-      overrides: this.#options.overrides.ofTier(tier),
+      overrides,
       ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
       ...(times.all.length > 0 ? { startTimes: times.all } : {}),
     };
+  }
+
+  #signals(tier: ScaledTier, overrides: readonly Override[], atMs: number): Signals {
+    const key = tierKey(tier);
+    const counting = this.#balancers.filter((balancer) => !isExcluded(overrides, balancer));
+    const stamps = counting
+      .filter((balancer) => this.#answers(balancer, atMs))
+      .map(({ snapshot }) => stampOf(snapshot));
+    const allAskedAtMs = Math.min(...stamps);
+    return readSignals(
+      counting.map((balancer) => {
+        const before = balancer.rates.findLast(({ askedAtMs }) => askedAtMs <= allAskedAtMs);
+        const since =
+          before === undefined
+            ? []
+            : balancer.rates.filter((one) => one.askedAtMs >= before.askedAtMs);
+        return {
+          balancer: balancer.name,
+          report: balancer.byTier.get(key)?.report,
+          ageMs: Math.round(atMs - stampOf(balancer.snapshot)),
+          answers: this.#answers(balancer, atMs),
+          rates: since.flatMap(({ byTier }) => byTier.get(key) ?? []),
+        };
+      }),
+    );
+  }
+
+  /** It did lately, and no question has failed since. */
+  #answers({ name, snapshot }: BalancerView, atMs: number): boolean {
+    return atMs - stampOf(snapshot) <= STALE_AFTER_MS && !this.#options.isFailing(name);
+  }
+
+  #balancerSightings(
+    overrides: readonly Override[],
+    atMs: number,
+  ): Pick<Observation, 'balancers' | 'balancersChangedAtMs'> {
+    const balancers = this.#balancers.map((balancer): BalancerSighting => {
+      return { name: balancer.name, answers: this.#answers(balancer, atMs) };
+    });
+    const present = this.#balancers
+      .filter((balancer) => this.#answers(balancer, atMs) && !isExcluded(overrides, balancer))
+      .map(({ name, snapshot }) => `${name} ${snapshot?.value.epoch}`);
+    const changedAtMs = this.#options.balancerWatch.look(present, atMs);
+    // The visitors of a single one have nowhere else to go.
+    return balancers.length < 2 || changedAtMs === undefined
+      ? { balancers }
+      : { balancers, balancersChangedAtMs: changedAtMs };
   }
 
   /** What the core needs to say how many more nodes fit. */
   capacityInput(atMs: number): Omit<CapacityInput, 'sizes'> {
     return {
       hosts: this.#hostSightings(atMs),
-      overrides: this.#options.overrides.ofHosts(),
+      overrides: this.#options.overrides.ofAllTiers(),
       hostFailuresToTolerate: this.#options.hostFailuresToTolerate,
       fleetRoom: this.#fleetRoom(),
     };
@@ -468,6 +539,10 @@ export class World {
     }
     return maxNodes - nodes;
   }
+}
+
+function isExcluded(overrides: readonly Override[], { name }: BalancerView): boolean {
+  return findExclusion(overrides, name) !== undefined;
 }
 
 function isNamed(wanted: string): (report: DomainReport) => boolean {

@@ -17,6 +17,7 @@ const STATUS_OF = {
   'unknown-tier': 404,
   'unknown-node': 404,
   'unknown-host': 404,
+  'unknown-balancer': 404,
   'unknown-override': 404,
   'nothing-kept': 404,
   'method-not-allowed': 405,

@@ -8,12 +8,16 @@ import { formatTime, list, orNull, time } from './values.ts';
 export const OverrideAnswer = z
   .object({
     id: z.string().openapi({ examples: ['o7'] }),
-    tier: orNull(z.string()).openapi({ examples: ['news/web'], description: 'Null for a host.' }),
-    kind: z.enum(['pause', 'hold', 'min', 'protect', 'drain', 'drain-host']),
+    tier: orNull(z.string()).openapi({
+      examples: ['news/web'],
+      description: 'Null for a host or a balancer.',
+    }),
+    kind: z.enum(['pause', 'hold', 'min', 'protect', 'drain', 'drain-host', 'exclude-balancer']),
     direction: orNull(z.enum(['in', 'out', 'all'])).openapi({ description: 'Of a pause.' }),
     nodes: orNull(z.int()).openapi({ description: 'Of hold and min.' }),
     node: orNull(z.string()).openapi({ description: 'Of protect and drain.' }),
     host: orNull(z.string()).openapi({ description: 'Of drain-host.' }),
+    balancer: orNull(z.string()).openapi({ description: 'Of exclude-balancer.' }),
     born: orNull(time()).openapi({
       description:
         'The birth that protect and drain are bound to: the next node of this name is another one.',
@@ -48,6 +52,7 @@ export function answerOverride(given: GivenOverride): OverrideAnswer {
     nodes: word.kind === 'hold' || word.kind === 'min' ? word.nodes : null,
     node: isOfNode ? nodeName({ cluster, name }, word.number) : null,
     host: word.kind === 'drain-host' ? word.host : null,
+    balancer: word.kind === 'exclude-balancer' ? word.balancer : null,
     born: isOfNode ? formatTime(word.bornMs) : null,
     reason,
     givenAt: formatTime(given.givenAtMs),

@@ -62,6 +62,14 @@ const NewOverride = z
         .openapi({ examples: ['xen-a'] }),
       ...said,
     }),
+    z.strictObject({
+      kind: z.literal('exclude-balancer'),
+      balancer: z
+        .string()
+        .max(64)
+        .openapi({ examples: ['lb-b'] }),
+      ...said,
+    }),
   ])
   .openapi('NewOverride');
 type NewOverride = z.infer<typeof NewOverride>;
@@ -85,7 +93,8 @@ function giveRoute(service: ServiceView) {
     method: 'post',
     path: '/api/v1/overrides',
     operationId: 'giveOverride',
-    summary: 'Pause, hold or raise a tier, protect or drain a node, drain a host, for a while',
+    summary:
+      'Pause, hold or raise a tier, protect or drain a node, drain a host, exclude a balancer, for a while',
     security: [{ token: [] }],
     middleware: [guardWrites(service)] as const,
     request: { body: { required: true, content: { 'application/json': { schema: NewOverride } } } },
@@ -100,6 +109,7 @@ function giveRoute(service: ServiceView) {
         'unknown-tier',
         'unknown-node',
         'unknown-host',
+        'unknown-balancer',
         'node-unfit',
         'override-conflict',
         'out-of-bounds',
@@ -188,6 +198,32 @@ function readWord(
       requireHost(service, asked.host);
       return { key: undefined, word: { kind: 'drain-host', host: asked.host } };
     }
+    case 'exclude-balancer': {
+      requireOthersLeft(service, asked.balancer);
+      return { key: undefined, word: { kind: 'exclude-balancer', balancer: asked.balancer } };
+    }
+  }
+}
+
+/** Without any balancer nothing is known of the traffic, and nothing would ever be done. */
+function requireOthersLeft({ keeper, overrides }: ServiceView, balancer: string): void {
+  const names = keeper.current.config.balancers.map(({ name }) => name);
+  if (!names.includes(balancer)) {
+    throw new ApiError(
+      'unknown-balancer',
+      `there is no balancer ${balancer}; there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`,
+    );
+  }
+  const excluded = new Set(
+    overrides
+      .all()
+      .flatMap(({ word }) => (word.kind === 'exclude-balancer' ? [word.balancer] : [])),
+  );
+  if (names.every((name) => name === balancer || excluded.has(name))) {
+    throw new ApiError(
+      'override-conflict',
+      `${balancer} is the only balancer that is not excluded; without any, nothing would be known of the traffic`,
+    );
   }
 }
 

@@ -27,6 +27,7 @@ const ACTION_KINDS = [
   'pause',
   'save',
   'park',
+  'repair',
   'destroy',
 ] as const;
 
@@ -48,7 +49,12 @@ export const REASONS = [
 export const Direction = z.enum(['out', 'in', 'none']);
 
 const Circuit = z.enum(['closed', 'half-open', 'open']).openapi({
-  description: 'Open: too many boots have failed, and none is tried for a while.',
+  description:
+    'Open: too many boots have failed, and none is tried for a while. Half-open: one is tried.',
+});
+
+const circuitOpenUntil = orNull(time()).openapi({
+  description: 'Then one boot is tried; null unless the circuit is open.',
 });
 
 /** What is common to the readings of all signals. */
@@ -155,6 +161,7 @@ export const ScaledTierAnswer = z
       description: 'The plan contradicts itself, which is a defect; none of it is carried out.',
     }),
     circuit: orNull(Circuit),
+    circuitOpenUntil,
     overrides: list(OverrideAnswer),
   })
   .openapi('ScaledTier');
@@ -179,10 +186,22 @@ const HostAnswer = z
     freeDiskMiB: z.number(),
     bootsInFlight: z.int(),
     circuit: Circuit,
+    circuitOpenUntil,
     recentFailures: z.int(),
     overrides: list(OverrideAnswer).openapi({ description: 'Its drains.' }),
   })
   .openapi('Host');
+
+const BalancerAnswer = z
+  .object({
+    name: z.string(),
+    answers: z.boolean(),
+    inSync: z.boolean().openapi({
+      description: 'It answers, and has every server as the other balancers have it.',
+    }),
+    overrides: list(OverrideAnswer).openapi({ description: 'Its exclusions.' }),
+  })
+  .openapi('Balancer');
 
 const Problem = z.object({
   file: z.string(),
@@ -224,6 +243,7 @@ export const StatusAnswer = z
       description: 'Hosts and balancers that do not answer now.',
     }),
     hosts: list(HostAnswer),
+    balancers: list(BalancerAnswer),
     clusters: list(
       z.object({
         name: z.string(),

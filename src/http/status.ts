@@ -6,7 +6,7 @@ import type { Shortfall } from '../scaler/boot-nodes.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Decision } from '../scaler/decide.ts';
 import type { Node } from '../scaler/node-phase.ts';
-import type { NodeSighting, Sample } from '../scaler/observation.ts';
+import type { HostSighting, NodeSighting, Sample } from '../scaler/observation.ts';
 import { answerOverride } from './override-answer.ts';
 import type { ServiceView } from './service-view.ts';
 import type {
@@ -48,6 +48,7 @@ export function describeStatus(service: ServiceView): StatusAnswer {
     journal: describeJournal(service),
     silentSources: controller.failingSources,
     hosts: describeHosts(service),
+    balancers: describeBalancers(service),
     clusters: describeClusters(service),
   };
 }
@@ -84,11 +85,10 @@ function describeJournal({ journal }: ServiceView): StatusAnswer['journal'] {
 }
 
 /** As the latest tick of any tier saw them: they are the same for all. */
-function describeHosts({ controller, overrides }: ServiceView): StatusAnswer['hosts'] {
-  const [latest] = [...controller.ticks.values()].toSorted(
-    (one, other) => other.observation.atMs - one.observation.atMs,
-  );
-  return (latest?.observation.hosts ?? []).map((host) => ({
+function describeHosts(service: ServiceView): StatusAnswer['hosts'] {
+  const { controller, overrides } = service;
+  const format = formatSteadyOf(service);
+  return (latestTick(controller)?.observation.hosts ?? []).map((host) => ({
     name: host.name,
     reachable: host.reachable,
     freeMemoryMiB: host.freeMemoryMiB,
@@ -96,12 +96,39 @@ function describeHosts({ controller, overrides }: ServiceView): StatusAnswer['ho
     freeDiskMiB: host.freeDiskMiB,
     bootsInFlight: host.bootsInFlight,
     circuit: host.circuit,
+    circuitOpenUntil: formatOpenUntil(host, format),
     recentFailures: host.recentFailures,
     overrides: overrides
       .all()
       .filter(({ word }) => word.kind === 'drain-host' && word.host === host.name)
       .map(answerOverride),
   }));
+}
+
+/** As the latest tick of any tier saw them; in sync when that holds for each tier. */
+function describeBalancers({ controller, overrides }: ServiceView): StatusAnswer['balancers'] {
+  const drifting = new Set(
+    [...controller.ticks.values()].flatMap(({ tick }) =>
+      (tick.plan.drift ?? []).map(({ balancer }) => balancer),
+    ),
+  );
+  const { balancers = [] } = latestTick(controller)?.observation ?? {};
+  return balancers.map(({ name, answers }) => ({
+    name,
+    answers,
+    inSync: answers && !drifting.has(name),
+    overrides: overrides
+      .all()
+      .filter(({ word }) => word.kind === 'exclude-balancer' && word.balancer === name)
+      .map(answerOverride),
+  }));
+}
+
+function latestTick({ ticks }: ServiceView['controller']): TierTicked | undefined {
+  const [latest] = [...ticks.values()].toSorted(
+    (one, other) => other.observation.atMs - one.observation.atMs,
+  );
+  return latest;
 }
 
 /** Tiers of the config first, then those that a reload took out of it and that are still seen. */
@@ -178,7 +205,14 @@ function describeTick(
   format: FormatSteady,
 ): Pick<
   ScaledTierAnswer,
-  'decision' | 'signals' | 'nodes' | 'shortfall' | 'healingFrozen' | 'findings' | 'circuit'
+  | 'decision'
+  | 'signals'
+  | 'nodes'
+  | 'shortfall'
+  | 'healingFrozen'
+  | 'findings'
+  | 'circuit'
+  | 'circuitOpenUntil'
 > {
   if (ticked === undefined) {
     return {
@@ -189,6 +223,7 @@ function describeTick(
       healingFrozen: false,
       findings: [],
       circuit: null,
+      circuitOpenUntil: null,
     };
   }
   const { observation, tick } = ticked;
@@ -202,7 +237,15 @@ function describeTick(
     healingFrozen: tick.plan.healingFrozen,
     findings: tick.findings,
     circuit: observation.circuit,
+    circuitOpenUntil: formatOpenUntil(observation, format),
   };
+}
+
+function formatOpenUntil(
+  { circuitOpenUntilMs: untilMs }: Pick<HostSighting, 'circuitOpenUntilMs'>,
+  format: FormatSteady,
+): string | null {
+  return untilMs === undefined ? null : format(untilMs);
 }
 
 export function summarizeDecision(decision: Decision, format: FormatSteady): DecisionSummary {

@@ -1,7 +1,7 @@
 /** What can be done to a node, with nothing left to choose. */
 
 import type { Node } from './node-phase.ts';
-import type { Term } from './observation.ts';
+import type { AdminState, Term } from './observation.ts';
 
 /** Why a node is let go, or why one comes. */
 export type ActionReason =
@@ -13,6 +13,7 @@ export type ActionReason =
   | 'boot-failed'
   | 'drain-deadline'
   | 'no-domain'
+  | 'drift'
   | 'residue';
 
 interface ActionBase {
@@ -35,10 +36,18 @@ export interface BootAction extends ActionBase {
   readonly mac: string;
 }
 
+export interface RepairAction extends ActionBase {
+  readonly kind: 'repair';
+  readonly balancer: string;
+  readonly to: AdminState;
+}
+
 export type Action =
   | BootAction
   /** Servers only: into rotation; checks on, no traffic; out of rotation; into maintenance. */
   | (ActionBase & { readonly kind: 'admit' | 'warm' | 'drain' | 'park' })
+  /** One server of it, on the one balancer that has it otherwise than the others. */
+  | RepairAction
   | (DomainAction & { readonly kind: 'wake' })
   | (DomainAction & { readonly kind: 'pause' | 'save' })
   /** `force`: sessions that are left are cut, because the drain's deadline has passed. */

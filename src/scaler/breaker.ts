@@ -45,6 +45,16 @@ export function circuitAt(state: BreakerState, policy: BreakerPolicy, atMs: numb
   return atMs - state.openedAtMs < policy.openMs ? 'open' : 'half-open';
 }
 
+/** Until when boots are stopped; `undefined` unless the circuit is open. Then the probe is due. */
+export function openUntilMs(
+  state: BreakerState,
+  policy: BreakerPolicy,
+  atMs: number,
+): number | undefined {
+  const isOpen = circuitAt(state, policy, atMs) === 'open';
+  return isOpen && state.openedAtMs !== undefined ? state.openedAtMs + policy.openMs : undefined;
+}
+
 /** Failures that still count. */
 export function recentFailures(
   state: BreakerState,

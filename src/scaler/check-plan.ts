@@ -74,6 +74,7 @@ function checkAction(tier: ScaledTier, node: Node | undefined, action: Action): 
     case 'warm':
     case 'drain':
     case 'park':
+    case 'repair':
       return node === undefined ? wrong('nobody has seen it') : [];
   }
 }

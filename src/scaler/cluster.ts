@@ -36,7 +36,7 @@ export interface ScaledTier extends TierBase {
   readonly scaling: 'automatic';
   /** The HAProxy backend that holds one declared server per address. */
   readonly backend: string;
-  /** Requests that one node works on at once, per balancer; HAProxy queues the rest. */
+  /** Requests that one node works on at once, per balancer (of several with traffic, a share); HAProxy queues the rest. */
   readonly maxConnections: number;
   /** Where a node serves, and the path that says whether it can. */
   readonly health: { readonly path: string; readonly port: number; readonly intervalMs: number };

@@ -19,7 +19,7 @@ import {
 import type { Node } from './node-phase.ts';
 import type { Observation } from './observation.ts';
 import type { Override } from './override.ts';
-import { type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
+import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { type Peak, pushPeak, windowOf } from './stabilize.ts';
 
 /** What one tick hands to the next. Small, JSON-serializable, and rebuilt from nothing without danger. */
@@ -33,6 +33,8 @@ export interface TierMemory {
   readonly knownSinceMs: number | undefined;
   readonly peaks: readonly Peak[];
   readonly changes: readonly DesiredChange[];
+  /** The request rate when it was last read with several balancers, and those settled; left out before that. */
+  readonly settledRps?: number;
 }
 
 /** A fresh start: holds scale-in for one window. */
@@ -102,8 +104,13 @@ export function decide(
   const { atMs } = observation;
   const servingNodes = countServing(nodes);
   const currentNodes = memory.desiredNodes ?? countPresent(nodes);
-  const recommendation = recommend(tier, observation.signals, currentNodes, servingNodes);
   const windowMs = windowOf(policy.scaleIn.stabilizationWindowMs, observation.bootTimeMs);
+  const settled = areBalancersSettled(observation, windowMs);
+  const recommendation = recommend(tier, observation.signals, {
+    currentNodes,
+    servingNodes,
+    floorRps: settled ? undefined : memory.settledRps,
+  });
   const peaks =
     recommendation.needNodes === undefined
       ? memory.peaks
@@ -154,8 +161,31 @@ export function decide(
       knownSinceMs,
       peaks,
       changes,
+      ...settledRateOf(observation, memory, settled),
     },
   };
+}
+
+/**
+ * The same balancers have answered for a window. Until then the visitors of one that is gone may be on their way
+ * to another: what they were together before counts, unless there are more by now.
+ */
+function areBalancersSettled(
+  { atMs, balancersChangedAtMs }: Observation,
+  windowMs: number,
+): boolean {
+  return balancersChangedAtMs === undefined || atMs - balancersChangedAtMs >= windowMs;
+}
+
+function settledRateOf(
+  { balancers = [], signals: { requestRate } }: Observation,
+  { settledRps }: TierMemory,
+  settled: boolean,
+): Pick<TierMemory, 'settledRps'> {
+  const isRead = requestRate.status === 'ok' || requestRate.status === 'partial';
+  const isNews = settled && balancers.length > 1 && isRead && isRate(requestRate.value);
+  const rps = isNews ? requestRate.value : settledRps;
+  return rps === undefined ? {} : { settledRps: rps };
 }
 
 /** Nodes that serve or are held to serve; what a queue's own rate was measured on. */

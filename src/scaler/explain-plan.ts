@@ -5,8 +5,8 @@ import type { Shortfall } from './boot-nodes.ts';
 import { type ExplainInput, nameOverride } from './explain-input.ts';
 import { sortFleet } from './fleet.ts';
 import type { Node, NodePhase } from './node-phase.ts';
-import type { StartKind } from './observation.ts';
-import { findHostDrain } from './override.ts';
+import type { AdminState, StartKind } from './observation.ts';
+import { findExclusion, findHostDrain } from './override.ts';
 import type { Refusal } from './place.ts';
 import { agree, capitalized, counted, inTime, listed } from './wording.ts';
 
@@ -107,7 +107,7 @@ export function whyNoRoom(input: ExplainInput, { why, refusals }: Shortfall): st
     }
     case 'breaker':
       return observation.circuit === 'open'
-        ? 'too many boots of this tier have failed, and none is tried for a while'
+        ? `too many boots of this tier have failed, and none is tried ${untilProbe(input, observation)}, then one by itself: rackfire events says why they failed, mend that`
         : 'after too many failed boots one is tried first';
     case 'no-host':
       return refusals.length === 0
@@ -128,9 +128,7 @@ function describeRefusal(input: ExplainInput, refusal: Refusal): string {
     case 'host-failure':
       return `${host} has room, but with one more node there the base nodes of ${refusal.uncovered ?? 'a host'} would fit nowhere if that host were lost`;
     case 'breaker':
-      return observation.hosts.some(({ name, circuit }) => name === host && circuit === 'half-open')
-        ? `${host} has failed too many boots and is trying one`
-        : `${host} has failed too many boots and is left alone for a while`;
+      return describeHostBreaker(input, host);
     case 'concurrent-boots':
       return `${host} boots as many at once as it may, ${observation.concurrentBootsPerHost}`;
     case 'memory':
@@ -140,6 +138,22 @@ function describeRefusal(input: ExplainInput, refusal: Refusal): string {
     case 'disk':
       return `${host} has ${left(free, 'MiB of disk')} left and a node needs ${size.diskMiB} MiB`;
   }
+}
+
+function describeHostBreaker(input: ExplainInput, host: string): string {
+  const sighting = input.observation.hosts.find(({ name }) => name === host);
+  return sighting?.circuit === 'half-open'
+    ? `${host} has failed too many boots and is trying one`
+    : `${host} has failed too many boots and is left alone ${untilProbe(input, sighting)} (rackfire events says why they failed)`;
+}
+
+/** When an open breaker tries again; ticks that an older program kept do not say when. */
+function untilProbe(
+  { formatTime }: ExplainInput,
+  breaker: { readonly circuitOpenUntilMs?: number } | undefined,
+): string {
+  const untilMs = breaker?.circuitOpenUntilMs;
+  return untilMs === undefined ? 'for a while' : `until ${formatTime(untilMs)}`;
 }
 
 /** Who asks to drain a host. */
@@ -152,6 +166,38 @@ function drainer(input: ExplainInput, host: string): string {
 function left(free: number | undefined, unit: string): string {
   return free !== undefined && free > 0 ? `${free} ${unit}` : `no ${unit.replace('MiB of ', '')}`;
 }
+
+/** Balancers that do not say what is on their servers, or have them otherwise than the others. */
+export function describeBalancers(input: ExplainInput): readonly string[] {
+  const { observation, tick } = input;
+  const { balancers = [], overrides } = observation;
+  const sentences: string[] = [];
+  for (const { name, answers } of balancers) {
+    const exclusion = findExclusion(overrides, name);
+    if (exclusion !== undefined) {
+      const who = capitalized(nameOverride(input, exclusion.id));
+      sentences.push(
+        `${who} excludes ${name}: its signals do not count, and nothing waits for it.`,
+      );
+    } else if (!answers && balancers.length > 1) {
+      sentences.push(
+        `${name} does not answer: no node is paused or destroyed before it does, or is excluded (rackfire balancer exclude ${name}).`,
+      );
+    }
+  }
+  for (const { node, balancer, from, wanted } of tick.plan.drift ?? []) {
+    sentences.push(
+      `${node} is ${ADMIN[from]} at ${balancer}, and should be ${ADMIN[wanted]} as at the others.`,
+    );
+  }
+  return sentences;
+}
+
+const ADMIN: Readonly<Record<AdminState, string>> = {
+  ready: 'in rotation',
+  drain: 'drained',
+  maint: 'in maintenance',
+};
 
 /** Nodes that would be let go, were they not protected. */
 export function describeKept(input: ExplainInput): readonly string[] {
@@ -214,7 +260,8 @@ export function describeActions(
   for (const action of actions) {
     const force = action.kind === 'destroy' && action.force;
     const asked = action.reason === 'asked' ? action.number : '';
-    const key = `${action.kind} ${action.reason} ${force} ${asked}`;
+    const where = action.kind === 'repair' ? `${action.balancer} ${action.to}` : '';
+    const key = `${action.kind} ${action.reason} ${force} ${asked} ${where}`;
     groups.set(key, [...(groups.get(key) ?? []), action]);
   }
   return [...groups.values()].map((group) => {
@@ -243,6 +290,8 @@ function done(action: Action): string {
       return 'drained';
     case 'park':
       return 'put into maintenance';
+    case 'repair':
+      return `${REPAIRED[action.to]} at ${action.balancer}`;
     case 'pause':
       return 'paused';
     case 'save':
@@ -251,6 +300,12 @@ function done(action: Action): string {
       return action.force ? 'destroyed, sessions or not' : 'destroyed';
   }
 }
+
+const REPAIRED: Readonly<Record<AdminState, string>> = {
+  ready: 'put into rotation',
+  drain: 'checked, without traffic,',
+  maint: 'put into maintenance',
+};
 
 function because(input: ExplainInput, action: Action, count: number): string {
   const it = agree(count, 'it', 'they');
@@ -276,6 +331,8 @@ function because(input: ExplainInput, action: Action, count: number): string {
       return `, because ${its} ${agree(count, 'drain has', 'drains have')} taken longer than ${inTime(input.tier.policy.drainDeadlineMs)}`;
     case 'residue':
       return `, because ${it} ${is} what an interrupted boot or teardown left`;
+    case 'drift':
+      return ', as at the other balancers';
     case 'no-domain':
       return `, because no host has such ${agree(count, 'a node', 'nodes')}`;
   }

@@ -2,7 +2,7 @@
 
 import type { ExplainInput } from './explain-input.ts';
 import { wholeNodes } from './limit.ts';
-import type { QueueReading, Sample } from './observation.ts';
+import type { Observation, QueueReading, Sample } from './observation.ts';
 import type { SignalAdvice } from './recommend.ts';
 import {
   agree,
@@ -56,7 +56,8 @@ export function describeTop(input: ExplainInput): string {
   if (needNodes === undefined) {
     return 'no signal says how many nodes are needed';
   }
-  const top = topAdvice(input)?.signal;
+  const advice = topAdvice(input);
+  const top = advice?.signal;
   const { requestRate, queue } = input.observation.signals;
   if (top === 'queue' && queue.status !== 'absent' && queue.value.requests > 0) {
     const { requests } = queue.value;
@@ -65,6 +66,10 @@ export function describeTop(input: ExplainInput): string {
   const target = input.tier.policy.requestRate?.targetPerNodeRps;
   if (top === 'request-rate' && requestRate.status !== 'absent' && target !== undefined) {
     const known = requestRate.status === 'ok' ? '' : ', as far as is known,';
+    const rps = advice?.heldRps;
+    if (rps !== undefined) {
+      return `the ${inDigits(rps)} rps from before the balancers changed need ${needText(needNodes)} at ${inDigits(target)} rps each`;
+    }
     return `${inDigits(requestRate.value)} rps${known} need ${needText(needNodes)} at ${inDigits(target)} rps each`;
   }
   return `${needText(needNodes)} ${inNodes(needNodes) === '1' ? 'is' : 'are'} needed`;
@@ -81,19 +86,28 @@ function describeSignal(input: ExplainInput, advice: SignalAdvice): string {
 }
 
 function describeRate(
-  { tier }: ExplainInput,
+  { tier, observation }: ExplainInput,
   sample: Sample<number>,
-  { needNodes }: SignalAdvice,
+  { needNodes, heldRps }: SignalAdvice,
 ): string {
   if (sample.status === 'absent' || needNodes === undefined) {
     return `The request rate is not known${whyNot(sample)}.`;
   }
   const target = inDigits(tier.policy.requestRate?.targetPerNodeRps ?? 0);
   const need = `at ${target} rps per node they need ${needText(needNodes)}`;
-  const sentence = `${asFarAsKnown(sample)}${inDigits(sample.value)} rps arrive; ${need}.`;
+  const rates =
+    heldRps === undefined
+      ? `${inDigits(sample.value)} rps arrive;`
+      : `${inDigits(sample.value)} rps arrive. ${describeChange(observation)}, and the ${inDigits(heldRps)} rps from before count for now:`;
+  const sentence = `${asFarAsKnown(sample)}${rates} ${need}.`;
   return sample.status === 'ok'
     ? sentence
     : `${sentence} What is not known wholly and freshly may add nodes, and never takes one away.`;
+}
+
+/** Why an older rate counts. */
+function describeChange({ atMs, balancersChangedAtMs = atMs }: Observation): string {
+  return `Which balancers answer has changed ${inTime(atMs - balancersChangedAtMs)} ago`;
 }
 
 function asFarAsKnown(sample: Exclude<Sample<unknown>, { readonly status: 'absent' }>): string {

@@ -12,6 +12,7 @@ import type { ExplainInput } from './explain-input.ts';
 import {
   describeActions,
   describeAsked,
+  describeBalancers,
   describeFrozen,
   describeHeldBack,
   describeKept,
@@ -29,6 +30,7 @@ export type ExplainStage =
   /** A stage of the decision goes by its reason. */
   | DecisionReason
   | 'nodes'
+  | 'balancers'
   | 'healing-frozen'
   | 'shortfall'
   | 'protected'
@@ -106,6 +108,7 @@ function explainPlan(input: ExplainInput): readonly ExplainStep[] {
   return [
     ...describeNodes(input).map(step('nodes')),
     ...describeStarts(input).map(step('nodes')),
+    ...describeBalancers(input).map(step('balancers')),
     ...describeFrozen(input).map(step('healing-frozen')),
     ...describeShortfall(input).map(step('shortfall')),
     ...describeKept(input).map(step('protected')),

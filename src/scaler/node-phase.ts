@@ -14,8 +14,15 @@
  */
 
 import { nodeName, type ScaledTier } from './cluster.ts';
-import { findHostDrain, findNodeOverride, type Override } from './override.ts';
-import type { ActionKind, NodeSighting, Observation, ServerSighting } from './observation.ts';
+import { findExclusion, findHostDrain, findNodeOverride, type Override } from './override.ts';
+import type {
+  ActionKind,
+  AdminState,
+  CheckState,
+  NodeSighting,
+  Observation,
+  ServerSighting,
+} from './observation.ts';
 
 export type NodePhase =
   | 'absent'
@@ -44,9 +51,11 @@ export interface Node {
    * balancer answers, everything that may run is taken for that: silence replaces nobody.
    */
   readonly serving: boolean;
+  /** The same of each balancer that answers: only such a node may stand in for one that is let go. */
+  readonly servingOnAll: boolean;
   /** HAProxy would send it traffic, but its check has failed for this long; 0 when it has not. */
   readonly sickForMs: number;
-  /** Every balancer says what is on it, and no old worker may know better. */
+  /** Every balancer that is not excluded says what is on it, and no old worker may know better. */
   readonly sessionsKnown: boolean;
   /** Nothing is on it, and that is known. */
   readonly quiet: boolean;
@@ -93,7 +102,7 @@ interface Surroundings {
 }
 
 function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundings): Node {
-  const servers = summarize(sighting.servers);
+  const servers = summarize(sighting.servers, around.overrides);
   const domain = sighting.domains[0];
   const domainAgeMs = domain?.ageMs ?? Number.POSITIVE_INFINITY;
   const phaseAgeMs = Math.min(domainAgeMs, servers.sinceChangeMs);
@@ -106,6 +115,7 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
   const unheard = servers.admin === 'unknown';
   const mayRun =
     (domain === undefined || domain.state === 'running') && sighting.operation !== 'destroy';
+  const isTakenForServing = unheard && phase === 'unknown' && mayRun;
   const tenant = { number: sighting.number, bornMs: domain?.bornMs ?? 0 };
   const protectedBy = findNodeOverride(around.overrides, 'protect', tenant)?.id;
   const drainAskedBy =
@@ -117,7 +127,8 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
     phase,
     host: domain?.host,
     bornMs: tenant.bornMs,
-    serving: phase !== 'residue' && (servers.serving || (unheard && phase === 'unknown' && mayRun)),
+    serving: phase !== 'residue' && (servers.serving || isTakenForServing),
+    servingOnAll: phase !== 'residue' && (servers.servingOnAll || isTakenForServing),
     sickForMs: servers.admin === 'ready' && !servers.serving ? servers.sinceChangeMs : 0,
     sessionsKnown,
     quiet: sessionsKnown && servers.sessions === 0,
@@ -243,31 +254,46 @@ interface ServerSummary {
   readonly admin: 'unknown' | 'ready' | 'drain' | 'maint';
   readonly allAnswered: boolean;
   readonly serving: boolean;
+  readonly servingOnAll: boolean;
   readonly checkPassed: boolean;
   readonly sessions: number;
   readonly sinceChangeMs: number;
 }
 
-/** Combines a node's servers on all balancers: in rotation if any has it there, quiet only if all say so. */
-function summarize(servers: readonly ServerSighting[]): ServerSummary {
+/**
+ * Combines a node's servers on all balancers: in rotation if any has it there, quiet only if all say so. Of an
+ * excluded balancer only the sessions count, while it answers: nobody is cut off there either.
+ */
+function summarize(
+  servers: readonly ServerSighting[],
+  overrides: readonly Override[],
+): ServerSummary {
+  const counting =
+    overrides.length === 0
+      ? servers
+      : servers.filter(({ balancer }) => findExclusion(overrides, balancer) === undefined);
   let admin: ServerSummary['admin'] = 'unknown';
-  let allAnswered = servers.length > 0;
-  let serving = false;
   let checkPassed = true;
-  let sessions = 0;
   let sinceChangeMs = Number.POSITIVE_INFINITY;
-  for (const server of servers) {
-    if (!server.answered) {
-      allAnswered = false;
-      continue;
-    }
+  const answered = counting.filter((server) => server.answered);
+  for (const server of answered) {
     admin = strongerAdmin(admin, server.admin);
-    serving ||= server.admin === 'ready' && server.check !== 'failed';
     checkPassed &&= server.check === 'passed';
-    sessions += server.sessions;
     sinceChangeMs = Math.min(sinceChangeMs, server.sinceChangeMs);
   }
-  return { admin, allAnswered, serving, checkPassed, sessions, sinceChangeMs };
+  return {
+    admin,
+    allAnswered: counting.length > 0 && answered.length === counting.length,
+    serving: answered.some(isServing),
+    servingOnAll: answered.length > 0 && answered.every(isServing),
+    checkPassed,
+    sessions: servers.reduce((sum, one) => sum + (one.answered ? one.sessions : 0), 0),
+    sinceChangeMs,
+  };
+}
+
+function isServing({ admin, check }: { readonly admin: AdminState; readonly check: CheckState }) {
+  return admin === 'ready' && check !== 'failed';
 }
 
 const ADMIN_STRENGTH = { unknown: 0, maint: 1, drain: 2, ready: 3 } as const;

@@ -19,7 +19,7 @@ export interface QueueReading {
   readonly servedRps: number;
 }
 
-/** Σ scur and Σ slim over the servers in rotation. */
+/** Σ scur and Σ slim over the servers in rotation on the fullest balancer: each has slots of its own. */
 export interface SlotReading {
   readonly used: number;
   readonly total: number;
@@ -61,6 +61,7 @@ export type ActionKind =
   | 'pause'
   | 'save'
   | 'park'
+  | 'repair'
   | 'destroy';
 
 /** A node's server on one balancer. */
@@ -110,6 +111,8 @@ export interface HostSighting {
   readonly freeDiskMiB: number;
   readonly bootsInFlight: number;
   readonly circuit: Circuit;
+  /** Until when no boot is tried there; left out unless the circuit is open. */
+  readonly circuitOpenUntilMs?: number;
   /** Failed boots there within the breaker's window. */
   readonly recentFailures: number;
   /** Hosts of one failure domain may be lost together; left out, it is the host's own. */
@@ -120,6 +123,13 @@ export interface HostSighting {
 
 /** `half-open` admits one probe. */
 export type Circuit = 'closed' | 'half-open' | 'open';
+
+/** A balancer, as far as all tiers are concerned. */
+export interface BalancerSighting {
+  readonly name: string;
+  /** It did so lately, and no question has failed since. */
+  readonly answers: boolean;
+}
 
 /** A leadership term: compared by creation of the lease, then by its transitions. */
 export interface Term {
@@ -135,12 +145,21 @@ export interface Observation {
   /** Each number that has a domain, an operation, or a server out of maintenance. */
   readonly nodes: readonly NodeSighting[];
   readonly hosts: readonly HostSighting[];
+  /** All of the config, excluded ones, too. */
+  readonly balancers?: readonly BalancerSighting[];
+  /**
+   * When one of several last fell silent, came back, was reloaded, excluded or included: until the visitors have
+   * settled, their way from one to another looks like a storm or a calm. Left out, never.
+   */
+  readonly balancersChangedAtMs?: number;
   /** True while a reloaded HAProxy's old workers may still serve: sessions cannot be counted. */
   readonly oldWorkers: boolean;
   /** Numbers that rest after a failure, or that a conflict blocks. */
   readonly blockedNumbers: readonly number[];
   /** The breaker of this tier's boots. */
   readonly circuit: Circuit;
+  /** Until when none is tried; left out unless the circuit is open. */
+  readonly circuitOpenUntilMs?: number;
   /** How many more nodes the installation's `limits.maxNodes` leaves. */
   readonly fleetRoom: number;
   readonly concurrentBootsPerHost: number;

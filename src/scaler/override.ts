@@ -1,4 +1,4 @@
-/** What an operator says about one tier, node or host, for a while; it wins over the recommendation. */
+/** What an operator says about one tier, node, host or balancer, for a while; it wins over the recommendation. */
 
 export type TierWord =
   /** No fewer, no more, or neither. */
@@ -22,7 +22,15 @@ export interface HostWord {
   readonly host: string;
 }
 
-export type Override = (TierWord | NodeWord | HostWord) & {
+/** Its signals do not count and its silence blocks nothing; while it answers, its servers are kept as wanted. */
+export interface BalancerWord {
+  readonly kind: 'exclude-balancer';
+  readonly balancer: string;
+}
+
+export type OverrideWord = TierWord | NodeWord | HostWord | BalancerWord;
+
+export type Override = OverrideWord & {
   /** Short and unique while it is in force; how people and traces refer to it. */
   readonly id: string;
   /** Why, in the operator's words. */
@@ -55,4 +63,14 @@ export function findHostDrain(
   host: string | undefined,
 ): Override | undefined {
   return overrides.find((override) => override.kind === 'drain-host' && override.host === host);
+}
+
+/** The override that excludes this balancer; the first, of several. */
+export function findExclusion(
+  overrides: readonly Override[],
+  balancer: string,
+): Override | undefined {
+  return overrides.find(
+    (override) => override.kind === 'exclude-balancer' && override.balancer === balancer,
+  );
 }

@@ -1,7 +1,7 @@
 /**
  * Decision × observation → ordered actions with nothing left to choose.
  *
- * Order: back into rotation → wake → boot; then scale-in, and destroying last. A node with an action in
+ * Order: repairs → back into rotation → wake → boot; then scale-in, and destroying last. A node with an action in
  * flight gets no other. A converged tier has an empty plan.
  */
 
@@ -9,6 +9,7 @@ import { type Action, domainAction, serverAction, takesAway } from './action.ts'
 import { Base, bootNodes, type BootSurroundings, type Shortfall } from './boot-nodes.ts';
 import type { Mode, ScaledTier } from './cluster.ts';
 import type { Decision } from './decide.ts';
+import { type Drift, findDrift, repairFirst } from './drift.ts';
 import { type Fleet, sortFleet } from './fleet.ts';
 import { letGo } from './let-go.ts';
 import type { Node } from './node-phase.ts';
@@ -27,6 +28,8 @@ export interface Plan {
   readonly healingFrozen: boolean;
   /** Nodes that would be let go now, were they not protected. */
   readonly kept: readonly { readonly node: string; readonly override: string }[];
+  /** Servers that are not the same on every balancer that answers; left out where there is none. */
+  readonly drift?: readonly Drift[];
 }
 
 /**
@@ -76,7 +79,9 @@ export function plan(
     .map((node) => serverAction('park', node, 'no-domain', term));
 
   const { free, kept } = spareProtected([...outgoing, ...broken], nodes);
-  const actions = [...incoming.actions, ...boots.actions, ...free, ...parked];
+  const drift = findDrift(nodes, observation);
+  const planned = [...incoming.actions, ...boots.actions, ...free, ...parked];
+  const actions = repairFirst(drift, planned, observation);
   return {
     actions: [
       ...actions.filter((action) => action.kind !== 'destroy'),
@@ -85,6 +90,7 @@ export function plan(
     shortfall: boots.shortfall,
     healingFrozen: fleet.healingFrozen,
     kept,
+    ...(drift.length > 0 ? { drift } : {}),
   };
 }
 
@@ -157,10 +163,10 @@ function countTowardsStandby(fleet: Fleet): number {
   return standby.length + pausing.length + outOfRotation.length + coming.length;
 }
 
-/** Nodes that really serve, beyond those desired. Whatever is desired, the last one stays. */
+/** Nodes that really serve, at every balancer, beyond those desired. Whatever is desired, the last one stays. */
 function countExcess(tier: ScaledTier, decision: Decision, fleet: Fleet): number {
   const keptNodes = Math.max(decision.desiredNodes, Math.min(1, tier.policy.minNodes));
-  return fleet.serving.filter((node) => node.serving).length - keptNodes;
+  return fleet.serving.filter((node) => node.servingOnAll).length - keptNodes;
 }
 
 /** What the mode lets through: `scale-out-only` takes nothing away, not even a boot that failed. */

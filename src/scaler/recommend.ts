@@ -10,6 +10,8 @@ export interface SignalAdvice {
   readonly signal: SignalName;
   readonly status: Sample<unknown>['status'];
   readonly needNodes: number | undefined;
+  /** Counts instead of what is read now, because it is larger. */
+  readonly heldRps?: number;
 }
 
 export interface Recommendation {
@@ -26,34 +28,39 @@ const BACKLOG_CLEAR_SECONDS = 10;
 /**
  * Several signals: out if any asks, in only if all agree; one that errs or is absent never lets nodes go.
  *
- * @param currentNodes - The nodes ordered so far: what a queue that is still within bounds asks to keep.
- * @param servingNodes - The nodes that serve now: what the queue's own rate was measured on.
+ * @param around.currentNodes - The nodes ordered so far: what a queue that is still within bounds asks to keep.
+ * @param around.servingNodes - The nodes that serve now: what the queue's own rate was measured on.
+ * @param around.floorRps - No known rate is taken for less.
  */
 export function recommend(
   tier: ScaledTier,
   signals: Signals,
-  currentNodes: number,
-  servingNodes: number,
+  around: {
+    readonly currentNodes: number;
+    readonly servingNodes: number;
+    readonly floorRps?: number | undefined;
+  },
 ): Recommendation {
   const advice: SignalAdvice[] = [];
   const { requestRate, queue } = tier.policy;
   if (requestRate !== undefined) {
     advice.push(
-      advise(
-        'request-rate',
-        signals.requestRate,
-        isRate,
-        (rps) => rps / requestRate.targetPerNodeRps,
+      holdRate(
+        advise(
+          'request-rate',
+          signals.requestRate,
+          isRate,
+          (rps) => rps / requestRate.targetPerNodeRps,
+        ),
+        around.floorRps,
+        requestRate.targetPerNodeRps,
       ),
     );
   }
   if (queue !== undefined) {
     advice.push(
       advise('queue', signals.queue, isQueue, (reading) =>
-        needForQueue(reading, queue.maxWaitMs, {
-          currentNodes,
-          servingNodes,
-        }),
+        needForQueue(reading, queue.maxWaitMs, around),
       ),
     );
   }
@@ -71,6 +78,18 @@ export function recommend(
   };
 }
 
+function holdRate(
+  advice: SignalAdvice,
+  floorRps: number | undefined,
+  targetPerNodeRps: number,
+): SignalAdvice {
+  if (floorRps === undefined || advice.needNodes === undefined) {
+    return advice;
+  }
+  const needNodes = floorRps / targetPerNodeRps;
+  return needNodes > advice.needNodes ? { ...advice, needNodes, heldRps: floorRps } : advice;
+}
+
 function advise<T>(
   signal: SignalName,
   sample: Sample<T>,
@@ -84,7 +103,7 @@ function advise<T>(
 }
 
 /** Empty, NaN, negative and infinite readings are absent, not zero: a broken source must not look idle. */
-function isRate(rps: number): boolean {
+export function isRate(rps: number): boolean {
   return Number.isFinite(rps) && rps >= 0;
 }
 

@@ -110,6 +110,12 @@ export function createMetrics(registry: Registry) {
       labelNames: ['balancer'] as const,
       registers,
     }),
+    balancerInSync: new Gauge({
+      name: 'rackfire_balancer_in_sync',
+      help: "1 while the balancer answers and has all of the tier's servers as the other balancers have them.",
+      labelNames: [...tier, 'balancer'] as const,
+      registers,
+    }),
     leader: new Gauge({
       name: 'rackfire_leader',
       help: '1 while this process leads: only then does it act.',
@@ -151,7 +157,8 @@ export type Metrics = ReturnType<typeof createMetrics>;
 /** Those that each tick sets for its tier. */
 export function tierGauges(metrics: Metrics) {
   const { nodes, desiredNodes, minNodes, maxNodes, neededNodes, missingNodes } = metrics;
-  const { requestsPerSecond, queuedRequests, usedSlots, signalUp, overrides } = metrics;
+  const { requestsPerSecond, queuedRequests, usedSlots, signalUp, overrides, balancerInSync } =
+    metrics;
   return [
     nodes,
     desiredNodes,
@@ -164,5 +171,6 @@ export function tierGauges(metrics: Metrics) {
     usedSlots,
     signalUp,
     overrides,
+    balancerInSync,
   ];
 }

@@ -3,6 +3,7 @@ import type { ControlEvent, GivenOverride, Recorder, TierTicked } from '../contr
 import { tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
 import type { Sample } from '../scaler/observation.ts';
+import type { Override } from '../scaler/override.ts';
 import { type Metrics, tierGauges } from './metrics.ts';
 
 /** As pino's. @see EventLog for one that remembers, too */
@@ -24,6 +25,16 @@ const PHASES: readonly NodePhase[] = [
   'unknown',
   'conflict',
   'residue',
+];
+
+const OVERRIDE_KINDS: readonly Override['kind'][] = [
+  'pause',
+  'hold',
+  'min',
+  'protect',
+  'drain',
+  'drain-host',
+  'exclude-balancer',
 ];
 
 /** Turns events into log lines – one for each change, none for a converged tick – and into metrics. */
@@ -135,6 +146,9 @@ export class TelemetryRecorder implements Recorder {
         this.#log.info({ ...fields, mode, stages }, `decided to scale ${decision.direction}`);
       }
     });
+    if (event.unheard === true) {
+      return;
+    }
     this.#sayLostNodes(event);
     this.#sayOnce(`shortfall ${key}`, shortfallText(event), () => {
       if (plan.shortfall !== undefined) {
@@ -152,9 +166,13 @@ export class TelemetryRecorder implements Recorder {
   #fixedTierSeen({
     tier,
     nodes,
+    unheard,
   }: Extract<ControlEvent, { readonly type: 'fixed-tier-seen' }>): void {
     const labels = { cluster: tier.cluster, tier: tier.name };
     this.#countPhases(labels, nodes);
+    if (unheard === true) {
+      return;
+    }
     const missing = nodes.filter(({ phase }) => phase !== 'in-service');
     this.#sayOnce(`fixed ${tierKey(tier)}`, JSON.stringify(missing), () => {
       if (missing.length > 0) {
@@ -238,7 +256,11 @@ export class TelemetryRecorder implements Recorder {
       const missing = plan.shortfall?.why === reason ? plan.shortfall.nodes : 0;
       metrics.missingNodes.set({ ...labels, reason }, missing);
     }
-    for (const kind of ['pause', 'hold', 'min', 'protect', 'drain', 'drain-host'] as const) {
+    for (const { name, answers } of observation.balancers ?? []) {
+      const drifts = plan.drift?.some(({ balancer }) => balancer === name) ?? false;
+      metrics.balancerInSync.set({ ...labels, balancer: name }, answers && !drifts ? 1 : 0);
+    }
+    for (const kind of OVERRIDE_KINDS) {
       const given = observation.overrides.filter((override) => override.kind === kind).length;
       metrics.overrides.set({ ...labels, kind }, given);
     }
@@ -290,8 +312,18 @@ function describeAction({
   action,
 }: Extract<ControlEvent, { readonly type: 'action-started' | 'action-ended' }>) {
   const { kind, node, reason } = action;
+  const repair = action.kind === 'repair' ? action : undefined;
   const host = 'host' in action ? action.host : undefined;
-  return { cluster: tier.cluster, tier: tier.name, action: kind, node, host, reason };
+  return {
+    cluster: tier.cluster,
+    tier: tier.name,
+    action: kind,
+    node,
+    host,
+    reason,
+    balancer: repair?.balancer,
+    to: repair?.to,
+  };
 }
 
 function describeOverride({ id, tier, word, reason, expiresAtMs }: GivenOverride) {

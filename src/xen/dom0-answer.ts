@@ -20,11 +20,14 @@ export interface Dom0Refusal {
 
 /** What an operator does next, by the wrapper's code. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
+  'no-request':
+    'let sudo keep SSH_ORIGINAL_COMMAND there, by the env_keep in /etc/sudoers.d/rackfire of docs/install-xen.md',
   'bad-request':
     'install the rackfire-dom0 of this release on the host: its own does not know this request',
   'bad-value':
     'compare the value with docs/xen.md; install the rackfire-dom0 of this release if it is older',
-  forbidden: 'compare dom0.conf of the host with the installation and the paths of this config',
+  forbidden:
+    'compare IMAGE_DIRS, VOLUME_GROUP and BRIDGES in dom0.conf there with this config, and their spelling',
   'name-taken':
     'a guest that is not ours has the name: rename it there, or take this number out of the range',
   'uuid-taken': 'find the guest with this UUID by `xl list -v` there: it was copied from a node',
@@ -32,7 +35,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   'disk-in-use': 'see by `xl block-list` there which guest has the disk',
   'not-ours': 'it carries no mark of this installation: a person decides what becomes of it',
   'no-memory': 'nothing, another host is tried; `xl info` there shows free_memory',
-  'no-disk': 'make room on this host, where its dom0.conf has node disks and saved nodes',
+  'no-disk':
+    'make room on this host where dom0.conf has disks and saved nodes, or mend dom0.conf there',
   'no-image': 'bring the golden image to this host, under the path that the config names',
   'no-kernel':
     'bring the kernel and the ramdisk to this host, under the paths that the config names',
@@ -45,9 +49,10 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   'not-there': 'nothing: what the host really has is seen at the next look',
   busy: 'nothing: another order for the same node is still carried out there',
   'not-fenced': 'nothing: the term is shown to the host and the order repeated',
-  'stale-term': 'nothing: a newer leader has shown its term to this host',
+  'stale-term':
+    'a newer leader has shown its term there: if this one still leads, end one of two Rackfires',
   'destroy-failed': 'it is tried again; if it stays, `xl destroy NAME` there says why',
-  'xl-failed': 'it is tried again; if it stays, run `xl list` there as root',
+  'xl-failed': 'if it stays, mend what it names, or run `xl list` there as root',
 };
 
 const NEXT_STEP_BY_EXIT: Readonly<Record<number, string>> = {
@@ -116,8 +121,9 @@ function describeGarbage(
   { code, stdout, stderr }: CommandAnswer,
 ): Error {
   const said = printable(stderr.trim() === '' ? stdout : stderr);
+  const heard = said === '' ? '' : ` (${said})`;
   const message =
-    `${host}: ${what}: exit ${code} and no word of rackfire-dom0` +
-    `${said === '' ? '' : ` (${said})`}; is it the forced command of this key in authorized_keys there?`;
+    `${host}: ${what}: exit ${code} and no word of rackfire-dom0${heard}; is it installed and ` +
+    'executable there, its dom0.conf whole, and is it the forced command of this key?';
   return kind === 'order' ? new OutcomeUnknownError(message) : new UnreachableError(message);
 }

@@ -21,6 +21,8 @@ interface Operation {
 
 /** All that a dom0 says of itself at once. */
 export interface InspectAnswer {
+  /** The INSTALLATION of its dom0.conf, that its script marks guests with. */
+  readonly installation: string;
   /** Of the host's clock, in whole seconds. */
   readonly timeSeconds: number;
   /** By shard; the newest that was shown. */
@@ -62,6 +64,7 @@ export function parseInspectAnswer(text: string): InspectAnswer {
   }
   const lines = own.split('\n').slice(1);
   return {
+    installation: readInstallation(lines),
     timeSeconds: readSingle(lines, 'time'),
     freeDiskMiB: readSingle(lines, 'free-disk'),
     terms: readLines(lines, 'term', ([shard = '', term = '']) => [shard, term]),
@@ -85,6 +88,17 @@ function findSection(sections: readonly string[], name: string): string {
     throw new UnreachableError(`the answer is not whole: ${name} is missing`);
   }
   return section.slice(name.length + 1);
+}
+
+/** Without it, nobody knows whether what is booted there will ever be known as ours. */
+function readInstallation(lines: readonly string[]): string {
+  const installation = readLines(lines, 'installation', ([name = '']) => ['', name]).get('');
+  if (installation === undefined) {
+    throw new UnreachableError(
+      'its rackfire-dom0 is older and does not say its installation; install the one of this release',
+    );
+  }
+  return installation;
 }
 
 function readMark(fields: readonly string[]): [string, NodeMark] {

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { PreconditionError, RefusedError } from '../control/errors.ts';
+import { PreconditionError, RefusedError, UnreachableError } from '../control/errors.ts';
 import type { BootOrder, DomainRef, HostPace, Hypervisor } from '../control/ports.ts';
 import type { DomainState, Term } from '../scaler/observation.ts';
 import { describeFailure, parseRefusal } from './dom0-answer.ts';
 import { type Dom0Verb, formatRequest } from './dom0-request.ts';
 import { readSnapshot } from './host-snapshot.ts';
+import type { InspectAnswer } from './inspect-answer.ts';
+import { printable } from './printable.ts';
 import type { CommandAnswer } from './ssh-session.ts';
 import { SshConnection } from './ssh-connection.ts';
 import {
@@ -65,6 +67,7 @@ class WrappedDom0 implements XenHypervisor {
 
   inspect: Hypervisor['inspect'] = async (signal) => {
     const answer = await inspectHost(this.#connection, this.host, signal);
+    this.#requireInstallation(answer);
     const snapshot = readSnapshot(answer, this.#options);
     this.#states = new Map(snapshot.domains.map((domain) => [tenantKey(domain), domain.state]));
     return snapshot;
@@ -111,6 +114,22 @@ class WrappedDom0 implements XenHypervisor {
 
   close(): void {
     this.#connection.close();
+  }
+
+  /**
+   * Guests would be marked as those of another installation: never seen as ours, never served by, never destroyed,
+   * and another one booted for each.
+   *
+   * @throws UnreachableError
+   */
+  #requireInstallation({ installation: found }: InspectAnswer): void {
+    const { installation } = this.#options;
+    if (found !== installation) {
+      throw new UnreachableError(
+        `${this.host}: INSTALLATION in dom0.conf there is ${printable(found)}, and not ${installation}, which is ` +
+          'the `installation` of this config; correct the one that is wrong',
+      );
+    }
   }
 
   /** @throws RefusedError: the config names an image that this host lacks, or another version of it. */

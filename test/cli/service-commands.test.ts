@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findFreePorts } from '../../src/cli/demo/processes.ts';
 import { until } from '../balancer/site.ts';
-import { ApiLab, type ApiLabOptions } from '../http/api-lab.ts';
+import { ApiLab, type ApiLabOptions, withSecondBalancer } from '../http/api-lab.ts';
 import { Folder, RunningCommand, rackfire } from './rackfire.ts';
 
 const zone = process.env['TZ'];
@@ -57,6 +57,9 @@ news/web  3 wanted (stabilizing)  2…8 nodes
 HOST     FREE MEMORY  VCPUS  DISK
 local-a  7168 MiB     14     56 GiB
 local-b  7680 MiB     15     60 GiB
+
+BALANCER
+lb-a
 `);
 });
 
@@ -89,6 +92,31 @@ test('status: what is wrong stands first, the worst of it at the top', async () 
   }
   const marks = troubles.map((line) => line[0]).filter((mark) => mark === '✗' || mark === '!');
   expect(marks.join('')).toMatch(/^✗+!+$/);
+});
+
+test('status and explain: boots that keep failing, until when none is tried, and what to do', {
+  timeout: MANY_COMMANDS_MS,
+}, async () => {
+  const { lab, at } = await start({ rps: 100 });
+  await using _ = lab;
+  for (const host of lab.world.hosts) {
+    host.createFault = 'refuse';
+  }
+  lab.world.rps = 2_000;
+  await lab.clock.step(20_000);
+  const status = await rackfire('status', ...at);
+  expect(status.stdout).toMatch(
+    /^✗ news\/web: too many boots have failed, one is tried at 22:35:\d\d \(in 5 min\), none before; see in rackfire events why, and mend the cause$/m,
+  );
+  const explained = await rackfire('explain', 'news/web', ...at);
+  expect(explained.stdout).toMatch(
+    /none is tried until 22:35:\d\d, then one by itself: rackfire events says why they failed, mend that\.$/m,
+  );
+  await lab.clock.step(281_000);
+  const probing = await rackfire('status', ...at);
+  expect(probing.stdout).toMatch(
+    /^✗ news\/web: too many boots have failed, one is tried (now, and no other before it serves|at 22:40:\d\d)/m,
+  );
 });
 
 test('explain: what was decided and why, for a tier and for all of a cluster, now and then', async () => {
@@ -277,6 +305,35 @@ test('host drain and undrain: said, shown first in status, beside the host, and 
     code: 1,
     stderr: 'rackfire: host local-b is not drained; none is\n',
   });
+});
+
+test('balancer exclude and include: said, shown first in status, beside the balancer, and taken back', async () => {
+  const { lab, at, write } = await start({ editConfig: withSecondBalancer });
+  await using _ = lab;
+  const lasts = 'since 22:30:05, until 2023-11-15 00:30:05 (in 2 h): deploy of the shop';
+  expect(await rackfire('balancer', 'exclude', 'lb-b', ...SAID, ...write)).toEqual({
+    code: 0,
+    stdout: `o1: balancer lb-b excluded ${lasts}\n`,
+    stderr: '',
+  });
+  await lab.clock.step(2_000);
+  const { stdout } = await rackfire('status', ...at);
+  expect(stdout.split('\n').filter((line) => line.includes('excluded'))).toEqual([
+    `! o1: balancer lb-b excluded ${lasts}`,
+    expect.stringMatching(/^lb-b +excluded \(o1\)/),
+  ]);
+  expect(await rackfire('balancer', 'include', 'lb-a', ...write)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'rackfire: balancer lb-a is not excluded; excluded: lb-b\n',
+  });
+  expect((await rackfire('resume', 'lb-a', ...write)).stderr).toBe(
+    'rackfire: there is no override of lb-a; in force: o1 of lb-b\n',
+  );
+  expect((await rackfire('balancer', 'include', 'lb-b', ...write)).stdout).toBe(
+    'withdrawn o1: balancer lb-b excluded (deploy of the shop)\n',
+  );
+  expect(lab.overrides.all()).toEqual([]);
 });
 
 test('what will not survive a restart is said to be so, beside the result', async () => {

@@ -89,15 +89,6 @@ describe('words that this version does not build yet', () => {
   const remove = (key: string) => `\`${key}\` is not built yet in this version; remove it`;
   test.each([
     [
-      'the driver dataplane',
-      edit(minimal, 'runtime', 'dataplane, url: "https://10.0.0.5:5555", credentialsFile: /c'),
-      [
-        '5:27 balancers[0].driver: `dataplane` is not built yet in this version; `runtime` is',
-        `5:38 balancers[0].url: ${remove('url')}`,
-        `5:68 balancers[0].credentialsFile: ${remove('credentialsFile')}`,
-      ],
-    ],
-    [
       'the driver kubernetes',
       withRootLines('leadership: { driver: kubernetes, namespace: x }'),
       [

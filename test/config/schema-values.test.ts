@@ -58,6 +58,21 @@ test.each([
     '7:20 sizes.small.memory: must be at least 1MiB, got 0MiB',
   ],
   [
+    'more memory than a host is told in',
+    edit(minimal, '512MiB', '10000000MiB'),
+    '7:20 sizes.small.memory: must be at most 9999999MiB, got 10000000MiB',
+  ],
+  [
+    'more CPUs than a host is told in',
+    edit(minimal, 'vcpus: 1,', 'vcpus: 1000,'),
+    '7:35 sizes.small.vcpus: must be at most 999, got 1000',
+  ],
+  [
+    'more disk than a host is told in',
+    edit(minimal, 'vcpus: 1, disk: 4GiB', 'vcpus: 1, disk: 100000000MiB'),
+    '7:44 sizes.small.disk: must be at most 99999999MiB, got 100000000MiB',
+  ],
+  [
     'half a CPU',
     edit(minimal, 'vcpus: 1,', 'vcpus: 0.5,'),
     '7:35 sizes.small.vcpus: expected a whole number, got 0.5',

@@ -8,6 +8,7 @@ import {
   destroyAction,
   domainAction,
   makeTier,
+  repairAction,
   serverAction,
   TERM,
   uuidOf,
@@ -17,7 +18,7 @@ import { TestClock } from './test-clock.ts';
 const BORN_MS = 7;
 
 /** Node 3 runs on host-a, healthy for long, with its server drained. */
-function setUp(balancers: readonly string[] = ['lb']) {
+function setUp(balancers: readonly string[] = ['lb'], excluded: readonly string[] = []) {
   const clock = new TestClock();
   const tier = makeTier();
   const world = new SimulatedWorld(clock, tier, { balancers });
@@ -28,6 +29,7 @@ function setUp(balancers: readonly string[] = ['lb']) {
   const actuators: Actuators = {
     hypervisors: new Map(world.hosts.map((host) => [host.host, host])),
     balancers: world.balancers,
+    excluded: new Set(excluded),
     leadership: world.lease,
     uuidOf,
     clock,
@@ -160,6 +162,41 @@ test('of two balancers, both must say that a node is quiet', async () => {
   world.balancers[1]?.held.set('news-web-3', 1);
   expect(await run(destroyAction(3))).toBeInstanceOf(PreconditionError);
   expect(world.callsOf('destroy')).toEqual([]);
+});
+
+test('one balancer alone is repaired', async () => {
+  const { world, run } = setUp(['lb', 'lb-2']);
+  world.balancer.set(3, 'ready');
+  expect(await run(repairAction(3, 'lb-2', 'ready'))).toBe('done');
+  expect(world.calls).toEqual(['lb-2 ready news-web-3']);
+  world.domain(3)!.sickAtMs = 0;
+  world.balancers[1]?.set(3, 'drain');
+  expect(await run(repairAction(3, 'lb-2', 'ready'))).toBeInstanceOf(PreconditionError);
+  expect(world.balancers[1]?.admin(3)).toBe('drain');
+});
+
+test.each(['unreachable', 'hang', 'deaf'] as const)(
+  'an excluded balancer that is silent (%s) is told last, and stops nothing',
+  async (silent) => {
+    const { world, run } = setUp(['lb', 'lb-2'], ['lb']);
+    world.balancer.silent = silent;
+    expect(await run(destroyAction(3))).toBe('done');
+    expect(world.calls).toEqual([
+      'lb-2 maint news-web-3',
+      'lb maint news-web-3',
+      'host-a destroy news-web-3',
+    ]);
+  },
+);
+
+test('at an excluded balancer that answers nobody is cut off, and no check is waited for', async () => {
+  const { world, run } = setUp(['lb', 'lb-2'], ['lb']);
+  world.balancer.held.set('news-web-3', 1);
+  expect(await run(destroyAction(3))).toBeInstanceOf(PreconditionError);
+  expect(world.domains).toEqual(['news-web-3']);
+  world.balancers[1]?.set(3, 'drain');
+  world.balancer.declaredServers = 2;
+  expect(await run(serverAction('admit', 3))).toBe('done');
 });
 
 test('sessions that came back since the plan stop a destruction, unless its deadline has passed', async () => {

@@ -16,6 +16,7 @@ function nodeOf(number: number, phase: Node['phase'], rest: Partial<Node> = {}):
     host: 'host-a',
     bornMs: BORN_MS,
     serving: phase === 'in-service',
+    servingOnAll: phase === 'in-service',
     sickForMs: 0,
     sessionsKnown: true,
     quiet: true,
@@ -72,6 +73,41 @@ test('a node that has vanished has failed; one whose boot is still in flight has
   expect(ledger.review(tier, [], 5_250)).toEqual([]);
 });
 
+test.each(['absent', 'residue'] as const)(
+  'a boot of which its silent host shows %s when it answers again is no failure, and its number does not rest',
+  (phase) => {
+    const ledger = awaiting();
+    ledger.silentHosts = new Set(['host-a']);
+    expect(ledger.review(tier, [nodeOf(3, 'unknown')], 9_000)).toEqual([]);
+    ledger.silentHosts = new Set();
+    expect(ledger.review(tier, [nodeOf(3, phase)], 60_000)).toEqual([]);
+    expect(ledger.recentFailuresOfHost('host-a', 60_000)).toBe(0);
+    expect(ledger.restingNumbers(tier, 60_000)).toEqual([]);
+    expect(ledger.review(tier, [], 61_000)).toEqual([]);
+  },
+);
+
+test('a node that its host shows after a silence is awaited on: it may serve, and vanished later it has failed', () => {
+  for (const [later, result] of [
+    [nodeOf(3, 'in-service'), 'served'],
+    [nodeOf(3, 'absent'), 'failed'],
+    [nodeOf(3, 'failed'), 'failed'],
+  ] as const) {
+    const ledger = awaiting();
+    ledger.silentHosts = new Set(['host-a']);
+    ledger.review(tier, [nodeOf(3, 'unknown')], 9_000);
+    ledger.silentHosts = new Set();
+    expect(ledger.review(tier, [nodeOf(3, 'warming')], 20_000)).toEqual([]);
+    expect(ledger.review(tier, [later], 30_000)).toMatchObject([{ result }]);
+  }
+});
+
+test('the silence of another host excuses no boot', () => {
+  const ledger = awaiting();
+  ledger.silentHosts = new Set(['host-b']);
+  expect(ledger.review(tier, [], 5_000)).toMatchObject([{ result: 'failed' }]);
+});
+
 test('a failed node counts once, however many ticks find it before it is gone', () => {
   const ledger = awaiting();
   const failed = nodeOf(3, 'failed');
@@ -81,7 +117,7 @@ test('a failed node counts once, however many ticks find it before it is gone', 
   }
   expect(ledger.review(tier, [], 41_000)).toEqual([]);
   expect(ledger.recentFailuresOfHost('host-a', 41_000)).toBe(1);
-  expect(ledger.circuitOfTier(tier, 41_000)).toBe('closed');
+  expect(ledger.circuitOfTier(tier, 41_000).circuit).toBe('closed');
 });
 
 test('the next tenant of the number counts anew', () => {
@@ -110,9 +146,9 @@ test('a refused boot counts for its tier and its host; the host next door is not
     ledger.ordered(tier, bootAction(number), COLD, BORN_MS, 1_000);
     ledger.failed(tier, `news-web-${number}`, number, 'host-a', 1_000);
   }
-  expect(ledger.circuitOfTier(tier, 1_000)).toBe('open');
-  expect(ledger.circuitOfHost('host-a', 1_000)).toBe('open');
-  expect(ledger.circuitOfHost('host-b', 1_000)).toBe('closed');
+  expect(ledger.circuitOfTier(tier, 1_000).circuit).toBe('open');
+  expect(ledger.circuitOfHost('host-a', 1_000).circuit).toBe('open');
+  expect(ledger.circuitOfHost('host-b', 1_000).circuit).toBe('closed');
   expect(ledger.review(tier, [], 1_250)).toEqual([]);
 });
 
@@ -124,13 +160,16 @@ test('the breaker opens at the third failure within its window, and probes after
   fail(3, 0);
   fail(4, 599_999);
   fail(5, 600_000);
-  expect(ledger.circuitOfTier(tier, 600_000)).toBe('closed');
+  expect(ledger.circuitOfTier(tier, 600_000).circuit).toBe('closed');
   fail(6, 600_001);
-  expect(ledger.circuitOfTier(tier, 600_001)).toBe('open');
-  expect(ledger.circuitOfTier(tier, 900_000)).toBe('open');
-  expect(ledger.circuitOfTier(tier, 900_001)).toBe('half-open');
+  expect(ledger.circuitOfTier(tier, 600_001).circuit).toBe('open');
+  expect(ledger.circuitOfTier(tier, 900_000)).toEqual({
+    circuit: 'open',
+    circuitOpenUntilMs: 900_001,
+  });
+  expect(ledger.circuitOfTier(tier, 900_001)).toEqual({ circuit: 'half-open' });
   fail(7, 1_900_000);
-  expect(ledger.circuitOfTier(tier, 1_900_000)).toBe('open');
+  expect(ledger.circuitOfTier(tier, 1_900_000).circuit).toBe('open');
 });
 
 test('a boot that serves forgives all failures of its tier and host', () => {
@@ -139,8 +178,8 @@ test('a boot that serves forgives all failures of its tier and host', () => {
     ledger.failed(tier, `news-web-${number}`, number, 'host-a', 2_000);
   }
   ledger.review(tier, [nodeOf(3, 'in-service')], 9_000);
-  expect(ledger.circuitOfTier(tier, 9_000)).toBe('closed');
-  expect(ledger.circuitOfHost('host-a', 9_000)).toBe('closed');
+  expect(ledger.circuitOfTier(tier, 9_000).circuit).toBe('closed');
+  expect(ledger.circuitOfHost('host-a', 9_000).circuit).toBe('closed');
 });
 
 test('a number that failed rests for a minute, and no other', () => {

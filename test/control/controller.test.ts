@@ -214,6 +214,30 @@ test('every boot is refused: the breaker allows three, and one more each time th
   expect(lab.inService()).toBe(3);
 });
 
+test("a host that is lost during the breaker's probe does not open it again: the next boot comes at once", async () => {
+  await using lab = await startWithOneMissing();
+  for (const host of lab.world.hosts) {
+    host.createFault = 'refuse';
+  }
+  await lab.clock.stepUntil(() => lab.world.callsOf('create').length === 3, MINUTE);
+  for (const host of lab.world.hosts) {
+    host.createFault = undefined;
+  }
+  await lab.clock.stepUntil(() => lab.world.callsOf('create').length === 4, 6 * MINUTE);
+  const probe = lab.world.callsOf('create').at(-1);
+  const lost = lab.world.hosts.find(({ host }) => probe?.startsWith(host));
+  // Without power: what was being made there is gone when it is back.
+  lost!.silent = 'unreachable';
+  await lab.clock.step(2 * SECOND);
+  for (const name of lost!.domains.keys()) {
+    lost!.domains.delete(name);
+  }
+  lost!.silent = 'no';
+  await lab.clock.step(MINUTE);
+  expect(lab.log.of('boot-ended').filter(({ result }) => result === 'failed')).toHaveLength(3);
+  expect(lab.inService()).toBe(3);
+});
+
 test('every boot never passes its check: three attempts, each destroyed, then a probe', async () => {
   await using lab = await startWithOneMissing();
   for (const host of lab.world.hosts) {

@@ -62,6 +62,7 @@ function nodeOf(number: number, bornMs: number, phase: NodePhase = 'in-service')
     host: 'host-a',
     bornMs,
     serving: true,
+    servingOnAll: true,
     sickForMs: 0,
     sessionsKnown: true,
     quiet: false,
@@ -104,6 +105,18 @@ test('the core sees those of its tier alone, the oldest first, with steady times
   ]);
   expect(desk.book.ofTier(cache).map(({ id }) => id)).toEqual(['o2']);
   expect(desk.book.ofTier(makeTier({}, { name: 'none' }))).toEqual([]);
+});
+
+test('an excluded balancer is one for every tier, also after a restart, and no longer than was said', async () => {
+  const word = { kind: 'exclude-balancer', balancer: 'lb-b' } as const;
+  const before = new Desk();
+  before.book.give(undefined, word, { reason: 'new disk', durationMs: HOUR });
+  const desk = restart(before, 10 * MINUTE);
+  for (const said of [desk.book.ofTier(web), desk.book.ofTier(cache), desk.book.ofAllTiers()]) {
+    expect(said).toMatchObject([{ ...word, id: 'o1', reason: 'new disk' }]);
+  }
+  await desk.clock.step(50 * MINUTE);
+  expect(desk.book.ofAllTiers()).toEqual([]);
 });
 
 test('it holds to its last millisecond, then ends by itself and says so once', async () => {

@@ -1,5 +1,6 @@
 /** Hosts, a balancer, traffic and a lease in memory, in a test's own time. No chance, no real time. */
 
+import { validateName } from '../../src/balancer/haproxy/names.ts';
 import type { Clock } from '../../src/control/clock.ts';
 import {
   OutcomeUnknownError,
@@ -252,6 +253,12 @@ export class SimulatedBalancer implements LoadBalancer {
   /** Its config is older than the tier's: it knows only so many servers. */
   declaredServers = Number.POSITIVE_INFINITY;
   oldWorkers = false;
+  /** What arrives here, where it is not all that arrives at the site. */
+  rps: number | undefined;
+  /** Servers whose checks it has not found to fail yet, though nothing is there. */
+  readonly believesUp = new Set<string>();
+  /** Changes that were made. */
+  orders = 0;
   /** Requests that stay on a server, whatever its state. */
   readonly held = new Map<string, number>();
   readonly #world: SimulatedWorld;
@@ -266,9 +273,14 @@ export class SimulatedBalancer implements LoadBalancer {
     this.#declare();
   }
 
+  /** As HAProxy with its state file. */
+  reload(): void {
+    this.#epoch += 1;
+  }
+
   /** As HAProxy without its state file: states are those of the config again. */
   restart(): void {
-    this.#epoch += 1;
+    this.reload();
     this.#declare();
   }
 
@@ -292,8 +304,9 @@ export class SimulatedBalancer implements LoadBalancer {
   }
 
   async inspect(signal: AbortSignal): Promise<BalancerSnapshot> {
-    await reach(this, this.name, this.#world.clock, signal);
-    const { rps, tier } = this.#world;
+    await this.#reach(signal);
+    const { tier } = this.#world;
+    const rps = this.rps ?? this.#world.rps;
     const servedRps = Math.min(rps, this.ready.length * NODE_RPS);
     const servers = [...this.#servers.keys()].map((name) => this.#report(name));
     const isFirst = this.#readEpoch !== this.#epoch;
@@ -316,31 +329,52 @@ export class SimulatedBalancer implements LoadBalancer {
   }
 
   async setServers(changes: readonly ServerChange[], signal: AbortSignal): Promise<void> {
-    for (const { server, to } of changes) {
+    for (const { backend, server, to } of changes) {
+      validateName('backend', backend);
+      validateName('server', server);
       this.#world.calls.push(`${this.name} ${to} ${server}`);
     }
-    await reach(this, this.name, this.#world.clock, signal);
+    await this.#reach(signal);
     if (this.readOnly) {
       throw new UnreachableError(`${this.name} did not set it: permission denied`);
     }
-    for (const change of changes) {
-      const number = Number(change.server.slice(change.server.lastIndexOf('-') + 1));
-      if (number > this.declaredServers) {
-        throw new PreconditionError(`HAProxy has no server ${change.server}`);
-      }
-      const server = this.#server(change.server);
-      if (server.admin === change.to) {
-        continue;
-      }
-      const { check, sessions } = this.#report(change.server);
-      if (change.requires === 'check-passed' && check !== 'passed') {
-        throw new PreconditionError(`${change.server} has not passed its check`);
-      }
-      if (change.requires === 'quiet' && (sessions > 0 || this.oldWorkers)) {
-        throw new PreconditionError(`${change.server} is not quiet`);
-      }
-      server.admin = change.to;
-      server.changedAtMs = this.#world.clock.steadyMs();
+    const latest = new Map(changes.map((change) => [`${change.backend}/${change.server}`, change]));
+    const refusals = [...latest.values()].flatMap((change) => this.#change(change) ?? []);
+    if (refusals.length > 0) {
+      throw new PreconditionError(refusals.join('; '));
+    }
+  }
+
+  /** @returns Why it is not made. */
+  #change(change: ServerChange): string | undefined {
+    const number = Number(change.server.slice(change.server.lastIndexOf('-') + 1));
+    const server = this.#servers.get(change.server);
+    const isThere = change.backend === this.#world.tier.backend && number <= this.declaredServers;
+    if (server === undefined || !isThere) {
+      return `HAProxy has no server ${change.backend}/${change.server}`;
+    }
+    if (server.admin === change.to) {
+      return undefined;
+    }
+    const { check, sessions } = this.#report(change.server);
+    if (change.requires === 'check-passed' && check !== 'passed') {
+      return `${change.server} has not passed its check`;
+    }
+    if (change.requires === 'quiet' && (sessions > 0 || this.oldWorkers)) {
+      return `${change.server} is not quiet`;
+    }
+    server.admin = change.to;
+    server.changedAtMs = this.#world.clock.steadyMs();
+    this.orders += 1;
+    return undefined;
+  }
+
+  /** Whatever ends the wait: a balancer that does not answer in time is not reached. */
+  async #reach(signal: AbortSignal): Promise<void> {
+    try {
+      await reach(this, this.name, this.#world.clock, signal);
+    } catch (cause) {
+      throw new UnreachableError(`${this.name} does not answer`, { cause });
     }
   }
 
@@ -366,7 +400,11 @@ export class SimulatedBalancer implements LoadBalancer {
     const server = this.#server(name);
     const nowMs = this.#world.clock.steadyMs();
     const check: CheckState =
-      server.admin === 'maint' ? 'pending' : this.#world.isHealthy(name) ? 'passed' : 'failed';
+      server.admin === 'maint'
+        ? 'pending'
+        : this.#world.isHealthy(name) || this.believesUp.has(name)
+          ? 'passed'
+          : 'failed';
     const ready = this.ready;
     const share = ready.includes(name)
       ? Math.ceil((this.#world.rps * REQUEST_SECONDS) / ready.length)

@@ -3,6 +3,7 @@
 import type { Cluster, FixedTier, ScaledTier } from '../../src/scaler/cluster.ts';
 import type { TierPolicy } from '../../src/scaler/policy.ts';
 import type { Action, BootAction } from '../../src/scaler/action.ts';
+import type { AdminState } from '../../src/scaler/observation.ts';
 
 export const TERM = { createdAtSeconds: 1, transitions: 0 };
 
@@ -73,6 +74,11 @@ export function bootAction(number: number, host = 'host-a'): BootAction {
     address: `10.0.1.${number}`,
     mac: '00:16:3e:00:01:01',
   };
+}
+
+export function repairAction(number: number, balancer: string, to: AdminState): Action {
+  const node = `news-web-${number}`;
+  return { kind: 'repair', node, number, balancer, to, reason: 'drift', term: TERM };
 }
 
 export function serverAction(kind: 'admit' | 'warm' | 'drain' | 'park', number: number): Action {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { BalancerWatch } from '../../src/control/balancer-watch.ts';
 import { BootLedger } from '../../src/control/boots.ts';
 import { InFlight } from '../../src/control/in-flight.ts';
 import type { BackendReport, DomainReport, ServerReport } from '../../src/control/ports.ts';
@@ -31,10 +32,13 @@ class Stage {
   readonly boots = new BootLedger({ failures: 3, windowMs: 600_000, openMs: 300_000 });
   readonly sickBirths = new Map<string, number>();
   readonly wall = new WallWatch(this.clock);
+  readonly overrides = new OverrideBook(this.clock, { record: () => undefined });
   readonly fixed = makeFixedTier();
   readonly clusters: readonly Cluster[] = [
     { name: 'news', mode: 'full', tiers: [this.fixed, this.tier] },
   ];
+  /** Balancers whose last question has failed. */
+  readonly failing = new Set<string>();
   readonly world: World;
 
   constructor(balancers: readonly string[] = ['lb'], maxNodes = 10, tolerated = 0) {
@@ -47,6 +51,8 @@ class Stage {
       })),
       hostFailuresToTolerate: tolerated,
       balancers,
+      balancerWatch: new BalancerWatch(),
+      isFailing: (name) => this.failing.has(name),
       maxNodes,
       concurrentBootsPerHost: 4,
       uuidOf,
@@ -57,8 +63,13 @@ class Stage {
       sickBirths: this.sickBirths,
       remembered: new Map(),
       strangers: new Map(),
-      overrides: new OverrideBook(this.clock, { record: () => undefined }),
+      overrides: this.overrides,
     });
+  }
+
+  exclude(balancer: string): void {
+    const said = { reason: '', durationMs: 3_600_000 };
+    this.overrides.give(undefined, { kind: 'exclude-balancer', balancer }, said);
   }
 
   seenAtMs(host?: string): number {
@@ -69,14 +80,19 @@ class Stage {
     this.world.seeHost(host, { askedAtMs: this.clock.steadyMs(), value: { ...ROOM, domains } });
   }
 
-  seeBalancer(backend: Partial<BackendReport> = {}, name = 'lb', oldWorkers = false): void {
+  seeBalancer(
+    backend: Partial<BackendReport> = {},
+    name = 'lb',
+    oldWorkers = false,
+    epoch = '1',
+  ): void {
     const rate = { status: 'ok', value: 0 } as const;
     const report = { servers: [], requestRate: rate, servedRate: rate, queued: 0 };
     const slots = { usedSlots: 0, totalSlots: 0 };
     this.world.seeBalancer(name, {
       askedAtMs: this.clock.steadyMs(),
       value: {
-        epoch: '1',
+        epoch,
         oldWorkers,
         backends: new Map([['news-web', { ...report, ...slots, ...backend }]]),
       },
@@ -283,8 +299,82 @@ test('with two balancers, rates add up; one that is silent makes them partial', 
     queue: { status: 'ok', value: { requests: 5, servedRps: 130 } },
   });
   await stage.clock.step(4_000);
+  stage.seeBalancer({ requestRate: rate(140) }, 'lb');
+  // Its visitors may be among these by now.
+  expect(stage.observe().signals.requestRate).toEqual({
+    status: 'partial',
+    value: 140,
+    why: 'lb-2 does not answer',
+  });
+  expect(stage.observe()).toMatchObject({
+    balancers: [
+      { name: 'lb', answers: true },
+      { name: 'lb-2', answers: false },
+    ],
+    balancersChangedAtMs: stage.clock.steadyMs(),
+  });
+});
+
+test('of two balancers, a rise counts when the other has been asked again', async () => {
+  const stage = new Stage(['lb', 'lb-2']);
+  const rate = (value: number): Sample<number> => ({ status: 'ok', value });
+  const rps = () => {
+    const { requestRate } = stage.observe().signals;
+    return requestRate.status === 'ok' ? requestRate.value : undefined;
+  };
   stage.seeBalancer({ requestRate: rate(100) }, 'lb');
-  expect(stage.observe().signals.requestRate).toMatchObject({ status: 'stale', value: 150 });
+  stage.seeBalancer({ requestRate: rate(100) }, 'lb-2');
+  await stage.clock.step(500);
+  stage.seeBalancer({ requestRate: rate(150) }, 'lb-2');
+  expect(rps()).toBe(200);
+  await stage.clock.step(250);
+  stage.seeBalancer({ requestRate: rate(200) }, 'lb-2');
+  expect(rps()).toBe(200);
+  await stage.clock.step(250);
+  stage.seeBalancer({ requestRate: rate(100) }, 'lb');
+  expect(rps()).toBe(300);
+});
+
+test('a single balancer has no other that its visitors could go to', async () => {
+  const stage = new Stage();
+  stage.seeBalancer();
+  stage.observe();
+  stage.failing.add('lb');
+  await stage.clock.step(1_000);
+  expect(stage.observe()).not.toHaveProperty('balancersChangedAtMs');
+});
+
+test.each<[string, (stage: Stage) => void]>([
+  ['a question to one fails', (stage) => void stage.failing.add('lb-2')],
+  ['one is reloaded', (stage) => stage.seeBalancer({}, 'lb-2', false, '2')],
+  ['one is excluded', (stage) => stage.exclude('lb-2')],
+])('the balancers that answer are others when %s', async (_, happen) => {
+  const stage = new Stage(['lb', 'lb-2']);
+  stage.seeBalancer({}, 'lb');
+  stage.seeBalancer({}, 'lb-2');
+  expect(stage.observe().balancersChangedAtMs).toBeUndefined();
+  await stage.clock.step(4_000);
+  stage.seeBalancer({}, 'lb');
+  stage.seeBalancer({}, 'lb-2');
+  expect(stage.observe().balancersChangedAtMs).toBeUndefined();
+  happen(stage);
+  const atMs = stage.clock.steadyMs();
+  expect(stage.observe().balancersChangedAtMs).toBe(atMs);
+  await stage.clock.step(1_000);
+  expect(stage.observe().balancersChangedAtMs).toBe(atMs);
+});
+
+test('what an excluded balancer says of its traffic does not count, and its old workers only while it answers', async () => {
+  const stage = new Stage(['lb', 'lb-2']);
+  stage.seeBalancer({ requestRate: { status: 'ok', value: 100 } }, 'lb');
+  stage.seeBalancer({ requestRate: { status: 'ok', value: 50 } }, 'lb-2', true);
+  stage.exclude('lb-2');
+  expect(stage.observe()).toMatchObject({
+    signals: { requestRate: { status: 'ok', value: 100 } },
+    oldWorkers: true,
+  });
+  stage.failing.add('lb-2');
+  expect(stage.observe().oldWorkers).toBe(false);
 });
 
 test('old workers of any balancer count', () => {

@@ -144,8 +144,8 @@ export class Dom0 {
     return join(this.folder, ...parts);
   }
 
-  /** Starts one request, as sshd does, in a process group of its own. */
-  spawn(request: string): ChildProcessWithoutNullStreams {
+  /** Starts one request, as sshd does, in a process group of its own; `undefined` is lost on the way, as by sudo. */
+  spawn(request: string | undefined): ChildProcessWithoutNullStreams {
     const [command = '', ...args] = this.#argv;
     const child = spawn(command, args, {
       cwd: '/',
@@ -166,7 +166,7 @@ export class Dom0 {
   }
 
   /** Carries out one request, to its end. */
-  async run(request: string, stdin: string | Buffer = ''): Promise<Dom0Answer> {
+  async run(request: string | undefined, stdin: string | Buffer = ''): Promise<Dom0Answer> {
     const child = this.spawn(request);
     // It closes its standard input before all of it is written.
     child.stdin.on('error', () => {});

@@ -23,6 +23,7 @@ const lifecycle = (
 
       expect((await stat(dom0.path(diskFile))).size).toBe(16 * 1_048_576);
       const { stdout } = await dom0.run('inspect');
+      expect(stdout).toMatch(/^rackfire-dom0 1\ntime \d+\ninstallation acme\n/);
       expect(linesOf(stdout)).toEqual([
         `node ${node.name} ${node.uuid} ${node.born} web@2026-11-01 128 1 16`,
         `disk ${node.name}`,

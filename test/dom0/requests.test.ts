@@ -1,6 +1,6 @@
 /** What the wrapper takes for a request, and what it refuses before anything is done. */
 
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import type { Dom0 } from './dom0.ts';
 import { create, destroy, fence, nodeOf, tenant, type Values, write } from './requests.ts';
@@ -19,7 +19,7 @@ describeShells('a request', {}, (rig) => {
   }
 
   test.each([
-    ['nothing', ''],
+    ['blanks', '  '],
     ['another verb', 'reboot'],
     ['the name of one of its functions', 'remove_node'],
     ['a shell', 'sh -c id'],
@@ -47,6 +47,15 @@ describeShells('a request', {}, (rig) => {
     ['a key too few', 'fence shard=main'],
   ])('of %s is bad', async (_situation, request) => {
     await expectRefused(request, 'bad-request');
+  });
+
+  test.each([
+    ['is empty', ''],
+    ['did not come, as sudo drops it,', undefined],
+  ])('that %s is told as such, with what sudo needs', async (_situation, request) => {
+    expect(await rig.dom0.run(request)).toEqual(
+      refusal('no-request', 'SSH_ORIGINAL_COMMAND .*env_keep'),
+    );
   });
 
   test.each([4_097, 100_000])('of %d bytes is too long', async (bytes) => {
@@ -147,10 +156,45 @@ describeShells('a conf', {}, (rig) => {
       const value = valueOf(dom0.path('images'));
       await writeFile(dom0.confPath, `${key}="${value}"\n`, { flag: 'a' });
 
-      const said = `'${value.split(' ').at(-1)}' in ${dom0.confPath} must be an absolute path`;
+      const said = `${key}: '${value.split(' ').at(-1)}' in ${dom0.confPath} must be an absolute path`;
       expect(await dom0.run('inspect')).toEqual(refusal('xl-failed', said));
     },
   );
+
+  test.each([
+    ['DISK_DIR', 'xl-failed'],
+    ['SAVE_DIR', 'xl-failed'],
+    ['INSTALLATION', 'xl-failed'],
+    ['IMAGE_DIRS', 'forbidden'],
+    ['BRIDGES', 'forbidden'],
+  ])('with a misspelled %s is told by that key', async (key, code) => {
+    const { dom0 } = rig;
+    const conf = await readFile(dom0.confPath, 'utf8');
+    await writeFile(dom0.confPath, conf.replace(`${key}=`, `MY_${key}=`));
+
+    expect(await dom0.run(create(dom0, node))).toEqual(
+      refusal(code, `${key}.*in ${dom0.confPath} `),
+    );
+  });
+
+  test('with a misspelled VOLUME_GROUP is told by that key', async () => {
+    const { dom0 } = rig;
+
+    expect(await dom0.run(create(dom0, node, { disk: 'thin:vg0/img-web' }))).toEqual(
+      refusal('forbidden', `VOLUME_GROUP in ${dom0.confPath} is empty`),
+    );
+  });
+
+  test('without BRIDGES and IMAGE_DIRS still lets nodes be seen and destroyed', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, node));
+    await writeFile(dom0.confPath, "BRIDGES=''\nIMAGE_DIRS=''\n", { flag: 'a' });
+
+    expect(await dom0.run('check bridge=xenbr0')).toEqual(refusal('forbidden', 'BRIDGES in'));
+    expect((await dom0.run('inspect')).stdout).toContain(`node ${node.name} `);
+    expect(await dom0.run(destroy(node))).toEqual(success);
+    expect(await dom0.domains()).toEqual([]);
+  });
 });
 
 describeShells('a RUN_DIR', {}, (rig) => {

@@ -73,5 +73,7 @@ export function linesOf(inspected: string): string[] {
   return inspected
     .slice(0, inspected.indexOf('== xl info'))
     .split('\n')
-    .filter((line) => line !== '' && !/^(?:rackfire-dom0|time|term|free-disk) /.test(line));
+    .filter(
+      (line) => line !== '' && !/^(?:rackfire-dom0|time|installation|term|free-disk) /.test(line),
+    );
 }

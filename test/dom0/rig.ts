@@ -44,6 +44,7 @@ export function saying(word: 'created' | 'restored' | 'present'): object {
 }
 
 const exitCodes: Readonly<Record<string, number>> = {
+  'no-request': 2,
   'bad-request': 2,
   'bad-value': 2,
   forbidden: 2,

@@ -187,6 +187,19 @@ describeShells('what was promised', {}, (rig) => {
     await sayAvailable(dom0, 238);
     expect(await dom0.run(tenant('save', first))).toEqual(success);
   });
+
+  test('of disk is 0 in every answer when the disks that there are need more than is left', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, first, { 'disk-mib': 100 }));
+    await sayAvailable(dom0, 50);
+
+    const saving = await dom0.run(tenant('save', first));
+    expect(saving).toEqual(refusal('no-disk', 'do not fit into 0 MiB in'));
+    const creating = await dom0.run(create(dom0, second));
+    expect(creating).toEqual(refusal('no-disk', '16 MiB are needed, 0 MiB are not booked'));
+    expect((await dom0.run('check')).stdout).toContain('ok free-disk 0 MiB (file)\n');
+    expect(await freeDiskMiB(dom0)).toBe(0);
+  });
 });
 
 describeShells('the last disk of a host', { totalMiB: 4_096 }, (rig) => {

@@ -28,6 +28,12 @@ export interface Progress {
   readonly nodes: number;
 }
 
+export interface DemoOptions {
+  readonly args?: readonly string[];
+  /** Beside this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export class DemoProcess {
   readonly #child: ChildProcess;
   readonly #stderr: string[] = [];
@@ -35,9 +41,10 @@ export class DemoProcess {
   readonly #exited: Promise<unknown>;
   #onLine: (() => void)[] = [];
 
-  constructor(...args: readonly string[]) {
+  constructor({ args = [], env = {} }: DemoOptions = {}) {
     this.#child = spawn(process.execPath, [MAIN, 'demo', '--json', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
     });
     this.#exited = once(this.#child, 'close').then(() => this.#wake());
     this.#collect(this.#child.stderr, this.#stderr);

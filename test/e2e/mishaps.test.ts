@@ -42,7 +42,9 @@ test('a trace is replayed from its need on, without a failed request', {
   });
   try {
     await writeFile(file, `minute,requests\n${rows.join('\n')}\n`);
-    const demo = new DemoProcess('--trace', file, '--peak', '400', '--compress', '36');
+    const demo = new DemoProcess({
+      args: ['--trace', file, '--peak', '400', '--compress', '36'],
+    });
     const summary = await demo.summary();
     expect(summary.failedRequests, demo.log()).toBe(0);
     expect(summary.totalRequests).toBeGreaterThan(6_000);

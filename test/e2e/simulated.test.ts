@@ -35,7 +35,8 @@ test('a trace that the demo plays in real time and one that is simulated have th
     ...RATES.map((_, second) => curve.rateAt(second + 0.5)),
   ];
   await using folder = await Folder.create({ 'trace.csv': trace, 'played.csv': csvOf(played) });
-  const demo = new DemoProcess('--trace', folder.file('trace.csv'), '--peak', `${PEAK_RPS}`);
+  const args = ['--trace', folder.file('trace.csv'), '--peak', `${PEAK_RPS}`];
+  const demo = new DemoProcess({ args });
   await demo.until(({ nodes }) => nodes >= 2);
   // The demo removes its config when it ends.
   const configText = await readFile(demo.printed(/config {4}(.+)/), 'utf8');

@@ -55,6 +55,13 @@ http: { listen: "127.0.0.1:9500", tokenFile: ${tokenFile} }
 `;
 }
 
+/** Adds a second balancer to the config. */
+export function withSecondBalancer(text: string): string {
+  const second =
+    '  - { name: lb-b, driver: runtime, socket: /run/b.sock, stateFile: /var/lib/haproxy/b }';
+  return text.replace('sizes:\n', `${second}\nsizes:\n`);
+}
+
 export interface ApiLabOptions {
   readonly nodes?: number;
   readonly rps?: number;
@@ -121,7 +128,8 @@ export class ApiLab implements ServiceView, AsyncDisposable {
       .find((one) => one.scaling === 'automatic');
     this.tier = tier!;
     this.#clusters = loaded.config.clusters;
-    const names = { hosts: ['local-a', 'local-b'], balancers: ['lb-a'] };
+    const balancers = loaded.config.balancers.map(({ name }) => name);
+    const names = { hosts: ['local-a', 'local-b'], balancers };
     this.world = new SimulatedWorld(this.clock, this.tier, names);
     this.world.populate(options.nodes ?? 2);
     this.world.rps = options.rps ?? 100;

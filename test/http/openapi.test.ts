@@ -4,7 +4,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { once } from 'node:events';
 import { beforeAll, expect, test } from 'vitest';
-import { type Answer, ApiLab, type Asked, TOKEN } from './api-lab.ts';
+import { type Answer, ApiLab, type Asked, TOKEN, withSecondBalancer } from './api-lab.ts';
 import { Contract, type OpenApiDocument } from './contract.ts';
 
 /** What no request can bring about: a defect. */
@@ -16,6 +16,8 @@ const HOLD = { kind: 'hold', tier: 'news/web', nodes: 4, ...FOR };
 const PROTECT = { kind: 'protect', node: 'news-web-1', ...FOR };
 
 const DRAIN_HOST = { kind: 'drain-host', host: 'local-b', ...FOR };
+
+const EXCLUDE = { kind: 'exclude-balancer', balancer: 'lb-b', ...FOR };
 
 const WRITE = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
 
@@ -53,6 +55,13 @@ const reads: readonly Way[] = [
     asked: { path },
     before: (lab: ApiLab) => lab.write('POST', '/api/v1/overrides', DRAIN_HOST),
   })),
+  {
+    operation: 'getStatus',
+    expected: '200',
+    asked: { path: '/api/v1/status' },
+    before: (lab: ApiLab) => lab.write('POST', '/api/v1/overrides', EXCLUDE),
+    edit: withSecondBalancer,
+  },
   { operation: 'explainTier', expected: '200', asked: { path: EXPLANATION } },
   {
     operation: 'explainTier',
@@ -138,6 +147,12 @@ const writes: readonly Way[] = [
   post('400 invalid-request', { ...PAUSE, for: '2w' }),
   post('404 unknown-tier', { ...PAUSE, tier: 'news/mail' }),
   post('201', DRAIN_HOST),
+  {
+    ...post('201', EXCLUDE),
+    edit: withSecondBalancer,
+  },
+  post('404 unknown-balancer', EXCLUDE),
+  post('409 override-conflict', { ...EXCLUDE, balancer: 'lb-a' }),
   post('404 unknown-host', { ...DRAIN_HOST, host: 'local-c' }),
   post('404 unknown-node', { ...PROTECT, node: 'news-web-7' }),
   post('409 node-unfit', PROTECT, async (lab) => {
@@ -264,6 +279,21 @@ test('a status with everything in it is as documented: nodes, overrides, a short
     config: { refusal: { problems: [{ line: 1 }, {}, {}, {}, {}, {}] } },
     silentSources: [{ name: 'local-b' }],
     clusters: [{ tiers: [{ scaling: 'none' }, { overrides: [{ id: 'o1' }, { id: 'o2' }] }] }],
+  });
+});
+
+test('a status says until when open breakers stop boots, as documented', async () => {
+  await using lab = await ApiLab.startSettled({ rps: 100 });
+  for (const host of lab.world.hosts) {
+    host.createFault = 'refuse';
+  }
+  lab.world.rps = 2_000;
+  await lab.clock.step(20_000);
+  const answer = await lab.get('/api/v1/status');
+  contract.hold('getStatus', answer);
+  const circuitOpenUntil: unknown = expect.stringMatching(/^2023-11-14T22:35:/);
+  expect(answer.json).toMatchObject({
+    clusters: [{ tiers: [{ scaling: 'none' }, { circuit: 'open', circuitOpenUntil }] }],
   });
 });
 

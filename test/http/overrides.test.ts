@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { ApiLab } from './api-lab.ts';
+import { ApiLab, withSecondBalancer } from './api-lab.ts';
 
 const SAID = { for: '2h', reason: 'deploy of the shop' };
 
@@ -24,6 +24,7 @@ test('what is given holds from the next tick on, shows in status and explanation
       nodes: 5,
       node: null,
       host: null,
+      balancer: null,
       born: null,
       reason: 'deploy of the shop',
       givenAt: '2023-11-14T22:30:05.000Z',
@@ -129,6 +130,58 @@ test.each([
   const answer = await give(lab, { kind: 'drain-host', host });
   expect(answer).toMatchObject({ status: 404, json: { error: { code: 'unknown-host' } } });
   expect(answer.text).toContain(says);
+});
+
+test('an excluded balancer shows in status, beside the balancer, and is one again when that is withdrawn', async () => {
+  await using lab = await ApiLab.startSettled({ editConfig: withSecondBalancer });
+  expect((await give(lab, { kind: 'exclude-balancer', balancer: 'lb-b' })).json).toMatchObject({
+    override: { id: 'o1', tier: null, kind: 'exclude-balancer', balancer: 'lb-b', host: null },
+    kept: true,
+  });
+  lab.world.balancers[1]!.silent = 'unreachable';
+  await lab.clock.step(5_000);
+  expect((await lab.get('/api/v1/status')).json).toMatchObject({
+    balancers: [
+      { name: 'lb-a', answers: true, inSync: true, overrides: [] },
+      { name: 'lb-b', answers: false, inSync: false, overrides: [{ id: 'o1', balancer: 'lb-b' }] },
+    ],
+    clusters: [{ tiers: [{}, { signals: { requestRate: { status: 'ok' } }, overrides: [] }] }],
+  });
+  await lab.write('DELETE', '/api/v1/overrides/o1');
+  await lab.clock.step(2_000);
+  expect((await lab.get('/api/v1/status')).json).toMatchObject({
+    balancers: [{ overrides: [] }, { overrides: [] }],
+    clusters: [{ tiers: [{}, { signals: { requestRate: { status: 'partial' } } }] }],
+  });
+});
+
+test('a balancer whose servers somebody has changed is said to be out of sync', async () => {
+  await using lab = await ApiLab.startSettled({ editConfig: withSecondBalancer });
+  lab.world.balancers[1]!.readOnly = true;
+  lab.world.balancers[1]!.set(1, 'maint');
+  await lab.clock.step(5_000);
+  expect((await lab.get('/api/v1/status')).json).toMatchObject({
+    balancers: [
+      { name: 'lb-a', answers: true, inSync: true },
+      { name: 'lb-b', answers: true, inSync: false },
+    ],
+  });
+});
+
+test('the last balancer that counts is not excluded', async () => {
+  await using lab = await ApiLab.startSettled({ editConfig: withSecondBalancer });
+  await give(lab, { kind: 'exclude-balancer', balancer: 'lb-a' });
+  expect((await give(lab, { kind: 'exclude-balancer', balancer: 'lb-a' })).status).toBe(201);
+  const answer = await give(lab, { kind: 'exclude-balancer', balancer: 'lb-b' });
+  expect(answer).toMatchObject({ status: 409, json: { error: { code: 'override-conflict' } } });
+  expect(answer.text).toContain('lb-b is the only balancer that is not excluded');
+});
+
+test('of a balancer that there is not, nothing can be said', async () => {
+  await using lab = await ApiLab.startSettled();
+  const answer = await give(lab, { kind: 'exclude-balancer', balancer: 'lb-c' });
+  expect(answer).toMatchObject({ status: 404, json: { error: { code: 'unknown-balancer' } } });
+  expect(answer.text).toContain('there is no balancer lb-c; there is lb-a');
 });
 
 test.each([

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { composeHaproxyConfig, createUuidOf, listScaledTiers } from '../../src/compose.ts';
-import type { BalancerConfig, Config } from '../../src/config/config.ts';
+import type { Config, RuntimeBalancerConfig } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import { nodeName, type ScaledTier } from '../../src/scaler/cluster.ts';
 import { type HaproxyRig, startHaproxy } from '../balancer/haproxy-rig.ts';
@@ -205,7 +205,7 @@ export async function startSite(plan: SitePlan, lab: Lab): Promise<LabSite> {
   await writeFile(join(folder, 'rackfire.yaml'), text);
   await writeFile(join(folder, 'server-state'), '');
   const { config } = parseConfig(text, 'rackfire.yaml');
-  const [balancer] = config.balancers as readonly [BalancerConfig];
+  const [balancer] = config.balancers as readonly [RuntimeBalancerConfig];
   const haproxy = await startHaproxy(
     ({ socketPath }) => composeHaproxyConfig(config, { ...balancer, socket: socketPath }),
     folder,

@@ -515,3 +515,55 @@ describe('speed', () => {
     });
   });
 });
+
+describe('while other balancers answer than a moment ago', () => {
+  const two = ['lb-a', 'lb-b'].map((name) => ({ name, answers: true }));
+  const changed = { balancers: two, balancersChangedAtMs: NOW_MS };
+  /** Three nodes at 240 rps, settled, and then the set changes and so much arrives; the window is 30 s. */
+  const after = (seconds: number, rps: number): Decision => {
+    const nodes = serving(3);
+    const { memory } = decided(
+      { atMs: NOW_MS - 1_000, nodes, signals: signalsOf(240), balancers: two },
+      settledAt(3),
+    );
+    const atMs = NOW_MS + seconds * 1_000;
+    return decided({ atMs, nodes, signals: signalsOf(rps), ...changed }, memory).decision;
+  };
+
+  test.each<[string, number, number, number | undefined, number]>([
+    ['half of it is a calm that is none', 0, 120, 240, 3],
+    ['the same is the same', 5, 240, undefined, 3],
+    ['more is more', 5, 400, undefined, 5],
+    ['it holds until the window is over', 29.999, 120, 240, 3],
+    ['and then no longer', 30, 120, undefined, 1.5],
+  ])('%s', (_, seconds, rps, heldRps, needNodes) => {
+    const { needNodes: found, advice } = after(seconds, rps);
+    expect(found).toBe(needNodes);
+    expect(advice[0]?.heldRps).toBe(heldRps);
+  });
+
+  test('what is read meanwhile does not count as what they were together before', () => {
+    const decisions = timeline(
+      3,
+      (second) => ({
+        nodes: serving(5),
+        signals: signalsOf([240, 400, 120][second] ?? 0),
+        balancers: two,
+        ...(second === 0 ? {} : { balancersChangedAtMs: NOW_MS + 1_000 }),
+      }),
+      settledAt(5),
+    );
+    expect(decisions.map(({ needNodes }) => needNodes)).toEqual([3, 5, 3]);
+  });
+
+  test('where nothing is read, nothing is held against it', () => {
+    const signals = { ...signalsOf(0), requestRate: UNKNOWN_SIGNALS.requestRate };
+    const memory = settledAt(3, { settledRps: 240 });
+    const { decision } = decided({ signals, nodes: serving(3), ...changed }, memory);
+    expect(decision.advice[0]).toEqual({
+      signal: 'request-rate',
+      status: 'absent',
+      needNodes: undefined,
+    });
+  });
+});

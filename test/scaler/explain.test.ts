@@ -791,10 +791,18 @@ describe('what cannot be had', () => {
     ],
     [
       'while boots fail',
+      { desired: 4, rps: 400, changes: { circuit: 'open', circuitOpenUntilMs: NOW_MS + 300_000 } },
+      'shortfall',
+      [
+        `1 more node is needed and cannot be booted: too many boots of this tier have failed, and none is tried until ${formatTime(NOW_MS + 300_000)}, then one by itself: rackfire events says why they failed, mend that.`,
+      ],
+    ],
+    [
+      'while boots fail, kept by a program that did not say until when',
       { desired: 4, rps: 400, changes: { circuit: 'open' } },
       'shortfall',
       [
-        '1 more node is needed and cannot be booted: too many boots of this tier have failed, and none is tried for a while.',
+        '1 more node is needed and cannot be booted: too many boots of this tier have failed, and none is tried for a while, then one by itself: rackfire events says why they failed, mend that.',
       ],
     ],
     [
@@ -820,7 +828,7 @@ describe('what cannot be had', () => {
           concurrentBootsPerHost: 2,
           hosts: [
             hostOf('xen-a', { reachable: false }),
-            hostOf('xen-b', { circuit: 'open' }),
+            hostOf('xen-b', { circuit: 'open', circuitOpenUntilMs: NOW_MS + 60_000 }),
             hostOf('xen-c', { circuit: 'half-open', bootsInFlight: 1 }),
             hostOf('xen-d', { bootsInFlight: 2 }),
             hostOf('xen-e', { freeMemoryMiB: 212 }),
@@ -832,7 +840,7 @@ describe('what cannot be had', () => {
       },
       'shortfall',
       [
-        '1 more node is needed and cannot be booted: xen-a does not answer; xen-b has failed too many boots and is left alone for a while; xen-c has failed too many boots and is trying one; xen-d boots as many at once as it may, 2; xen-e has 212 MiB of memory left and a node needs 512 MiB; xen-f has no memory left and a node needs 512 MiB; xen-g has no vCPUs left and a node needs 1; xen-h has 100 MiB of disk left and a node needs 4096 MiB.',
+        '1 more node is needed and cannot be booted: xen-a does not answer; xen-b has failed too many boots and is left alone until 14:08:00 (rackfire events says why they failed); xen-c has failed too many boots and is trying one; xen-d boots as many at once as it may, 2; xen-e has 212 MiB of memory left and a node needs 512 MiB; xen-f has no memory left and a node needs 512 MiB; xen-g has no vCPUs left and a node needs 1; xen-h has 100 MiB of disk left and a node needs 4096 MiB.',
       ],
     ],
   ])('%s', (_, situation, stage, texts) => {

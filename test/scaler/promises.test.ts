@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { takesAway } from '../../src/scaler/action.ts';
 import { checkPlan } from '../../src/scaler/check-plan.ts';
 import type { ScaledTier } from '../../src/scaler/cluster.ts';
 import { decide, EMPTY_MEMORY, type TierMemory } from '../../src/scaler/decide.ts';
+import { type Drift, findDrift } from '../../src/scaler/drift.ts';
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type {
   ActionKind,
@@ -17,7 +19,7 @@ import type {
   SlotReading,
 } from '../../src/scaler/observation.ts';
 import { type Plan, plan } from '../../src/scaler/plan.ts';
-import type { Override } from '../../src/scaler/override.ts';
+import { findExclusion, type Override } from '../../src/scaler/override.ts';
 import type { ScalingPolicy, TierPolicy } from '../../src/scaler/policy.ts';
 import { type BootOutcome, SmallWorld } from './small-world.ts';
 import { hostOf, NOW_MS, ok, policyOf, settledAt, signalsOf, webTier } from './world.ts';
@@ -99,6 +101,7 @@ const OPERATIONS: readonly ActionKind[] = [
   'pause',
   'save',
   'park',
+  'repair',
   'destroy',
 ];
 const sighted: fc.Arbitrary<NodeSighting> = fc
@@ -172,6 +175,11 @@ const overrides: fc.Arbitrary<readonly Override[]> = fc.oneof(
           kind: fc.constant('drain-host' as const),
           host: fc.constantFrom('xen-a', 'xen-b'),
         }),
+        fc.record({
+          ...said,
+          kind: fc.constant('exclude-balancer' as const),
+          balancer: fc.constantFrom('lb-a', 'lb-b'),
+        }),
       ),
       { maxLength: 4 },
     ),
@@ -179,23 +187,37 @@ const overrides: fc.Arbitrary<readonly Override[]> = fc.oneof(
   },
 );
 
-const observations: fc.Arbitrary<Observation> = fc.record({
-  atMs: fc.constant(NOW_MS),
-  term: fc.constant({ createdAtSeconds: 1, transitions: 0 }),
-  signals,
-  nodes: fc
-    .uniqueArray(sighted, { selector: ({ number }) => number, maxLength: 12 })
-    .map((nodes) => nodes.toSorted((one, other) => one.number - other.number)),
-  hosts,
-  oldWorkers: fc.constantFrom(false, false, false, true),
-  blockedNumbers: fc.uniqueArray(fc.integer({ min: 1, max: 16 }), { maxLength: 4 }),
-  circuit: fc.constantFrom('closed', 'closed', 'closed', 'half-open', 'open'),
-  fleetRoom: fc.constantFrom(100, 100, 3, 0, -1),
-  concurrentBootsPerHost: fc.integer({ min: 1, max: 4 }),
-  bootTimeMs: fc.constantFrom(undefined, 5_000, 60_000),
-  overrides,
-  hostFailuresToTolerate: fc.constantFrom(0, 1),
-});
+const observations: fc.Arbitrary<Observation> = fc
+  .tuple(
+    observationsOf(),
+    fc.constantFrom({}, {}, ...[0, 1_000, 60_000].map((agoMs) => changedBalancers(agoMs))),
+  )
+  .map(([observation, changed]) => ({ ...observation, ...changed }));
+
+function changedBalancers(agoMs: number): Partial<Observation> {
+  const balancers = ['lb-a', 'lb-b'].map((name) => ({ name, answers: true }));
+  return { balancers, balancersChangedAtMs: NOW_MS - agoMs };
+}
+
+function observationsOf(): fc.Arbitrary<Observation> {
+  return fc.record({
+    atMs: fc.constant(NOW_MS),
+    term: fc.constant({ createdAtSeconds: 1, transitions: 0 }),
+    signals,
+    nodes: fc
+      .uniqueArray(sighted, { selector: ({ number }) => number, maxLength: 12 })
+      .map((nodes) => nodes.toSorted((one, other) => one.number - other.number)),
+    hosts,
+    oldWorkers: fc.constantFrom(false, false, false, true),
+    blockedNumbers: fc.uniqueArray(fc.integer({ min: 1, max: 16 }), { maxLength: 4 }),
+    circuit: fc.constantFrom('closed', 'closed', 'closed', 'half-open', 'open'),
+    fleetRoom: fc.constantFrom(100, 100, 3, 0, -1),
+    concurrentBootsPerHost: fc.integer({ min: 1, max: 4 }),
+    bootTimeMs: fc.constantFrom(undefined, 5_000, 60_000),
+    overrides,
+    hostFailuresToTolerate: fc.constantFrom(0, 1),
+  });
+}
 
 function scalingPolicies(): fc.Arbitrary<readonly ScalingPolicy[]> {
   return fc.array(
@@ -261,6 +283,7 @@ const memories: fc.Arbitrary<TierMemory> = fc.oneof(
         .map((changes) =>
           changes.map((nodes, index) => ({ atMs: NOW_MS - 20_000 + index * 4_000, nodes })),
         ),
+      settledRps: fc.constantFrom(0, 240, 700),
     }),
     weight: 4,
   },
@@ -270,6 +293,22 @@ function run(tier: ScaledTier, observation: Observation, memory: TierMemory) {
   const nodes = deriveNodes(tier, observation);
   const decided = decide(tier, observation, nodes, memory);
   return { ...decided, nodes, plan: plan(tier, decided.decision, observation, nodes) };
+}
+
+/** As the balancers show it when all that can be set is set, and every check has passed. */
+function repaired(observation: Observation, drift: readonly Drift[]): Observation {
+  const nodes = observation.nodes.map((node) => ({
+    ...node,
+    servers: node.servers.map((server) => {
+      const found = drift.find(
+        ({ number, balancer }) => number === node.number && balancer === server.balancer,
+      );
+      return found === undefined || !server.answered
+        ? server
+        : { ...server, admin: found.next ?? server.admin, check: 'passed' as const };
+    }),
+  }));
+  return { ...observation, nodes };
 }
 
 function deepFreeze<T>(value: T): T {
@@ -344,9 +383,10 @@ describe('in any world', () => {
           }
           expect(observation.oldWorkers).toBe(false);
           for (const server of sighting?.servers ?? []) {
-            expect(server.answered).toBe(true);
+            const isExcluded = findExclusion(observation.overrides, server.balancer) !== undefined;
+            expect(server.answered || isExcluded).toBe(true);
             if (server.answered && domain?.state === 'running') {
-              expect(server.admin).not.toBe('ready');
+              expect(server.admin === 'ready' && !isExcluded).toBe(false);
               const force = action.kind === 'destroy' && action.force;
               expect(force || server.sessions === 0).toBe(true);
             }
@@ -354,6 +394,57 @@ describe('in any world', () => {
         }
       }),
       { numRuns: 15_000 },
+    );
+  });
+
+  test('nothing is taken away in a tick that repairs a balancer that counts', () => {
+    fc.assert(
+      fc.property(tiers, observations, memories, (tier, observation, memory) => {
+        const { actions } = run(tier, observation, memory).plan;
+        const isRepaired = actions.some(
+          (action) =>
+            action.kind === 'repair' &&
+            findExclusion(observation.overrides, action.balancer) === undefined,
+        );
+        expect(isRepaired && actions.some(takesAway)).toBe(false);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+
+  test('what is repaired ends: step by step, all balancers have what the node is', () => {
+    fc.assert(
+      fc.property(tiers, observations, (tier, given) => {
+        let observation = given;
+        for (let step = 0; step < 6; step += 1) {
+          const drift = findDrift(deriveNodes(tier, observation), observation);
+          observation = repaired(observation, drift);
+        }
+        const left = findDrift(deriveNodes(tier, observation), observation);
+        expect(left.filter(({ isUnderWay }) => !isUnderWay)).toEqual([]);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+
+  test('an excluded balancer that is silent is as if there were none', () => {
+    fc.assert(
+      fc.property(tiers, observations, memories, (tier, observation, memory) => {
+        const excluded = {
+          id: 'o9',
+          kind: 'exclude-balancer',
+          balancer: 'lb-c',
+          reason: '',
+          untilMs: Number.MAX_SAFE_INTEGER,
+        } as const;
+        const nodes = observation.nodes.map((node) => ({
+          ...node,
+          servers: [...node.servers, { balancer: 'lb-c', answered: false as const }],
+        }));
+        const beside = { ...observation, nodes, overrides: [...observation.overrides, excluded] };
+        expect(run(tier, beside, memory).plan).toEqual(run(tier, observation, memory).plan);
+      }),
+      { numRuns: 5_000 },
     );
   });
 
@@ -404,6 +495,18 @@ describe('in any world', () => {
       { numRuns: 5_000 },
     );
   });
+});
+
+test('what balancers were together before never asks for fewer nodes', () => {
+  fc.assert(
+    fc.property(tiers, observations, memories, (tier, observation, memory) => {
+      const { settledRps: _, ...without } = memory;
+      expect(run(tier, observation, memory).decision.desiredNodes).toBeGreaterThanOrEqual(
+        run(tier, observation, without).decision.desiredNodes,
+      );
+    }),
+    { numRuns: 5_000 },
+  );
 });
 
 describe('more load never asks for fewer nodes', () => {

@@ -4,8 +4,13 @@ import { type Recommendation, recommend } from '../../src/scaler/recommend.ts';
 import { EMPTY_QUEUE, ok, rateOnlyTier, signalsOf, webTier } from './world.ts';
 
 function recommended(changes: Partial<Signals>, ordered = 3, serving = 3): Recommendation {
-  return recommend(webTier(), signalsOf(160, changes), ordered, serving);
+  return recommend(webTier(), signalsOf(160, changes), {
+    currentNodes: ordered,
+    servingNodes: serving,
+  });
 }
+
+const THREE = { currentNodes: 3, servingNodes: 3 };
 
 function waiting(requests: number, servedRps: number): Partial<Signals> {
   return { requestRate: ok(0), queue: ok({ requests, servedRps }) };
@@ -44,7 +49,7 @@ describe('request rate', () => {
   test('nothing is needed or known when the only signal is absent', () => {
     const signals = signalsOf(0, { requestRate: { status: 'absent', why: 'no answer' } });
 
-    expect(recommend(rateOnlyTier(), signals, 3, 3)).toEqual({
+    expect(recommend(rateOnlyTier(), signals, THREE)).toEqual({
       needNodes: undefined,
       signalsKnown: false,
       advice: [{ signal: 'request-rate', status: 'absent', needNodes: undefined }],
@@ -54,7 +59,7 @@ describe('request rate', () => {
   test('a signal that is not configured is not asked', () => {
     const signals = signalsOf(160, { queue: { status: 'absent', why: 'no answer' } });
 
-    expect(recommend(rateOnlyTier(), signals, 3, 3)).toMatchObject({
+    expect(recommend(rateOnlyTier(), signals, THREE)).toMatchObject({
       needNodes: 2,
       signalsKnown: true,
     });

@@ -441,6 +441,8 @@ export class SmallWorld {
         return this.#setServer(action.number, 'drain');
       case 'park':
         return this.#setServer(action.number, 'maint');
+      case 'repair':
+        return this.#setServer(action.number, action.to);
       case 'boot':
         return this.#boot(action);
       case 'wake':
@@ -471,7 +473,10 @@ export class SmallWorld {
   }
 
   #changeGuest(
-    action: Exclude<Action, { readonly kind: 'admit' | 'warm' | 'drain' | 'park' | 'boot' }>,
+    action: Exclude<
+      Action,
+      { readonly kind: 'admit' | 'warm' | 'drain' | 'park' | 'repair' | 'boot' }
+    >,
   ): void {
     const { number, kind } = action;
     const guest = this.guests.find((one) => one.number === number && one.host === action.host);

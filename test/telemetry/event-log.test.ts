@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { RefusedError } from '../../src/control/errors.ts';
+import { RefusedError, UnreachableError } from '../../src/control/errors.ts';
 import type { EventRecord } from '../../src/control/events.ts';
-import { createEventLog } from '../../src/telemetry/event-log.ts';
+import { createEventLog, serializeError } from '../../src/telemetry/event-log.ts';
 import type { Log } from '../../src/telemetry/recorder.ts';
 import { TestClock } from '../control/test-clock.ts';
 
@@ -24,7 +24,11 @@ function openDesk(level = 'debug'): Desk {
       done();
     },
   });
-  const log = createEventLog(pino({ level }, stream), clock, (record) => events.push(record));
+  const log = createEventLog(
+    pino({ level, serializers: { err: serializeError } }, stream),
+    clock,
+    (record) => events.push(record),
+  );
   return { log, clock, lines, events };
 }
 
@@ -66,6 +70,19 @@ test('an error is remembered by its class, code and message, as it is logged', (
   });
   expect(defect?.fields).toEqual({ err: { type: 'TypeError', message: 'a defect' } });
   expect(lines).toMatchObject([{ err: { code: 'refused' } }, { err: { type: 'TypeError' } }]);
+});
+
+test('a host that does not answer is logged without a stack trace, a defect with it', () => {
+  const { log, lines } = openDesk();
+  log.warn({ err: new UnreachableError('xen-a: no route') }, 'source does not answer');
+  log.warn({ err: new TypeError('a defect') }, 'action failed');
+  expect(lines[0]?.['err']).toEqual({
+    type: 'UnreachableError',
+    code: 'unreachable',
+    message: 'xen-a: no route',
+  });
+  const stack: unknown = expect.stringContaining('event-log.test.ts');
+  expect(lines[1]).toMatchObject({ err: { type: 'TypeError', stack } });
 });
 
 test('a system error is remembered with its code', () => {

@@ -180,6 +180,24 @@ test('what is missing is said once while it stays the same, and is a metric by r
   expect(missing['cluster=news,tier=web,reason=breaker']).toBe(0);
 });
 
+test.each([
+  ['are slow to answer for the first time', 'no', []],
+  ['do not answer', 'unreachable', ['needed nodes cannot be booted']],
+] as const)(
+  'hosts that %s at the start: what is said of nodes that lack',
+  async (_, silent, said) => {
+    const desk = new Desk();
+    await using lab = createLab(desk, { rps: 350 });
+    for (const host of lab.world.hosts) {
+      host.answerMs = 3_000;
+      host.silent = silent;
+    }
+    lab.start();
+    await lab.clock.step(10_000);
+    expect(desk.messages.filter((msg) => msg === 'needed nodes cannot be booted')).toEqual(said);
+  },
+);
+
 test('a conflict is an error that names the nodes, once', async () => {
   const desk = new Desk();
   await using lab = createLab(desk);
@@ -287,6 +305,33 @@ test('a restart of a balancer is a warning and is counted', async () => {
   recorder.record({ type: 'balancer-restarted', balancer: 'lb', reasserted: 3 });
   expect(lines).toMatchObject([{ level: LEVELS.warn, balancer: 'lb', reasserted: 3 }]);
   expect(await values('rackfire_balancer_restarts_total')).toEqual({ 'balancer=lb': 1 });
+});
+
+test('a balancer is in sync while it answers and has all servers as the other has them', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk, { balancers: ['lb', 'lb-2'] });
+  const inSync = async () => Object.values(await desk.values('rackfire_balancer_in_sync'));
+  const second = lab.world.balancers[1]!;
+  lab.start();
+  await lab.clock.step(5_000);
+  expect(await desk.values('rackfire_balancer_in_sync')).toEqual({
+    'cluster=news,tier=web,balancer=lb': 1,
+    'cluster=news,tier=web,balancer=lb-2': 1,
+  });
+  // It refuses to be repaired.
+  second.readOnly = true;
+  second.set(1, 'maint');
+  for (let tries = 0; tries < 5; tries += 1) {
+    await lab.clock.step(1_500);
+    expect(await inSync()).toEqual([1, 0]);
+  }
+  second.readOnly = false;
+  await lab.clock.stepUntil(() => second.ready.length === 2, 10_000);
+  await lab.clock.step(2_000);
+  expect(await inSync()).toEqual([1, 1]);
+  second.silent = 'unreachable';
+  await lab.clock.step(2_000);
+  expect(await inSync()).toEqual([1, 0]);
 });
 
 test('warnings of a balancer are said when they change, also when there are two of them', () => {

@@ -24,6 +24,8 @@ export interface SitePlan {
    * something in between. (The invariants are always watched at HAProxy's own.)
    */
   readonly socketName?: string;
+  /** Another HAProxy beside the first, `lb-b`, with an address, sockets and a state file of its own. */
+  readonly isPair?: boolean;
   /** What the operator adds to HAProxy's config by hand. */
   readonly editHaproxyConfig?: (text: string) => string;
 }
@@ -76,6 +78,7 @@ export function renderConfig(plan: SitePlan, { folder, id, subnet }: SitePlace):
         masterSocket: `${folder}/master.sock`,
         stateFile: `${folder}/server-state`,
       },
+      ...(plan.isPair === true ? [renderSecondBalancer(folder)] : []),
     ],
     sizes: { small: { memory: '512MiB', vcpus: 1, disk: '4GiB' } },
     images: { 'drupal-web': { version: '1' } },
@@ -86,6 +89,16 @@ export function renderConfig(plan: SitePlan, { folder, id, subnet }: SitePlace):
     http: { listen: `${subnet}.3:9500` },
     ...plan.file,
   });
+}
+
+function renderSecondBalancer(folder: string): Readonly<Record<string, unknown>> {
+  return {
+    name: 'lb-b',
+    driver: 'runtime',
+    socket: `${folder}/b/admin.sock`,
+    masterSocket: `${folder}/b/master.sock`,
+    stateFile: `${folder}/b/server-state`,
+  };
 }
 
 function renderTier(plan: SitePlan, subnet: string): Readonly<Record<string, unknown>> {

@@ -9,7 +9,7 @@ export interface SlowAnswer {
 }
 
 /** A visitor whose request takes so long wherever it lands. Never rejects. */
-export async function askSlowly(site: WeatherSite, ms: number): Promise<SlowAnswer> {
+export async function askSlowly(site: Pick<WeatherSite, 'url'>, ms: number): Promise<SlowAnswer> {
   const { promise, resolve } = Promise.withResolvers<SlowAnswer>();
   const fail = (): void => resolve({ status: 0, node: undefined });
   get(new URL(`/slow?ms=${ms}`, site.url), { agent: false }, (answer) => {

@@ -14,6 +14,8 @@ export async function openGate(path: string, haproxyPath: string): Promise<Socke
 }
 
 export class SocketGate implements AsyncDisposable {
+  /** Every line that came to the gate. */
+  readonly asked: string[] = [];
   readonly #path: string;
   readonly #haproxyPath: string;
   readonly #server: Server;
@@ -75,6 +77,7 @@ export class SocketGate implements AsyncDisposable {
     // Who gives up waiting may do so at any moment.
     client.on('error', () => undefined);
     const [asked] = (await once(client, 'data')) as [Buffer];
+    this.asked.push(asked.toString());
     if (this.#isStopped(asked.toString())) {
       const opened = this.#opened.promise;
       this.#caught.resolve();

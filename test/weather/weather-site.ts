@@ -2,7 +2,7 @@
 
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import {
   createUuidOf,
   listScaledTiers,
 } from '../../src/compose.ts';
-import type { BalancerConfig, Config } from '../../src/config/config.ts';
+import type { Config, RuntimeBalancerConfig } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import { createSystemClock } from '../../src/control/clock.ts';
 import {
@@ -22,7 +22,7 @@ import {
 } from '../../src/embedded/hypervisor.ts';
 import { type NodeProcess, readNodeProcesses } from '../../src/embedded/process-table.ts';
 import { macOf, nodeName, type ScaledTier } from '../../src/scaler/cluster.ts';
-import { type HaproxyRig, startHaproxy } from '../balancer/haproxy-rig.ts';
+import { type HaproxyRig, type RigPaths, startHaproxy } from '../balancer/haproxy-rig.ts';
 import type { Meddling } from './meddled-service.ts';
 import { ServiceProcess } from './service-process.ts';
 import { NODE_PORT, renderConfig, type SitePlace, type SitePlan } from './site-config.ts';
@@ -46,13 +46,23 @@ export interface HandMade {
   readonly fault?: EmbeddedHypervisorOptions['behavior']['fault'] | undefined;
 }
 
+/** One HAProxy of the site, where visitors reach it, and who watches it. */
+export interface Balancer {
+  readonly haproxy: HaproxyRig;
+  readonly url: string;
+  readonly watch: Watch;
+}
+
 export class WeatherSite implements AsyncDisposable {
   readonly plan: SitePlan;
   readonly place: SitePlace;
   readonly config: Config;
   readonly tier: ScaledTier;
   readonly haproxy: HaproxyRig;
+  readonly url: string;
   readonly watch: Watch;
+  /** The first is `haproxy`; of a pair, the second is `lb-b`. */
+  readonly balancers: readonly Balancer[];
   readonly #lock: Server;
   readonly #services: ServiceProcess[] = [];
   readonly #loads: WeatherLoad[] = [];
@@ -64,21 +74,35 @@ export class WeatherSite implements AsyncDisposable {
     readonly plan: SitePlan;
     readonly place: SitePlace;
     readonly config: Config;
-    readonly haproxy: HaproxyRig;
+    readonly haproxies: readonly HaproxyRig[];
     readonly lock: Server;
   }) {
     this.plan = parts.plan;
     this.place = parts.place;
     this.config = parts.config;
-    this.haproxy = parts.haproxy;
     this.#lock = parts.lock;
     this.tier = scaledTierOf(parts.config);
-    const { socketPath, masterSocketPath } = parts.haproxy;
-    this.watch = new Watch({
-      tier: this.tier,
-      installation: parts.config.installation,
-      haproxy: { socketPath, masterSocketPath, backend: this.tier.backend },
-    });
+    const { tier } = this;
+    this.balancers = parts.haproxies.map((haproxy, index) => ({
+      haproxy,
+      url: `http://${bindOf(tier, parts.place, index)}/`,
+      watch: new Watch({
+        tier,
+        installation: parts.config.installation,
+        haproxy: {
+          socketPath: haproxy.socketPath,
+          masterSocketPath: haproxy.masterSocketPath,
+          backend: tier.backend,
+        },
+      }),
+    }));
+    const [first] = this.balancers;
+    if (first === undefined) {
+      throw new Error('a weather site has at least one HAProxy');
+    }
+    this.url = first.url;
+    this.haproxy = first.haproxy;
+    this.watch = first.watch;
   }
 
   get folder(): string {
@@ -87,10 +111,6 @@ export class WeatherSite implements AsyncDisposable {
 
   get configFile(): string {
     return join(this.folder, 'rackfire.yaml');
-  }
-
-  get url(): string {
-    return `http://${this.tier.frontend?.bind}/`;
   }
 
   get services(): readonly ServiceProcess[] {
@@ -115,7 +135,9 @@ export class WeatherSite implements AsyncDisposable {
     meddling?: Meddling,
     configFile: string = this.configFile,
   ): Promise<ServiceProcess> {
-    this.watch.takeForeignServersAsTheyAre();
+    for (const { watch } of this.balancers) {
+      watch.takeForeignServersAsTheyAre();
+    }
     const service = new ServiceProcess(configFile, meddling);
     this.#services.push(service);
     await service.told('started');
@@ -123,8 +145,11 @@ export class WeatherSite implements AsyncDisposable {
   }
 
   /** Visitors come from now on. @param options.mayFail - The row itself judges who fails. */
-  load(rps: number, options: { readonly mayFail?: boolean } = {}): WeatherLoad {
-    const load = new WeatherLoad(this.url, rps, options);
+  load(
+    rps: number,
+    options: { readonly mayFail?: boolean; readonly url?: string } = {},
+  ): WeatherLoad {
+    const load = new WeatherLoad(options.url ?? this.url, rps, options);
     this.#loads.push(load);
     return load;
   }
@@ -192,13 +217,17 @@ export class WeatherSite implements AsyncDisposable {
   /** Boots by hand what only looks like a node of ours; from now on it must stay as it is. */
   async bootForeignNode(number: number, made: HandMade): Promise<NodeProcess> {
     const node = await this.bootNode(number, made);
-    this.watch.protect(node);
+    for (const { watch } of this.balancers) {
+      watch.protect(node);
+    }
     return node;
   }
 
   /** Its owner ends what {@link bootForeignNode} booted. */
   endForeignNode(node: NodeProcess): void {
-    this.watch.release(node);
+    for (const { watch } of this.balancers) {
+      watch.release(node);
+    }
     kill(node.pid);
   }
 
@@ -213,7 +242,9 @@ export class WeatherSite implements AsyncDisposable {
 
   /** Signals a node as the weather does; what follows from it is not Rackfire's act. */
   strike(node: NodeProcess, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
-    this.watch.excuse(node);
+    for (const { watch } of this.balancers) {
+      watch.excuse(node);
+    }
     process.kill(node.pid, signal);
   }
 
@@ -222,15 +253,19 @@ export class WeatherSite implements AsyncDisposable {
     return readNodeProcesses().filter((node) => node.installation === installation);
   }
 
-  /** Waits for a view that is as hoped. @throws Error after 30 s, with the last view. */
-  async until(what: string, isSo: (view: View) => boolean): Promise<View> {
+  /** Waits for a view that is as hoped, by default of the first HAProxy. @throws Error after 30 s, with its last view. */
+  async until(
+    what: string,
+    isSo: (view: View) => boolean,
+    watch: Watch = this.watch,
+  ): Promise<View> {
     const deadlineMs = performance.now() + UNTIL_DEADLINE_S * 1_000;
     const late = Promise.withResolvers<never>();
     // HAProxy may be silent, and then there are no views.
     const timer = setTimeout(() => {
       late.reject(new Error(`not within ${UNTIL_DEADLINE_S} s: ${what}\n${this.describe()}`));
     }, deadlineMs - performance.now());
-    const views = this.watch.views();
+    const views = watch.views();
     try {
       for (;;) {
         const { value: view, done } = await Promise.race([views.next(), late.promise]);
@@ -273,9 +308,17 @@ export class WeatherSite implements AsyncDisposable {
     expect(leftoversOf(view), 'left over').toEqual([]);
   }
 
+  /** What must never happen and did, as any HAProxy shows it. */
+  get violations(): readonly string[] {
+    return this.balancers.flatMap(({ watch }) => watch.violations);
+  }
+
   /** The site in a few words. */
   describe(): string {
-    const view = this.watch.latest;
+    return this.balancers.map(({ watch }) => this.#describe(watch.latest)).join('\n');
+  }
+
+  #describe(view: View | undefined): string {
     if (view === undefined) {
       return 'HAProxy has not answered yet';
     }
@@ -294,7 +337,9 @@ export class WeatherSite implements AsyncDisposable {
   /** Keeps the folder, with everybody's log in it. @returns Where. */
   async keepFolder(): Promise<string> {
     this.#keepsFolder = true;
-    await writeFile(join(this.folder, 'haproxy.log'), this.haproxy.log());
+    for (const { haproxy } of this.balancers) {
+      await writeFile(join(haproxy.folder, 'haproxy.log'), haproxy.log());
+    }
     for (const [index, service] of this.#services.entries()) {
       await writeFile(join(this.folder, `rackfire-${index + 1}.log`), service.output());
     }
@@ -309,15 +354,19 @@ export class WeatherSite implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#loads.map((load) => load.cut()));
     await Promise.all(this.#services.map((service) => service.kill()));
-    const [watched] = await Promise.allSettled([this.watch[Symbol.asyncDispose]()]);
+    const watched = await Promise.allSettled(
+      this.balancers.map(({ watch }) => watch[Symbol.asyncDispose]()),
+    );
     const left = await this.#endNodes();
-    await this.haproxy[Symbol.asyncDispose]();
+    await Promise.all(this.balancers.map(({ haproxy }) => haproxy[Symbol.asyncDispose]()));
     this.#lock.close();
     if (!this.#keepsFolder) {
       await rm(this.folder, { recursive: true, force: true });
     }
-    if (watched.status === 'rejected') {
-      throw new Error('the watch failed', { cause: watched.reason });
+    for (const one of watched) {
+      if (one.status === 'rejected') {
+        throw new Error('the watch failed', { cause: one.reason });
+      }
     }
     if (left.length > 0) {
       throw new Error(`nodes are still there: ${left.map(({ pid }) => pid).join(', ')}`);
@@ -363,15 +412,22 @@ export async function startSite(plan: SitePlan): Promise<WeatherSite> {
   const place = { folder, subnet, id: randomBytes(4).toString('hex') };
   const text = renderConfig(plan, place);
   await writeFile(join(folder, 'rackfire.yaml'), text);
-  await writeFile(join(folder, 'server-state'), '');
   const { config } = parseConfig(text, 'rackfire.yaml');
   const edit = plan.editHaproxyConfig ?? ((written: string): string => written);
-  const haproxy = await startHaproxy(
-    (paths) =>
-      edit(composeHaproxyConfig(config, { ...balancerOf(config), socket: paths.socketPath })),
-    folder,
-  );
-  const site = new WeatherSite({ plan, place, config, haproxy, lock });
+  const haproxies: HaproxyRig[] = [];
+  for (const index of config.balancers.keys()) {
+    const balancer = balancerOf(config, index);
+    const home = index === 0 ? folder : join(folder, 'b');
+    await mkdir(home, { recursive: true });
+    await writeFile(join(home, 'server-state'), '');
+    const render = ({ socketPath: socket }: RigPaths): string =>
+      edit(composeHaproxyConfig(config, { ...balancer, socket })).replace(
+        bindOf(scaledTierOf(config), place, 0),
+        bindOf(scaledTierOf(config), place, index),
+      );
+    haproxies.push(await startHaproxy(render, home));
+  }
+  const site = new WeatherSite({ plan, place, config, haproxies, lock });
   try {
     await admitFirstNodes(site, plan.startNodes ?? plan.minNodes);
     return site;
@@ -387,22 +443,28 @@ async function admitFirstNodes(site: WeatherSite, nodes: number): Promise<void> 
   for (const number of numbers) {
     await site.bootNode(number, { fault: site.plan.startFault });
   }
-  const config = { ...balancerOf(site.config), socket: site.haproxy.socketPath };
-  const balancer = composeBalancer(site.config, config, createSystemClock());
-  await balancer.setServers(
-    numbers.map((number) => ({
-      backend: site.tier.backend,
-      server: site.nodeName(number),
-      to: 'ready',
-      requires: 'none',
-    })),
-    AbortSignal.timeout(END_DEADLINE_MS),
-  );
-  site.watch.start();
-  await site.until(
-    'the first nodes serve',
-    ({ servers }) => [...servers.values()].filter(({ status }) => status === 'UP').length === nodes,
-  );
+  for (const [index, { haproxy, watch }] of site.balancers.entries()) {
+    const config = { ...balancerOf(site.config, index), socket: haproxy.socketPath };
+    const balancer = composeBalancer(site.config, config, createSystemClock());
+    await balancer.setServers(
+      numbers.map((number) => ({
+        backend: site.tier.backend,
+        server: site.nodeName(number),
+        to: 'ready',
+        requires: 'none',
+      })),
+      AbortSignal.timeout(END_DEADLINE_MS),
+    );
+    watch.start();
+  }
+  for (const { watch } of site.balancers) {
+    await site.until(
+      'the first nodes serve',
+      ({ servers }) =>
+        [...servers.values()].filter(({ status }) => status === 'UP').length === nodes,
+      watch,
+    );
+  }
 }
 
 /**
@@ -435,10 +497,16 @@ function scaledTierOf(config: Config): ScaledTier {
   return tier;
 }
 
-function balancerOf(config: Config): BalancerConfig {
-  const [balancer] = config.balancers;
-  if (balancer === undefined) {
-    throw new Error('the config of a weather site has no balancer');
+/** Each HAProxy of a site listens at an address of its own. */
+function bindOf(tier: ScaledTier, { subnet }: SitePlace, index: number): string {
+  const bind = tier.frontend?.bind ?? '';
+  return index === 0 ? bind : bind.replace(/^[^:]*/, `${subnet}.4`);
+}
+
+function balancerOf(config: Config, index: number): RuntimeBalancerConfig {
+  const balancer = config.balancers[index];
+  if (balancer?.driver !== 'runtime') {
+    throw new Error(`the config of a weather site has no balancer ${index + 1} by its socket`);
   }
   return balancer;
 }

@@ -63,14 +63,14 @@ async function expectNothingBad(site: WeatherSite): Promise<void> {
     load.expectNoneFailed();
   }
   await site.untilNothingLeftOver();
-  expect(site.watch.violations, 'what must never happen').toEqual([]);
+  expect(site.violations, 'what must never happen').toEqual([]);
 }
 
 /** The same error, with all that somebody needs to find out why. */
 async function explain(site: WeatherSite, error: unknown): Promise<unknown> {
   const services = site.services.map((service) => service.tail(TAIL_LINES));
   const story = [
-    `violations: ${site.watch.violations.join('\n') || 'none'}`,
+    `violations: ${site.violations.join('\n') || 'none'}`,
     site.describe(),
     ...services.map((tail, index) => `Rackfire ${index + 1}: ${tail}`),
     `logs: ${await site.keepFolder()}`,

@@ -140,7 +140,7 @@ test('A host of another installation, without its bridge and image: each is said
     'installation: other, not news',
     'bridge: xenbr0',
     'lock: /run/rackfire',
-    'wrapper: xen-1: inspect: xl-failed: so it is; it is tried again',
+    'wrapper: xen-1: inspect: xl-failed: so it is',
     'site@2026-11-01 disk: /srv/images/site.img',
     'site@2026-11-01 ramdisk: the host says nothing of it',
   ]);

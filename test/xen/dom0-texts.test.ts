@@ -56,9 +56,10 @@ describe('an answer that is no success', () => {
   });
 
   test.each([
+    [2, 'no-request', RefusedError, 'env_keep'],
     [2, 'bad-request', RefusedError, 'install the rackfire-dom0 of this release'],
     [2, 'bad-value', RefusedError, 'docs/xen.md'],
-    [2, 'forbidden', RefusedError, 'dom0.conf'],
+    [2, 'forbidden', RefusedError, 'BRIDGES'],
     [3, 'name-taken', ConflictError, 'rename it'],
     [3, 'uuid-taken', ConflictError, 'xl list -v'],
     [3, 'address-taken', ConflictError, 'who uses the address'],
@@ -76,9 +77,9 @@ describe('an answer that is no success', () => {
     [5, 'not-there', PreconditionError, 'next look'],
     [5, 'busy', PreconditionError, 'still carried out'],
     [5, 'not-fenced', PreconditionError, 'shown'],
-    [5, 'stale-term', PreconditionError, 'newer leader'],
+    [5, 'stale-term', PreconditionError, 'end one of two Rackfires'],
     [6, 'destroy-failed', OutcomeUnknownError, 'xl destroy'],
-    [6, 'xl-failed', OutcomeUnknownError, 'xl list'],
+    [6, 'xl-failed', OutcomeUnknownError, 'mend what it names'],
     [4, 'of-a-newer-wrapper', RefusedError, 'another host'],
   ])('exit %i with %s says what follows, and what to do', (exit, word, errorClass, nextStep) => {
     const ordered = describeFailure('xen-1', 'create a-web-1', 'order', refusal(exit, word));
@@ -106,7 +107,7 @@ describe('an answer that is no success', () => {
       const ordered = describeFailure('xen-1', 'create a-web-1', 'order', garbage);
 
       expect(ordered).toBeInstanceOf(OutcomeUnknownError);
-      expect(ordered.message).toContain('forced command of this key');
+      expect(ordered.message).toMatch(/installed and executable there.*forced command of this key/);
       expect(ordered.message).toMatch(/^[\x20-\x7e]+$/);
       expect(describeFailure('xen-1', 'inspect', 'question', garbage)).toBeInstanceOf(
         UnreachableError,

@@ -38,7 +38,11 @@ export const marks =
   'rackfire.installation=news rackfire.born=1795501400000 rackfire.image=site@2026-11-01 rackfire.hash=00';
 
 /** What `inspect` prints of a host with these guests, and `lines` of its own. */
-export function inspectText(lines: readonly string[], guests: readonly Guest[] = []): string {
+export function inspectText(
+  lines: readonly string[],
+  guests: readonly Guest[] = [],
+  installation = 'news',
+): string {
   const numbered = guests.map((guest, index) => ({ domid: index + 1, ...guest }));
   const rows = numbered.map(
     ({ name, domid, memoryMiB = 512, vcpus = 1, flags = '-b----' }) =>
@@ -52,6 +56,7 @@ export function inspectText(lines: readonly string[], guests: readonly Guest[] =
     }));
   return [
     'rackfire-dom0 1\ntime 1795501405\n',
+    `installation ${installation}\n`,
     ...lines.map((line) => `${line}\n`),
     'free-disk 81920\n',
     `== xl info\n${recordedInfo}`,

@@ -20,7 +20,7 @@ import {
   createUuidOf,
   listScaledTiers,
 } from '../../src/compose.ts';
-import type { BalancerConfig, Config } from '../../src/config/config.ts';
+import type { Config, RuntimeBalancerConfig } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import { createSystemClock } from '../../src/control/clock.ts';
 import type { BootOrder } from '../../src/control/ports.ts';
@@ -479,10 +479,10 @@ function tierOf(config: Config): ScaledTier {
   return tier;
 }
 
-function balancerOf(config: Config): BalancerConfig {
+function balancerOf(config: Config): RuntimeBalancerConfig {
   const [balancer] = config.balancers;
-  if (balancer === undefined) {
-    throw new Error('the config has no balancer');
+  if (balancer?.driver !== 'runtime') {
+    throw new Error('the config has no balancer by its socket');
   }
   return balancer;
 }

@@ -226,6 +226,12 @@ describe('inspect', () => {
     ],
     ['a refusal', (_command, channel) => answer(channel, refuse(2, 'bad-request')), /install the/],
     [
+      'no installation, as an older wrapper has it',
+      (_command, channel) =>
+        answer(channel, { stdout: inspectText([]).replace(/^installation .*\n/m, '') }),
+      /does not say its installation; install the one of this release$/,
+    ],
+    [
       'no wrapper at all',
       (_command, channel) => answer(channel, { code: 127, stderr: 'inspect: not found' }),
       /inspect: not found.*forced command/,
@@ -238,6 +244,19 @@ describe('inspect', () => {
     expect(failure).toBeInstanceOf(UnreachableError);
     expect(failure.message).toMatch(/^xen-1: inspect: /);
     expect(failure.message).toMatch(message);
+  });
+
+  test('of a host of another installation is refused: what is booted there would never be known as ours', async () => {
+    const other = await startHost(byVerb({ inspect: inspectText([], [], 'other') }));
+    const ours = await startHost(byVerb({ inspect: inspectText([]) }));
+
+    const failure = await failureOf(other.hypervisor.inspect(never));
+
+    expect(failure).toBeInstanceOf(UnreachableError);
+    expect(failure.message).toMatch(
+      /^xen-1: INSTALLATION in dom0.conf there is other, and not news/,
+    );
+    await expect(ours.hypervisor.inspect(never)).resolves.toMatchObject({ domains: [] });
   });
 
   test('A host that hangs is given up after 15 s and delays no other', async () => {

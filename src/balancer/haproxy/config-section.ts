@@ -7,10 +7,10 @@ import { validateName } from './names.ts';
 
 export interface HaproxyConfigOptions {
   readonly tiers: readonly ScaledTier[];
-  /** Where HAProxy shall listen for Rackfire, as `balancers[].socket`. */
+  /** Where HAProxy shall listen for Rackfire, as `balancers[].socket`, or for the Data Plane API's daemon. */
   readonly socketPath: string;
-  /** As `balancers[].stateFile`. */
-  readonly stateFilePath: string;
+  /** As `balancers[].stateFile`; undefined where the Data Plane API keeps the states, in this very config. */
+  readonly stateFilePath: string | undefined;
   /** Old workers of a reload are ended after this long, and their connections with them. */
   readonly hardStopAfterMs: number;
   /** Clients at once, waiting ones included: HAProxy's global `maxconn`. */
@@ -44,7 +44,7 @@ export function renderHaproxyConfig(options: HaproxyConfigOptions): string {
     'bind',
     options.tiers.flatMap((tier) => tier.frontend?.bind ?? []),
   );
-  const sections = [renderGlobal(options), renderDefaults()];
+  const sections = [renderGlobal(options), renderDefaults(options)];
   for (const tier of options.tiers) {
     if (tier.frontend !== undefined) {
       sections.push(renderFrontend(tier, tier.frontend.bind));
@@ -55,29 +55,51 @@ export function renderHaproxyConfig(options: HaproxyConfigOptions): string {
 }
 
 function renderGlobal(options: HaproxyConfigOptions): string {
-  return `# Made by "rackfire haproxy-config". Run HAProxy as a service in master-worker mode (-W or -Ws), and with
-# "-S /run/haproxy-master.sock": the master tells Rackfire when the workers from before a reload are gone.
-
+  return `${renderIntroduction(options)}
 global
     # Clients at once, waiting ones included. Each takes up to two file descriptors ("ulimit -n").
     maxconn ${count('maxConnections', options.maxConnections)}
-    # Rackfire reads statistics and sets the servers' states here; its user must be in the socket's group.
-    stats socket ${path('socket', options.socketPath, longestSocketPath)} mode 660 level admin expose-fd listeners
+${renderSocket(options)}
     stats timeout 2m
     # A worker from before a reload ends its last connections after this long.
     hard-stop-after ${milliseconds('hardStopAfter', options.hardStopAfterMs)}
-    # Rackfire refreshes this file after each change, so that a reload keeps every server as it was.
-    # Without it, a reload puts all servers that are declared "disabled" into maintenance.
-    server-state-file ${path('stateFile', options.stateFilePath, longestPath)}
-    # log /dev/log local0
+${renderStateFile(options)}    # log /dev/log local0
 `;
 }
 
-function renderDefaults(): string {
+function renderIntroduction({ stateFilePath }: HaproxyConfigOptions): string {
+  return stateFilePath === undefined
+    ? `# Made by "rackfire haproxy-config". Run HAProxy as a service in master-worker mode (-W or -Ws). The Data Plane API
+# keeps this file from now on: its daemon (a service of its own, generation 2.9 or 3.x) rewrites it, comments go, and
+# what Rackfire sets survives a reload in it. Leave "master_runtime" out of the daemon's own file.
+`
+    : `# Made by "rackfire haproxy-config". Run HAProxy as a service in master-worker mode (-W or -Ws), and with
+# "-S /run/haproxy-master.sock": the master tells Rackfire when the workers from before a reload are gone.
+`;
+}
+
+function renderSocket({ socketPath, stateFilePath }: HaproxyConfigOptions): string {
+  const reader =
+    stateFilePath === undefined
+      ? "# The Data Plane API's daemon reads statistics and sets the servers' states here."
+      : "# Rackfire reads statistics and sets the servers' states here; its user must be in the socket's group.";
+  return `    ${reader}
+    stats socket ${path('socket', socketPath, longestSocketPath)} mode 660 level admin expose-fd listeners`;
+}
+
+function renderStateFile({ stateFilePath }: HaproxyConfigOptions): string {
+  return stateFilePath === undefined
+    ? ''
+    : `    # Rackfire refreshes this file after each change, so that a reload keeps every server as it was.
+    # Without it, a reload puts all servers that are declared "disabled" into maintenance.
+    server-state-file ${path('stateFile', stateFilePath, longestPath)}
+`;
+}
+
+function renderDefaults({ stateFilePath }: HaproxyConfigOptions): string {
   return `defaults rackfire
     mode http
-    load-server-state-from-file global
-    option forwardfor
+${stateFilePath === undefined ? '' : '    load-server-state-from-file global\n'}    option forwardfor
     # A reload must not reset clients that just send their next request.
     option idle-close-on-response
     # Who gave up waiting leaves the queue, instead of costing a node's time all the same.

@@ -8,7 +8,7 @@ import { type BackendStats, checkStateOf } from './stats.ts';
 /** What one answer says about one backend. */
 export interface BackendReading {
   readonly stats: BackendStats;
-  readonly states: ReadonlyMap<string, ServerState>;
+  readonly states: ReadonlyMap<string, Pick<ServerState, 'admin' | 'sinceChangeMs'>>;
   /** Servers whose check result may be the state file's. */
   readonly restored: ReadonlySet<string>;
 }
@@ -30,6 +30,19 @@ export function reportServers(reading: BackendReading): readonly ServerReport[] 
     }
   }
   return servers;
+}
+
+/** What a person should know of the servers: HAProxy does not check them, so they are never admitted. */
+export function warnOfUnchecked(backends: ReadonlyMap<string, BackendReading>): readonly string[] {
+  const warnings: string[] = [];
+  for (const [name, { stats }] of backends) {
+    const unchecked = [...stats.servers].filter(([, { status }]) => status === 'no check');
+    if (unchecked.length > 0) {
+      const list = unchecked.map(([server]) => `${name}/${server}`).join(', ');
+      warnings.push(`never admitted, because HAProxy does not check them: ${list}`);
+    }
+  }
+  return warnings;
 }
 
 /** Remembers one backend's counters from answer to answer. */

@@ -12,6 +12,8 @@ export interface ServerState {
   readonly sinceChangeMs: number;
   readonly address: string;
   readonly port: number;
+  /** Whether the config has a check for it, be it running or not. */
+  readonly isChecked: boolean;
 }
 
 /**
@@ -25,6 +27,9 @@ const maintenanceBits = 0x01 | 0x02 | 0x20;
 /** Forced (8) and inherited (16) drain. */
 const drainBits = 0x08 | 0x10;
 
+/** @see https://github.com/haproxy/haproxy/blob/v2.6.0/include/haproxy/check-t.h (CHK_ST_CONFIGURED) */
+const configuredCheckBit = 0x02;
+
 const operationalStates = ['stopped', 'starting', 'running', 'stopping'] as const;
 const checkResults = ['unknown', 'neutral', 'failed', 'passed', 'conditionally-passed'] as const;
 
@@ -36,6 +41,7 @@ const columns = [
   'srv_admin_state',
   'srv_time_since_last_change',
   'srv_check_result',
+  'srv_check_state',
   'srv_port',
 ] as const;
 type Column = (typeof columns)[number];
@@ -98,6 +104,7 @@ function parseServer(read: (column: Column) => string): ServerState {
     sinceChangeMs: Math.max(0, number(timeColumn)) * 1_000,
     address: read('srv_addr'),
     port: number('srv_port'),
+    isChecked: (number('srv_check_state') & configuredCheckBit) !== 0,
   };
 }
 

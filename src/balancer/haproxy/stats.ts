@@ -3,7 +3,7 @@
 import { UnreachableError } from '../../control/errors.ts';
 import type { CheckState } from '../../scaler/observation.ts';
 
-interface ServerStats {
+export interface ServerStats {
   /** As printed: `UP`, `UP 1/3`, `DRAIN`, `DOWN (agent)`, `MAINT`, `no check`, … */
   readonly status: string;
   /** Of the last check: `L7OK`, `L4CON`, `INI`; empty in maintenance. */
@@ -39,7 +39,7 @@ export interface BackendStats {
   readonly servers: ReadonlyMap<string, ServerStats>;
 }
 
-const responseColumns = [
+export const responseColumns = [
   'hrsp_1xx',
   'hrsp_2xx',
   'hrsp_3xx',

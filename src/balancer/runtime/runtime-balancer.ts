@@ -9,13 +9,13 @@ import type {
   ServerChange,
 } from '../../control/ports.ts';
 import { validateName } from '../haproxy/names.ts';
-import { BackendMeter, type BackendReading } from '../haproxy/reports.ts';
+import { BackendMeter, type BackendReading, warnOfUnchecked } from '../haproxy/reports.ts';
 import { RestoredChecks } from '../haproxy/restored-checks.ts';
 import { parseServerStates } from '../haproxy/server-states.ts';
 import { parseStats } from '../haproxy/stats.ts';
 import { errorOf, numberSeverities, readErrors, splitAnswers } from './answers.ts';
-import { isConverged, planChanges, type ServerOrder } from './changes.ts';
-import { SerialQueue } from './serial-queue.ts';
+import { isConverged, planChanges, type ServerOrder } from '../haproxy/changes.ts';
+import { SerialQueue } from '../haproxy/serial-queue.ts';
 import { ask, groupByLine } from './socket.ts';
 import { removeLeftBehind, replaceStateFile } from './state-file.ts';
 import { listWorkers, parseWorker, type Worker } from './workers.ts';
@@ -204,14 +204,7 @@ class RuntimeBalancer implements LoadBalancer {
       throw new UnreachableError(`balancer ${this.name} was not asked`);
     }
     const { oldWorkers, warning } = this.#hasOldWorkers(worker, await workers);
-    const warnings = warning === undefined ? [] : [warning];
-    for (const [name, { stats }] of backends) {
-      const unchecked = [...stats.servers].filter(([, { status }]) => status === 'no check');
-      if (unchecked.length > 0) {
-        const list = unchecked.map(([server]) => `${name}/${server}`).join(', ');
-        warnings.push(`never admitted, because HAProxy does not check them: ${list}`);
-      }
-    }
+    const warnings = [...(warning === undefined ? [] : [warning]), ...warnOfUnchecked(backends)];
     return { worker, oldWorkers, backends, warnings, atMs };
   }
 

@@ -2,12 +2,14 @@ import { createSystemClock } from '../../control/clock.ts';
 import { startLoad, type LoadRun } from '../../embedded/load-generator.ts';
 import type { RateCurve } from '../../embedded/rate-curve.ts';
 import { say } from '../print.ts';
+import type { DemoPlan } from './render-config.ts';
 import type { DemoResult } from './summary.ts';
 import { measureStorm, type Moment } from './timeline.ts';
 import { LOOK_INTERVAL_MS, Watch } from './watch.ts';
 import { buildWorld, type DemoWorld, removeFolder } from './world.ts';
 
 export interface DemoScript {
+  readonly driver: DemoPlan['driver'];
   readonly curve: RateCurve;
   /** The curve ends at the base rate, and the nodes are to go back to the minimum. */
   readonly returnsToMinimum: boolean;
@@ -26,6 +28,7 @@ export async function playDemo(script: DemoScript, signal: AbortSignal): Promise
   const peakNodes = Math.ceil(script.peakRps / TARGET_PER_NODE_RPS);
   say('starting HAProxy, two embedded hosts and Rackfire');
   const world = await buildWorld({
+    driver: script.driver,
     // What Rackfire boots by itself at the minimum needs no operator.
     startNodes: startNodes > MIN_NODES ? startNodes : 0,
     minNodes: MIN_NODES,

@@ -6,17 +6,14 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
-import { join } from 'node:path';
 import { createSystemClock } from '../../control/clock.ts';
 
 /** What does not end within this time is left over. */
 export const END_DEADLINE_MS = 15_000;
 
 /** Starts a program in a session of its own, so that Ctrl-C reaches the demo alone, which then ends it in order. */
-export function start(command: string, args: readonly string[], folder: string): ChildProcess {
-  const log = createWriteStream(
-    join(folder, `${command === 'haproxy' ? 'haproxy' : 'rackfire'}.log`),
-  );
+export function start(command: string, args: readonly string[], logFile: string): ChildProcess {
+  const log = createWriteStream(logFile);
   const child = spawn(command, args, {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

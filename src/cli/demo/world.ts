@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   composeBalancer,
   composeHaproxyConfig,
@@ -19,6 +19,13 @@ import { UnreachableError } from '../../control/errors.ts';
 import type { Hypervisor, LoadBalancer } from '../../control/ports.ts';
 import { macOf, nodeName, type ScaledTier } from '../../scaler/cluster.ts';
 import type { Term } from '../../scaler/observation.ts';
+import {
+  daemonFileIn,
+  findDaemon,
+  SOCKET,
+  startDaemon,
+  writeCredentials,
+} from './dataplane-daemon.ts';
 import {
   END_DEADLINE_MS,
   endProcess,
@@ -47,14 +54,16 @@ export interface DemoWorld {
 const OPERATOR_TERM: Term = { createdAtSeconds: 0, transitions: 0 };
 
 export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
+  const program = plan.driver === 'dataplane' ? findDaemon() : undefined;
   const folder = await mkdtemp(join(tmpdir(), 'rackfire-demo-'));
-  const [sitePort, httpPort] = await findFreePorts(2);
+  const [sitePort = 0, httpPort = 0, daemonPort = 0] = await findFreePorts(3);
   const configFile = join(folder, 'rackfire.yaml');
   await writeFile(join(folder, 'token'), randomBytes(24).toString('hex'), { mode: 0o600 });
-  await writeFile(
-    configFile,
-    renderConfig(plan, folder, { site: sitePort ?? 0, http: httpPort ?? 0 }),
-  );
+  if (program !== undefined) {
+    await writeCredentials(folder);
+  }
+  const ports = { site: sitePort, http: httpPort, daemon: daemonPort };
+  await writeFile(configFile, renderConfig(plan, folder, ports));
   const { config } = await loadConfig(configFile);
   const [tier] = listScaledTiers(config);
   const [balancerConfig] = config.balancers;
@@ -62,8 +71,11 @@ export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
     throw new Error('the config of the demo has no tier or no balancer');
   }
   const haproxyFile = join(folder, 'haproxy.cfg');
-  await writeFile(haproxyFile, composeHaproxyConfig(config, balancerConfig));
-  await writeFile(balancerConfig.stateFile, '');
+  const socket = join(folder, SOCKET);
+  await writeFile(haproxyFile, composeHaproxyConfig(config, balancerConfig, socket));
+  if (balancerConfig.driver === 'runtime') {
+    await writeFile(balancerConfig.stateFile, '');
+  }
 
   const clock = createSystemClock();
   const hypervisors = composeHypervisors(config, clock);
@@ -75,13 +87,18 @@ export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
     const haproxy = start(
       'haproxy',
       ['-W', '-S', join(folder, 'master.sock'), '-f', haproxyFile],
-      folder,
+      join(folder, 'haproxy.log'),
     );
     processes.push(haproxy);
-    await waitForBalancer(balancer, haproxy, folder);
+    if (program !== undefined) {
+      const order = { program, folder, haproxyFile, haproxy, port: daemonPort };
+      processes.push(await startDaemon(order));
+    }
+    await waitForBalancer(balancer, processes, folder);
     await bootFirstNodes(plan, config, hypervisors);
     const main = process.argv[1] ?? '';
-    const service = start(process.execPath, [main, 'run', '-c', configFile], folder);
+    const log = join(folder, 'rackfire.log');
+    const service = start(process.execPath, [main, 'run', '-c', configFile], log);
     processes.push(service);
     return {
       folder,
@@ -102,15 +119,20 @@ export async function buildWorld(plan: DemoPlan): Promise<DemoWorld> {
 
 async function waitForBalancer(
   balancer: LoadBalancer,
-  haproxy: ChildProcess,
+  [haproxy, daemon]: readonly ChildProcess[],
   folder: string,
 ): Promise<void> {
   const clock = createSystemClock();
   const deadline = AbortSignal.timeout(END_DEADLINE_MS);
   for (;;) {
-    if (haproxy.pid === undefined || haproxy.exitCode !== null) {
+    if (hasEnded(haproxy)) {
       throw new UnreachableError(
         `haproxy does not start; is it installed (scripts/setup)? Its log is in ${folder}`,
+      );
+    }
+    if (daemon !== undefined && hasEnded(daemon)) {
+      throw new UnreachableError(
+        `the Data Plane API's daemon does not start; its log is in ${folder}`,
       );
     }
     try {
@@ -123,6 +145,10 @@ async function waitForBalancer(
       await clock.sleep(50, deadline);
     }
   }
+}
+
+function hasEnded(child: ChildProcess | undefined): boolean {
+  return child?.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
 /** The database, which Rackfire only watches, and what an operator boots before a busy hour. */
@@ -191,7 +217,11 @@ async function tearDownWorld(remains: Remains): Promise<readonly string[]> {
   }
   const nodeMark = `--rackfire-installation=${config.installation}`;
   const left = await waitUntilGone(
-    (args) => args.includes(nodeMark) || args.includes(haproxyFile) || isService(args),
+    (args) =>
+      args.includes(nodeMark) ||
+      args.includes(haproxyFile) ||
+      args.includes(daemonFileIn(dirname(haproxyFile))) ||
+      isService(args),
   );
   for (const pid of left) {
     endProcess(pid, 'SIGKILL');

@@ -55,6 +55,31 @@ test.each([
   expect(checked.status).toBe(0);
 });
 
+test('for the Data Plane API there is no state file, and HAProxy takes the rest without a word', () => {
+  const path = join(folder, 'dataplane.cfg');
+  const text = renderHaproxyConfig({
+    tiers: [one, many],
+    socketPath: join(folder, 'admin.sock'),
+    stateFilePath: undefined,
+    hardStopAfterMs: 60_000,
+    maxConnections: suggestedMaxConnections,
+  });
+  writeFileSync(path, text);
+
+  const checked = spawnSync('haproxy', ['-c', '-f', path], { encoding: 'utf8' });
+
+  expect(checked.stderr).not.toMatch(/ALERT|WARNING/);
+  expect(checked.status).toBe(0);
+  expect(text).not.toMatch(/server-state/);
+  for (const setting of [
+    'option redispatch 1',
+    'option idle-close-on-response',
+    'hard-stop-after 60000ms',
+  ]) {
+    expect(text).toContain(setting);
+  }
+});
+
 test('each address has its server, and those beyond the minimum wait', () => {
   const servers = render([many]).match(/^ {4}server .*$/gm);
 

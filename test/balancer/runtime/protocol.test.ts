@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createRuntimeBalancer } from '../../../src/balancer/runtime/runtime-balancer.ts';
-import { SerialQueue } from '../../../src/balancer/runtime/serial-queue.ts';
+import { SerialQueue } from '../../../src/balancer/haproxy/serial-queue.ts';
 import { ask, groupByLine } from '../../../src/balancer/runtime/socket.ts';
 import { createSystemClock } from '../../../src/control/clock.ts';
 import { UnreachableError } from '../../../src/control/errors.ts';

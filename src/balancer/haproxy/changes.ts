@@ -2,7 +2,7 @@
 
 import type { ServerChange } from '../../control/ports.ts';
 import type { AdminState } from '../../scaler/observation.ts';
-import { type BackendReading, reportServers } from '../haproxy/reports.ts';
+import { type BackendReading, reportServers } from './reports.ts';
 
 export interface ServerOrder {
   readonly backend: string;

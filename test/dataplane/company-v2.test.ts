@@ -1,0 +1,3 @@
+import { describeCompany } from './company.ts';
+
+describeCompany('v2');

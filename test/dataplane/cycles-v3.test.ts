@@ -1,0 +1,3 @@
+import { describeCycles } from './cycles.ts';
+
+describeCycles('v3');

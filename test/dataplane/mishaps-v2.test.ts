@@ -1,0 +1,3 @@
+import { describeMishaps } from './mishaps.ts';
+
+describeMishaps('v2');
