@@ -55,10 +55,10 @@ export const CONTENDERS: readonly Contender[] = [
     create: (target, { bootSeconds }) => createRackfire(target, bootSeconds),
   },
   {
-    name: 'Rackfire, 2 on standby',
+    name: 'Rackfire, 1 on standby',
     kind: 'rackfire with standby',
     targets: [RACKFIRE_TARGET],
-    standbyNodes: 2,
+    standbyNodes: 1,
     create: (target, { bootSeconds }) => createRackfire(target, bootSeconds),
   },
   peer('Knative KPA', createKnative),

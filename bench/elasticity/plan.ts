@@ -86,8 +86,8 @@ export function planRest(
   });
 }
 
-/** Of the variants: the best target depends on the boots, but a third of the sweep shows that. */
-const VARIANT_TARGETS: ReadonlySet<number> = new Set([64, 72, RACKFIRE_TARGET]);
+/** Of the variants: the best target depends on the boots, but half of the sweep shows that. */
+const VARIANT_TARGETS: ReadonlySet<number> = new Set([64, 68, 72, 76, RACKFIRE_TARGET]);
 
 /** Other boot delays, and rougher boots. */
 export function planVariants(extent: Extent, traces: readonly string[]): readonly Task[] {

@@ -90,7 +90,9 @@ test('a seed that a target was not run on is no reason to call it the best of a 
       bootSeconds: 45,
       areBootsRough: false,
       entries: CONTENDERS.flatMap(({ name, targets }) =>
-        targets.map((target) => ({ contender: name, target })),
+        targets
+          .filter((target) => [1, 76, 80].includes(target))
+          .map((target) => ({ contender: name, target })),
       ),
     },
     new Map(),
