@@ -15,7 +15,9 @@ import type {
   BalancerConfig,
   Config,
   DataplaneBalancerConfig,
+  EmbeddedHostConfig,
   HostConfig,
+  RoomConfig,
   XenHostConfig,
 } from './config/config.ts';
 import { keepRemoved } from './config/removed-clusters.ts';
@@ -33,6 +35,7 @@ import type { Hypervisor, LoadBalancer } from './control/ports.ts';
 import { createEmbeddedHypervisor } from './embedded/hypervisor.ts';
 import { createSoloLeadership } from './leader/solo.ts';
 import type { Cluster, ScaledTier } from './scaler/cluster.ts';
+import type { SimulationOptions } from './sim/simulation.ts';
 import { checkXenHost, type HostFinding } from './xen/check-host.ts';
 import type { XenHostOptions } from './xen/xen-host.ts';
 import { createXenHypervisor } from './xen/xen-hypervisor.ts';
@@ -283,6 +286,27 @@ export function composeHaproxyConfig(
     hardStopAfterMs: balancer.hardStopAfterMs,
     maxConnections: suggestedMaxConnections,
   });
+}
+
+/** What a simulation takes from a config: nothing that it names is opened. What a Xen host has, only it knows. */
+export function describeSimulation(
+  { hosts, limits, placement }: Config,
+  tier: ScaledTier,
+): Pick<SimulationOptions, 'tier' | 'hosts' | 'limits' | 'hostFailuresToTolerate'> {
+  return {
+    tier,
+    hosts: hosts.map((host) => ({
+      name: host.name,
+      failureDomain: host.failureDomain,
+      room: host.driver === 'embedded' ? roomOf(host) : undefined,
+    })),
+    limits,
+    hostFailuresToTolerate: placement.hostFailuresToTolerate,
+  };
+}
+
+function roomOf({ capacity, reserveMemoryMiB }: EmbeddedHostConfig): RoomConfig {
+  return { ...capacity, memoryMiB: Math.max(0, capacity.memoryMiB - reserveMemoryMiB) };
 }
 
 export function listScaledTiers({

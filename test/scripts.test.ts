@@ -240,6 +240,18 @@ describe('.ci/run', () => {
     expect(await runGate(check, reporting(7, 0), {}, suites)).toMatchObject({ lastLine });
   });
 
+  test.each([
+    ['passes', 'test "$1" = --quick', '10 passed, 0 failed'],
+    ['fails', 'false', '9 passed, 1 failed'],
+  ])(
+    'runs the benchmark of elasticity in short, and counts that it %s',
+    async (_, body, lastLine) => {
+      const suites = { 'bench:elasticity': `sh -c '${body}' bench` };
+
+      expect(await runGate(check, reporting(7, 0), {}, suites)).toMatchObject({ lastLine });
+    },
+  );
+
   test('tells what failed once more above its last line, suite after suite', async () => {
     const failing = (file: string, fullName: string): object => ({
       name: join(world, file),

@@ -12,6 +12,7 @@ import { addOverrides } from './overrides.ts';
 import { addPlan } from './plan.ts';
 import { addReload } from './reload.ts';
 import { addRun } from './run.ts';
+import { addSimulate } from './simulate.ts';
 import { addStatus } from './status.ts';
 import { readVersion } from './version.ts';
 
@@ -50,6 +51,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     addPlan,
     addCapacity,
     addHaproxyConfig,
+    addSimulate,
     addDemo,
   ];
   for (const add of commands) {

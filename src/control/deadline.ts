@@ -7,6 +7,9 @@ export interface Deadline {
   readonly late: () => Error;
 }
 
+/** Made once: an error for each question would cost more than the question. */
+const DONE = new Error('done in time');
+
 /**
  * Lets `work` take so long and no longer. At the deadline, or when `signal` is aborted, the signal that
  * `work` got is aborted and the promise rejects at once, also when `work` heeds no signal.
@@ -36,6 +39,6 @@ export async function within<T>(
     return await Promise.race([work(given.signal), givenUp]);
   } finally {
     signal.removeEventListener('abort', onAbort);
-    timer.abort();
+    timer.abort(DONE);
   }
 }

@@ -128,8 +128,15 @@ export class Source<T> {
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
-    this.#wake = new AbortController();
-    const until = AbortSignal.any([signal, this.#wake.signal]);
-    await this.#options.clock.sleep(this.#options.intervalMs(), until).catch(() => undefined);
+    if (signal.aborted) {
+      return;
+    }
+    const wake = new AbortController();
+    this.#wake = wake;
+    // Not `AbortSignal.any`: of a signal that lives as long as the service, each pause would leave a trace.
+    const end = (): void => wake.abort(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    await this.#options.clock.sleep(this.#options.intervalMs(), wake.signal).catch(() => undefined);
+    signal.removeEventListener('abort', end);
   }
 }

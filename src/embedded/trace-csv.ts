@@ -6,6 +6,8 @@ export interface Trace {
   readonly endSecond: number;
   /** The usual length of a row. */
   readonly rowSeconds: number;
+  /** The row that covers most time, and its line: where rows are missing, the one before them covers theirs. */
+  readonly longestRow: { readonly line: number; readonly seconds: number };
   /** Requests from the trace's start to an instant within it; within a row they come evenly. */
   readonly requestsUntil: (second: number) => number;
 }
@@ -81,11 +83,14 @@ function accumulate(
     before[index + 1] = (before[index] ?? 0) + requests;
   }
   const sorted = lengths.toSorted((a, b) => a - b);
+  const longest = sorted.at(-1) ?? 0;
 
   return {
     startSecond: times[0] ?? 0,
     endSecond: ends.at(-1) ?? 0,
     rowSeconds: sorted[sorted.length >>> 1] ?? 0,
+    // The first line is the header, and lines are counted from 1.
+    longestRow: { line: lengths.indexOf(longest) + 2, seconds: longest },
     requestsUntil: (second) => {
       const row = findRow(times, second);
       const share = (second - (times[row] ?? 0)) / (lengths[row] ?? 1);

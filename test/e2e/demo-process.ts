@@ -77,6 +77,11 @@ export class DemoProcess {
     return Summary.parse(JSON.parse(last));
   }
 
+  /** Every line of progress so far. */
+  get progress(): readonly Progress[] {
+    return this.#stderr.map(parseProgress).filter(({ nodes }) => !Number.isNaN(nodes));
+  }
+
   get exitCode(): number | null {
     return this.#child.exitCode;
   }

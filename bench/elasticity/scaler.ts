@@ -1,0 +1,24 @@
+/** What a scaler may see of a load, and what it says. */
+
+/** The past of one run, as far as it can be seen at `second`: nothing of this second or later. */
+export interface Sight {
+  readonly second: number;
+  /** Nodes in service. */
+  readonly ready: number;
+  /** Nodes in service and those on the way. */
+  readonly ordered: number;
+  /** Requests that wait at the balancer, and those that were served in the second before. */
+  readonly waiting: number;
+  readonly servedRps: number;
+  /** How long boots took that have ended, in seconds, the latest last. */
+  readonly bootTimes: readonly number[];
+  /** Arrivals per second, the mean of a window that ended `delaySeconds` ago. */
+  readonly meanRps: (windowSeconds: number, delaySeconds: number) => number;
+  /** Arrivals per second and node in service. */
+  readonly meanRpsPerNode: (windowSeconds: number, delaySeconds: number) => number;
+  /** The share of their time that nodes in service worked; it cannot exceed 1. */
+  readonly meanUse: (windowSeconds: number, delaySeconds: number) => number;
+}
+
+/** Called each second, decides on its own period, says how many nodes there should be. */
+export type Scaler = (sight: Sight) => number;

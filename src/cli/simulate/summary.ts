@@ -1,0 +1,108 @@
+import { type ScaledTier, tierKey } from '../../scaler/cluster.ts';
+import { RATED_RPS } from '../../sim/physics.ts';
+import type { Simulation } from '../../sim/simulation.ts';
+import { drawChart } from '../demo/chart.ts';
+import type { Moment } from '../demo/timeline.ts';
+import { printTable } from '../page.ts';
+import { print } from '../print.ts';
+
+/** One config's run. */
+export interface Simulated {
+  readonly file: string;
+  readonly tier: ScaledTier;
+  readonly run: Simulation;
+}
+
+/** A run for a person: the load and the nodes over time, then the figures, beside those of another config. */
+export function printSimulation(simulated: Simulated, against: Simulated | undefined): void {
+  const { tier, run } = simulated;
+  print(`${tierKey(tier)}, ${formatSpan(run.arrivals.length)} of traffic`);
+  print('');
+  print(drawChart(summarizeColumns(run), RATED_RPS));
+  print('');
+  const figures = listFigures(run);
+  if (against === undefined) {
+    printTable(figures);
+    return;
+  }
+  const others = listFigures(against.run);
+  printTable([
+    ['', against.file, simulated.file],
+    ...figures.map(([name, value], row) => [name, others[row]?.[1] ?? '', value]),
+  ]);
+}
+
+function listFigures({
+  inService,
+  boots,
+  changes,
+  score,
+}: Simulation): readonly (readonly [name: string, value: string])[] {
+  const { requests, dropped, late, nodeSeconds, optimumNodeSeconds, parts } = score;
+  const out = changes.filter(({ fromNodes, toNodes }) => toNodes > fromNodes).length;
+  const [lowest, highest] = boundsOf(inService);
+  return [
+    ['requests', `${Math.round(requests)}`],
+    ['dropped', `${Math.round(dropped)} (${percent(dropped, requests)})`],
+    ['late', `${Math.round(late)} (${percent(late, requests)})`],
+    ['longest run of drops', `${score.longestDropRun} s`],
+    ['short of nodes', `${score.shortages} times, at most ${score.longestShortage} s`],
+    ['nodes in service', `${lowest} to ${highest}`],
+    ['node-hours', hours(nodeSeconds)],
+    ['with perfect foresight', hours(optimumNodeSeconds)],
+    ['changes of the count', `${out} out, ${changes.length - out} in`],
+    ['boots', `${boots.length}`],
+    ['J (1 is perfect foresight)', score.J.toFixed(3)],
+    ['  of nodes', parts.nodes.toFixed(3)],
+    ['  of dropped requests', parts.dropped.toFixed(3)],
+    ['  of late requests', parts.late.toFixed(3)],
+  ];
+}
+
+const COLUMNS = 144;
+const MEAN_SECONDS = 15;
+
+/** Of each part of the run the moment of its highest demand: a peak that a column steps over would be missed. */
+function summarizeColumns({ arrivals, demand, inService, waiting }: Simulation): readonly Moment[] {
+  const columns = Math.min(COLUMNS, arrivals.length);
+  return Array.from({ length: columns }, (_, column) => {
+    const from = Math.floor((column * arrivals.length) / columns);
+    const to = Math.floor(((column + 1) * arrivals.length) / columns);
+    let peak = from;
+    for (let second = from; second < to; second += 1) {
+      peak = (demand[second] ?? 0) > (demand[peak] ?? 0) ? second : peak;
+    }
+    const mean = arrivals.subarray(Math.max(0, peak + 1 - MEAN_SECONDS), peak + 1);
+    return {
+      atSeconds: to,
+      intendedRps: mean.reduce((sum, requests) => sum + requests, 0) / mean.length,
+      nodesInService: inService[peak] ?? 0,
+      queued: waiting[peak] ?? 0,
+    };
+  });
+}
+
+function boundsOf(values: Uint16Array): readonly [lowest: number, highest: number] {
+  let lowest = Number.POSITIVE_INFINITY;
+  let highest = 0;
+  for (const value of values) {
+    lowest = Math.min(lowest, value);
+    highest = Math.max(highest, value);
+  }
+  return [lowest, highest];
+}
+
+function percent(part: number, whole: number): string {
+  return `${whole === 0 ? '0.00' : ((100 * part) / whole).toFixed(2)} %`;
+}
+
+function hours(nodeSeconds: number): string {
+  return (nodeSeconds / 3_600).toFixed(1);
+}
+
+function formatSpan(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 120
+    ? `${minutes} min ${seconds % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

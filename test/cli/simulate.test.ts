@@ -1,0 +1,148 @@
+/** `rackfire simulate` as a process. */
+
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { edit } from '../config/minimal.ts';
+import { SITE, STORM } from '../sim/lab.ts';
+import { Folder, rackfire } from './rackfire.ts';
+
+const Run = z.strictObject({
+  stepSeconds: z.literal(1),
+  arrivals: z.array(z.number()),
+  inService: z.array(z.int()),
+  ordered: z.array(z.number()),
+  dropped: z.array(z.number()),
+  boots: z.array(z.strictObject({ orderedAt: z.number(), readyAt: z.number() })),
+  bootDelaySeconds: z.number(),
+  score: z.looseObject({ J: z.number(), nodeSeconds: z.number(), optimumNodeSeconds: z.number() }),
+});
+
+const TRACE = `second,rps\n${[...STORM].map((rps, second) => `${second},${rps}\n`).join('')}`;
+const SECOND_TIER = `      api:
+        image: drupal-web
+        size: small
+        nodes: { min: 2, max: 10 }
+        addresses: 127.0.2.1-127.0.2.10
+        backend: news-api
+        signals: { requestRate: { targetPerNode: 80 } }
+`;
+
+async function run(files: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  await using folder = await Folder.create({ 'site.yaml': SITE, 'trace.csv': TRACE, ...files });
+  const paths = args.map((arg) => (/\.(?:yaml|csv|svg)$/.test(arg) ? folder.file(arg) : arg));
+  const outcome = await rackfire('simulate', '-c', folder.file('site.yaml'), ...paths);
+  const svg = await readFile(folder.file('run.svg'), 'utf8').catch(() => undefined);
+  return { ...outcome, svg, stderr: outcome.stderr.replaceAll(`${folder.path}/`, '') };
+}
+
+test('--json prints one object: one entry a second, the boots, the score, and the trace as it is', async () => {
+  const { code, stdout, stderr } = await run(
+    {},
+    '--trace',
+    'trace.csv',
+    '--boot-delay',
+    '10s',
+    '--json',
+  );
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout.trimEnd()).not.toContain('\n');
+  const one = Run.parse(JSON.parse(stdout));
+  expect(one.arrivals).toEqual([...STORM]);
+  expect([one.inService, one.ordered, one.dropped].map(({ length }) => length)).toEqual([
+    STORM.length,
+    STORM.length,
+    STORM.length,
+  ]);
+  expect(one.bootDelaySeconds).toBe(10);
+  expect(one.score.nodeSeconds).toBe(one.ordered.reduce((sum, nodes) => sum + nodes, 0));
+  expect(one.boots.length).toBeGreaterThanOrEqual(11);
+});
+
+test('the same seed gives the same output, byte for byte; another one gives other boots', async () => {
+  const args = ['--trace', 'trace.csv', '--json'];
+  const [one, same, other] = await Promise.all([
+    run({}, ...args, '--seed', '7'),
+    run({}, ...args, '--seed', '7'),
+    run({}, ...args, '--seed', '8'),
+  ]);
+  expect(same.stdout).toBe(one.stdout);
+  expect(Run.parse(JSON.parse(other.stdout)).boots).not.toEqual(
+    Run.parse(JSON.parse(one.stdout)).boots,
+  );
+});
+
+test('for a person: the load and the nodes over time, figures, and a picture', async () => {
+  const { code, stdout, stderr, svg } = await run({}, '--trace', 'trace.csv', '--plot', 'run.svg');
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('news/web, 22 min 20 s of traffic');
+  expect(stdout).toContain('• requests per second');
+  expect(stdout).toMatch(/^nodes in service +2 to 1\d$/m);
+  expect(stdout).toMatch(/^J \(1 is perfect foresight\) +1\.\d{3}$/m);
+  expect(svg).toMatch(/^<svg [^]*<\/svg>\n$/);
+});
+
+test('--against runs another config over the same load, and its figures stand beside', async () => {
+  const old = edit(SITE, 'targetPerNode: 80', 'targetPerNode: 40');
+  const files = { 'old.yaml': old };
+  const { stdout } = await run(files, '--trace', 'trace.csv', '--against', 'old.yaml', '--json');
+  const both: unknown = JSON.parse(stdout);
+  const { against, ...one } = z.looseObject({ against: Run }).parse(both);
+  expect(against.score.nodeSeconds).toBeGreaterThan(Run.parse(one).score.nodeSeconds * 1.5);
+  const text = await run(files, '--trace', 'trace.csv', '--against', 'old.yaml');
+  expect(text.stdout).toMatch(/old\.yaml +\S+site\.yaml$/m);
+});
+
+test('--standby keeps nodes ready that the config does not, and they cost a quarter', async () => {
+  const { stdout } = await run({}, '--trace', 'trace.csv', '--standby', 'paused=2', '--json');
+  expect(Run.parse(JSON.parse(stdout)).ordered[0]).toBe(2.5);
+});
+
+test('with several tiers it has to be said which one', async () => {
+  const files = { 'site.yaml': SITE + SECOND_TIER };
+  const unsaid = await run(files, '--trace', 'trace.csv');
+  expect(unsaid.code).toBe(2);
+  expect(unsaid.stderr).toContain('--tier news/web or --tier news/api');
+  const wrong = await run(files, '--trace', 'trace.csv', '--tier', 'news/db');
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr).toContain('has no tier news/db that is scaled; it has news/web, news/api');
+  const said = await run(files, '--trace', 'trace.csv', '--tier', 'news/api');
+  expect(said.code).toBe(0);
+  expect(said.stdout).toContain('news/api, ');
+});
+
+test('what stands before a gap counts for all of its time, and that is said with the line', async () => {
+  const gap = 'second,rps\n0,100\n1,100\n2,50\n10,100\n11,100\n';
+  const { code, stdout, stderr } = await run({ 'gap.csv': gap }, '--trace', 'gap.csv', '--json');
+  expect(code).toBe(0);
+  expect(stderr).toBe(
+    'gap.csv: line 4: 8 s to the next row, where 1 s are usual; what stands there is taken for all of that time\n',
+  );
+  const { arrivals } = Run.parse(JSON.parse(stdout));
+  expect(arrivals).toEqual([100, 100, 50, 50, 50, 50, 50, 50, 50, 50, 100, 100]);
+});
+
+test('boots that are longer than the deadline of the config are awaited, and that is said', async () => {
+  const { code, stderr } = await run({}, '--trace', 'trace.csv', '--boot-delay', '2m');
+  expect(code).toBe(0);
+  expect(stderr).toBe(
+    'site.yaml: boot.deadline 2m is short for boots of 2m; the simulation waits 5m\n',
+  );
+});
+
+describe.each<readonly [situation: string, args: readonly string[], code: number, says: string]>([
+  ['no trace', [], 2, "required option '--trace <file>' not specified"],
+  ['a trace that is not there', ['--trace', 'none.csv'], 78, 'none.csv cannot be read'],
+  ['a row that is no number', ['--trace', 'bad.csv'], 78, 'bad.csv: line 3: expected two numbers'],
+  ['a plot of another kind', ['--trace', 'trace.csv', '--plot', 'x.png'], 2, 'ends in .svg'],
+  ['a boot delay of nothing known', ['--trace', 'trace.csv', '--boot-delay', '45'], 2, '30s or 5m'],
+  ['standby without a state', ['--trace', 'trace.csv', '--standby', '2'], 2, 'paused=2'],
+  ['a seed that is no number', ['--trace', 'trace.csv', '--seed', 'x'], 2, 'whole number'],
+])('%s', (_, args, code, says) => {
+  test('is refused with what was expected', async () => {
+    const refused = await run({ 'bad.csv': 'second,rps\n0,1\n1,x\n' }, ...args);
+    expect(refused.code).toBe(code);
+    expect(refused.stderr).toContain(says);
+    expect(refused.stdout).toBe('');
+  });
+});
