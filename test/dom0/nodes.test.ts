@@ -1,6 +1,16 @@
 /** The life of a node on a dom0: made, frozen, saved, woken, ended, and each of it twice. */
 
-import { mkdir, readdir, readFile, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { create, destroy, fence, linesOf, nodeOf, tenant, term, thin, write } from './requests.ts';
