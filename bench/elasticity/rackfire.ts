@@ -55,14 +55,16 @@ export function createRackfire(targetRps: number, bootSeconds: number): Scaler {
   const nodes = new AlikeNodes();
   let memory = EMPTY_MEMORY;
   let seenBoots = 0;
-  let { bootTimeMs, all: startTimes } = learned;
+  let startTimes = learned.all;
+  let bootTimeMs = learned.bootTimeMs(of.imageVersion);
   return (sight) => {
     if (seenBoots < sight.bootTimes.length) {
       for (const seconds of sight.bootTimes.slice(seenBoots)) {
         learned.learn(of, seconds * 1_000);
       }
       seenBoots = sight.bootTimes.length;
-      ({ bootTimeMs, all: startTimes } = learned);
+      startTimes = learned.all;
+      bootTimeMs = learned.bootTimeMs(of.imageVersion);
     }
     const observation: Observation = {
       ...CALM,
