@@ -59,7 +59,7 @@ export const CONTENDERS: readonly Contender[] = [
     kind: 'rackfire with standby',
     targets: [RACKFIRE_TARGET],
     standbyNodes: 1,
-    create: (target, { bootSeconds }) => createRackfire(target, bootSeconds),
+    create: (target, { bootSeconds }) => createRackfire(target, bootSeconds, 1),
   },
   peer('Knative KPA', createKnative),
   peer('HPA rps', (target) => createHpaOnRate(target, { windowSeconds: 15 })),

@@ -7,6 +7,8 @@ export interface Sight {
   readonly ready: number;
   /** Nodes in service and those on the way. */
   readonly ordered: number;
+  /** Nodes that stand by beside those, and those that boot to do so. */
+  readonly standby: number;
   /** Requests that wait at the balancer, and those that were served in the second before. */
   readonly waiting: number;
   readonly servedRps: number;

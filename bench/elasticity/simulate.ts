@@ -120,6 +120,10 @@ class Past implements Sight {
     return this.#fleet.ordered;
   }
 
+  get standby(): number {
+    return this.#fleet.paused + this.#fleet.pausedSoon;
+  }
+
   get waiting(): number {
     return this.#queue.waiting;
   }

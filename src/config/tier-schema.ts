@@ -32,33 +32,30 @@ const policy = section({
   error: 'needs either `percent` or `nodes`',
 });
 
-const policies = z.array(policy).min(1).max(10);
+const policies = z.array(policy).max(10).default([]);
 const tolerance = z.number().min(0).lt(1);
 
 const scaleOut = section({
   tolerance: tolerance
-    .default(0.05)
+    .default(0)
     .describe('No reaction while the need exceeds the nodes by less than this share of them.'),
-  policies: policies
-    .default([
-      { percent: 100, per: '15s' },
-      { nodes: 4, per: '15s' },
-    ])
-    .describe('At most so many more nodes per period; the most generous policy counts.'),
+  policies: policies.describe(
+    'At most so many more nodes per period; the most generous policy counts. None: at once.',
+  ),
 });
 
 const scaleIn = section({
   tolerance: tolerance
-    .default(0.1)
+    .default(0)
     .describe('No reaction while the nodes exceed the need by less than this share of them.'),
   stabilizationWindow: durationOrAuto()
     .default('auto')
     .describe(
       'The highest need of this window counts. `auto`: the measured boot time, at least 30s.',
     ),
-  policies: policies
-    .default([{ percent: 25, per: '15s' }])
-    .describe('At most so many fewer nodes per period, rounded down, at least one.'),
+  policies: policies.describe(
+    'At most so many fewer nodes per period, rounded down, at least one. None: at once.',
+  ),
 });
 
 const signals = section({

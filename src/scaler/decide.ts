@@ -7,6 +7,13 @@
 
 import { type ScaledTier, tierKey } from './cluster.ts';
 import {
+  DEFAULT_TIME_TO_SERVE_MS,
+  foresee,
+  type Foresight,
+  type LoadReading,
+  type Outlook,
+} from './foresee.ts';
+import {
   type DesiredChange,
   exceedsTolerance,
   flapGuard,
@@ -21,6 +28,7 @@ import type { Observation } from './observation.ts';
 import type { Override } from './override.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { type Peak, pushPeak, windowOf } from './stabilize.ts';
+import { wakeTimeMs } from './start-times.ts';
 
 /** What one tick hands to the next. Small, JSON-serializable, and rebuilt from nothing without danger. */
 export interface TierMemory {
@@ -35,9 +43,11 @@ export interface TierMemory {
   readonly changes: readonly DesiredChange[];
   /** The request rate when it was last read with several balancers, and those settled; left out before that. */
   readonly settledRps?: number;
+  /** What the request rate did so far; left out until it has been read wholly and freshly. */
+  readonly foresight?: Foresight;
 }
 
-/** A fresh start: holds scale-in for one window. */
+/** A fresh start: holds scale-in for one window, and foresees nothing yet. */
 export const EMPTY_MEMORY: TierMemory = {
   desiredNodes: undefined,
   knownSinceMs: undefined,
@@ -86,6 +96,8 @@ export interface Decision {
   readonly peakNodes: number | undefined;
   readonly windowMs: number;
   readonly stages: readonly StageTrace[];
+  /** What is foreseen of the rate; left out while it is not known wholly and freshly. */
+  readonly outlook?: Outlook;
 }
 
 /**
@@ -104,11 +116,19 @@ export function decide(
   const { atMs } = observation;
   const servingNodes = countServing(nodes);
   const currentNodes = memory.desiredNodes ?? countPresent(nodes);
-  const windowMs = windowOf(policy.scaleIn.stabilizationWindowMs, observation.bootTimeMs);
-  const settled = areBalancersSettled(observation, windowMs);
+  const settled = areBalancersSettled(
+    observation,
+    windowOf(policy.scaleIn.stabilizationWindowMs, undefined, observation.bootTimeMs),
+  );
+  const seen = settled
+    ? lookAhead(tier, observation, nodes, { memory, currentNodes, servingNodes })
+    : undefined;
+  const outlook = seen?.outlook;
+  const windowMs = windowOf(policy.scaleIn.stabilizationWindowMs, outlook, observation.bootTimeMs);
   const recommendation = recommend(tier, observation.signals, {
     currentNodes,
     servingNodes,
+    foreseenNodes: outlook?.needNodes,
     floorRps: settled ? undefined : memory.settledRps,
   });
   const peaks =
@@ -151,6 +171,7 @@ export function decide(
       peakNodes: recommendation.needNodes === undefined ? undefined : peaks[0]?.needNodes,
       windowMs,
       stages: stages.trace,
+      ...(outlook === undefined ? {} : { outlook }),
     },
     memory: {
       // Nothing heard yet: what is there will be counted again, rather than this guess be held against it.
@@ -162,19 +183,61 @@ export function decide(
       peaks,
       changes,
       ...settledRateOf(observation, memory, settled),
+      ...foresightOf(seen?.foresight ?? memory.foresight),
     },
   };
 }
 
 /**
  * The same balancers have answered for a window. Until then the visitors of one that is gone may be on their way
- * to another: what they were together before counts, unless there are more by now.
+ * to another: what they were together before counts, unless there are more by now, and nothing is foreseen.
  */
 function areBalancersSettled(
   { atMs, balancersChangedAtMs }: Observation,
   windowMs: number,
 ): boolean {
   return balancersChangedAtMs === undefined || atMs - balancersChangedAtMs >= windowMs;
+}
+
+/** Takes the rate in, and looks as far ahead as a boot takes; only where the rate is known wholly and freshly. */
+function lookAhead(
+  tier: ScaledTier,
+  observation: Observation,
+  nodes: readonly Node[],
+  around: {
+    readonly memory: TierMemory;
+    readonly currentNodes: number;
+    readonly servingNodes: number;
+  },
+): ReturnType<typeof foresee> | undefined {
+  const { requestRate, standby } = tier.policy;
+  const load = readLoad(observation);
+  if (requestRate === undefined || load === undefined) {
+    return undefined;
+  }
+  const { memory, currentNodes, servingNodes } = around;
+  const isPrepared = standby.nodes > 0;
+  return foresee(memory.foresight, load, {
+    targetPerNodeRps: requestRate.targetPerNodeRps,
+    timeToServeMs: observation.bootTimeMs ?? DEFAULT_TIME_TO_SERVE_MS,
+    orderedNodes: currentNodes,
+    servingNodes,
+    standbyNodes: isPrepared ? Math.min(standby.nodes, countSpare(nodes, currentNodes)) : 0,
+    timeToWakeMs: isPrepared ? wakeTimeMs(tier, observation) : 0,
+  });
+}
+
+function readLoad({ atMs, signals }: Observation): LoadReading | undefined {
+  const { requestRate, queue } = signals;
+  if (requestRate.status !== 'ok' || !isRate(requestRate.value)) {
+    return undefined;
+  }
+  const waiting = queue.status === 'ok' && isRate(queue.value.requests) ? queue.value.requests : 0;
+  return { atMs, rps: requestRate.value, waiting };
+}
+
+function foresightOf(foresight: Foresight | undefined): Pick<TierMemory, 'foresight'> {
+  return foresight === undefined ? {} : { foresight };
 }
 
 function settledRateOf(
@@ -195,6 +258,18 @@ function countServing(nodes: readonly Node[]): number {
     count += node.serving ? 1 : 0;
   }
   return count;
+}
+
+/**
+ * Nodes that stand by or come to, beyond those ordered. One that is woken is replaced, so that this is what there
+ * will be in the time of a boot, too.
+ */
+function countSpare(nodes: readonly Node[], currentNodes: number): number {
+  let count = 0;
+  for (const node of nodes) {
+    count += node.phase === 'standby' && !node.wakeRefused ? 1 : 0;
+  }
+  return Math.max(0, count + countPresent(nodes) - currentNodes);
 }
 
 /** On a fresh start: all that serves, is on its way, or was being drained – a drain is taken back rather than guessed. */
@@ -244,17 +319,17 @@ function followRecommendation(stages: Stages, inputs: Inputs, memory: TierMemory
     return;
   }
 
+  const { tolerance } = policy.scaleIn;
+  if (latest === current || !undercutsTolerance(needNodes, current, tolerance)) {
+    stages.note(latest === current ? 'converged' : 'within-tolerance');
+    return;
+  }
   const peakNodes = peaks[0]?.needNodes ?? needNodes;
-  if (!undercutsTolerance(needNodes, current, policy.scaleIn.tolerance)) {
-    stages.note(latest < current ? 'within-tolerance' : 'converged');
+  const wanted = wholeNodes(peakNodes);
+  if (!windowFull || wanted >= current || !undercutsTolerance(peakNodes, current, tolerance)) {
+    stages.note(recommendation.signalsKnown ? 'stabilizing' : 'signals-unknown');
     return;
   }
-  if (!windowFull || !undercutsTolerance(peakNodes, current, policy.scaleIn.tolerance)) {
-    const why = recommendation.signalsKnown ? 'stabilizing' : 'signals-unknown';
-    stages.note(latest < current ? why : 'converged');
-    return;
-  }
-  const wanted = Math.min(current, wholeNodes(peakNodes));
   stages.lowerTo(wanted, 'recommended');
   const slots = inputs.observation.signals.slots;
   if (slots.status === 'ok') {

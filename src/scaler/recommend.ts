@@ -30,6 +30,7 @@ const BACKLOG_CLEAR_SECONDS = 10;
  *
  * @param around.currentNodes - The nodes ordered so far: what a queue that is still within bounds asks to keep.
  * @param around.servingNodes - The nodes that serve now: what the queue's own rate was measured on.
+ * @param around.foreseenNodes - What the rate will need, instead of what it needs now.
  * @param around.floorRps - No known rate is taken for less.
  */
 export function recommend(
@@ -38,6 +39,7 @@ export function recommend(
   around: {
     readonly currentNodes: number;
     readonly servingNodes: number;
+    readonly foreseenNodes?: number | undefined;
     readonly floorRps?: number | undefined;
   },
 ): Recommendation {
@@ -50,7 +52,7 @@ export function recommend(
           'request-rate',
           signals.requestRate,
           isRate,
-          (rps) => rps / requestRate.targetPerNodeRps,
+          (rps) => around.foreseenNodes ?? rps / requestRate.targetPerNodeRps,
         ),
         around.floorRps,
         requestRate.targetPerNodeRps,

@@ -26,6 +26,13 @@ export function quickestFirst(
   );
 }
 
+/** How long the tier's standby nodes take to serve; of several hosts, the slowest counts. */
+export function wakeTimeMs({ policy }: ScaledTier, { startTimes = [] }: Observation): number {
+  const { state } = policy.standby;
+  const learned = startTimes.filter(({ start }) => start === state).map(({ timeMs }) => timeMs);
+  return learned.length === 0 ? USUAL_MS[state] : Math.max(...learned);
+}
+
 /** What it took there lately, with the tier's image or, if that is not known, with another version of it. */
 function learnedMs(
   tier: ScaledTier,

@@ -173,6 +173,11 @@ export class Fleet {
     return this.#paused;
   }
 
+  /** Booting to be paused. */
+  get pausedSoon(): number {
+    return this.#standbyComing.length;
+  }
+
   /** What a second with this fleet costs, in node-seconds. */
   get cost(): number {
     const { length } = this.#standbyComing;
