@@ -111,8 +111,8 @@ async function simulateOne(
   const { standby = tier.policy.standby } = options;
   const boots = plainBoots(options.bootDelay / 1_000);
   const deadlineMs = bootDeadlineMs(tier, boots);
-  if (deadlineMs > tier.policy.bootDeadlineMs) {
-    const { bootDeadlineMs: given } = tier.policy;
+  const { bootDeadlineMs: given } = tier.policy;
+  if (given !== 'auto' && deadlineMs > given) {
     say(
       `${file}: boot.deadline ${formatDuration(given)} is short for boots of ${formatDuration(options.bootDelay)}; the simulation waits ${formatDuration(deadlineMs)}`,
     );

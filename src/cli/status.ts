@@ -66,6 +66,9 @@ function printScaledTier(tier: ScaledTier, nowMs: number): void {
     `${paint('strong', tier.tier)}  ${describeCount(decision)}  ${paint('faint', notes.join(', '))}`,
   );
   print(`  ${describeSignals(tier)}`);
+  for (const line of describeOutlook(tier, nowMs)) {
+    print(`  ${line}`);
+  }
   if (tier.nodes.length > 0) {
     printTable(
       [
@@ -99,6 +102,26 @@ function describeSignals({ signals, decision }: ScaledTier): string {
     `${show(slots.used)} of ${show(slots.total)} slots in use${noteOf(slots)}`,
     need === null || need === undefined ? 'need unknown' : `needs ${need.toFixed(2)} nodes`,
   ].join(', ');
+}
+
+/** What is foreseen, and a storm with when it was detected and when it lets go. */
+function describeOutlook({ outlook }: ScaledTier, nowMs: number): readonly string[] {
+  if (outlook === null) {
+    return [];
+  }
+  const { forecastRps, ahead, headroomRps, storm } = outlook;
+  const foreseen = `${show(forecastRps)} rps foreseen in ${ahead}, room for ${show(headroomRps)} rps of noise`;
+  if (storm === null) {
+    return [foreseen];
+  }
+  const end = storm.endsAt === null ? '' : `, lets go at ${formatMoment(storm.endsAt, nowMs)}`;
+  return [
+    foreseen,
+    paint(
+      'warn',
+      `storm since ${formatMoment(storm.since, nowMs)} (${storm.by}): ${show(storm.aheadRps)} rps ordered ahead${end}`,
+    ),
+  ];
 }
 
 function noteOf({ status, why }: { readonly status: string; readonly why: string | null }): string {

@@ -150,9 +150,11 @@ const scaledTier = section({
       .describe('A drained node that still has sessions is let go after this time.'),
   }).prefault({}),
   boot: section({
-    deadline: duration('1s')
-      .default('2m')
-      .describe('From the order to the first passed check; later, the boot has failed.'),
+    deadline: durationOrAuto('1s')
+      .default('auto')
+      .describe(
+        'From the order to the first passed check; later, the boot has failed. `auto`: three times what boots take, at least 2m; 5m until one has been measured.',
+      ),
   }).prefault({}),
   schedules: notBuiltYet('schedules'),
 });

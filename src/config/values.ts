@@ -154,11 +154,16 @@ export function duration(atLeast: string, atMost: string = maxDuration) {
 }
 
 /** A duration, or `auto`. */
-export function durationOrAuto() {
+export function durationOrAuto(atLeast = '0s') {
   return text(
     new RegExp(`^auto$|${durationPattern.source}`),
     `\`auto\` or ${expectedDuration}`,
-  ).refine((value) => value === 'auto' || parseDurationMs(value) <= parseDurationMs(maxDuration), {
+  )
+    .refine((value) => value === 'auto' || parseDurationMs(value) >= parseDurationMs(atLeast), {
+      error: ({ input }) => `must be at least ${atLeast}, got ${String(input)}`,
+      abort: true,
+    })
+    .refine((value) => value === 'auto' || parseDurationMs(value) <= parseDurationMs(maxDuration), {
     error: ({ input }) => `must be at most ${maxDuration}, got ${String(input)}`,
   });
 }

@@ -46,6 +46,8 @@ export const REASONS = [
   'paused',
 ] as const;
 
+const STORM_SIGNS = ['surge', 'queue'] as const;
+
 export const Direction = z.enum(['out', 'in', 'none']);
 
 const Circuit = z.enum(['closed', 'half-open', 'open']).openapi({
@@ -137,6 +139,26 @@ export const DecisionSummary = z
   .openapi('DecisionSummary');
 export type DecisionSummary = z.infer<typeof DecisionSummary>;
 
+const OutlookAnswer = z
+  .object({
+    forecastRps: z.number(),
+    ahead: z.string().openapi({
+      description: 'So far ahead is looked: when a node that is ordered now serves.',
+      examples: ['50s'],
+    }),
+    headroomRps: z.number().openapi({ description: 'Provided for the noise of the rate.' }),
+    storm: orNull(
+      z.object({
+        since: time(),
+        by: z.enum(STORM_SIGNS),
+        aheadRps: z.number().openapi({ description: 'Ordered ahead of it.' }),
+        endsAt: orNull(time()).openapi({ description: 'Then it lets go, unless it goes on.' }),
+      }),
+    ),
+  })
+  .openapi('Outlook', { description: 'What is foreseen of the rate.' });
+export type OutlookAnswer = z.infer<typeof OutlookAnswer>;
+
 export const ScaledTierAnswer = z
   .object({
     scaling: z.literal('automatic'),
@@ -152,6 +174,9 @@ export const ScaledTierAnswer = z
       .openapi({ description: 'How many are kept ready beside those in service, and how.' }),
     decision: orNull(DecisionSummary).openapi({ description: 'Null before the first tick.' }),
     signals: orNull(Signals),
+    outlook: orNull(OutlookAnswer).openapi({
+      description: 'Null while the rate is not known wholly and freshly.',
+    }),
     nodes: list(NodeAnswer),
     shortfall: orNull(ShortfallAnswer),
     healingFrozen: z.boolean().openapi({

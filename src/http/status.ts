@@ -1,6 +1,7 @@
 /** The service, as the status answer has it. */
 
 import type { Refusal } from '../config/config-keeper.ts';
+import { formatDuration } from '../config/units.ts';
 import type { TierTicked } from '../control/events.ts';
 import type { Shortfall } from '../scaler/boot-nodes.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
@@ -13,6 +14,7 @@ import type {
   DecisionSummary,
   FixedTierAnswer,
   NodeAnswer,
+  OutlookAnswer,
   RefusalAnswer,
   ScaledTierAnswer,
   ShortfallAnswer,
@@ -221,6 +223,7 @@ function describeTick(
   ScaledTierAnswer,
   | 'decision'
   | 'signals'
+  | 'outlook'
   | 'nodes'
   | 'shortfall'
   | 'healingFrozen'
@@ -232,6 +235,7 @@ function describeTick(
     return {
       decision: null,
       signals: null,
+      outlook: null,
       nodes: [],
       shortfall: null,
       healingFrozen: false,
@@ -244,6 +248,7 @@ function describeTick(
   return {
     decision: summarizeDecision(tick.decision, format),
     signals: describeSignals(ticked),
+    outlook: describeOutlook(tick.decision, format),
     nodes: tick.nodes
       .filter(({ phase, operation }) => phase !== 'absent' || operation !== undefined)
       .map((node) => describeNode(node, ticked, format)),
@@ -271,6 +276,27 @@ export function summarizeDecision(decision: Decision, format: FormatSteady): Dec
     currentNodes,
     desiredNodes,
     needNodes: finiteOrNull(needNodes),
+  };
+}
+
+function describeOutlook({ outlook }: Decision, format: FormatSteady): OutlookAnswer | null {
+  if (outlook === undefined) {
+    return null;
+  }
+  const { rate, headroom, storm } = outlook;
+  return {
+    forecastRps: rate.forecastRps,
+    ahead: formatDuration(Math.round(rate.aheadSeconds * 1_000)),
+    headroomRps: headroom.headroomRps,
+    storm:
+      storm === undefined
+        ? null
+        : {
+            since: format(storm.sinceMs),
+            by: storm.by,
+            aheadRps: storm.aheadRps,
+            endsAt: storm.endsAtMs === undefined ? null : format(storm.endsAtMs),
+          },
   };
 }
 

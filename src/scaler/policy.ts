@@ -19,7 +19,7 @@ export interface TierPolicy {
   };
   readonly scaleIn: {
     readonly tolerance: number;
-    /** `auto` is the larger of 30 s and the tier's measured boot time. */
+    /** `auto`: about as long as a boot takes. @see windowOf */
     readonly stabilizationWindowMs: number | 'auto';
     readonly policies: readonly ScalingPolicy[];
   };
@@ -30,6 +30,6 @@ export interface TierPolicy {
   readonly standby: { readonly state: 'paused' | 'saved'; readonly nodes: number };
   /** A drained node that still has sessions is let go this long after its drain began. */
   readonly drainDeadlineMs: number;
-  /** From the order to the first passed check; later, the boot has failed. */
-  readonly bootDeadlineMs: number;
+  /** From the order to the first passed check; later, the boot has failed. `auto`: see `bootDeadlineOf`. */
+  readonly bootDeadlineMs: number | 'auto';
 }

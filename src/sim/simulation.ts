@@ -6,6 +6,7 @@ import type { ControlEvent } from '../control/events.ts';
 import { OverrideBook } from '../control/override-book.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY } from '../scaler/decide.ts';
+import { bootDeadlineOf } from '../scaler/start-times.ts';
 import type { TierTick } from '../scaler/tick.ts';
 import { type Bounds, coveringOptimum, demandOf } from './optimum.ts';
 import { type BootModel, RATED_RPS } from './physics.ts';
@@ -144,7 +145,8 @@ export async function simulate(
  * was made for quicker boots than those of the model.
  */
 export function bootDeadlineMs({ policy }: ScaledTier, { medianSeconds }: BootModel): number {
-  return Math.max(policy.bootDeadlineMs, USUAL_FACTOR * medianSeconds * 1_000);
+  const medianMs = medianSeconds * 1_000;
+  return Math.max(bootDeadlineOf(policy.bootDeadlineMs, medianMs), USUAL_FACTOR * medianMs);
 }
 
 function tierFor({ tier, boots }: SimulationOptions): ScaledTier {
