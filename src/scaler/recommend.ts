@@ -62,7 +62,9 @@ export function recommend(
   if (queue !== undefined) {
     advice.push(
       advise('queue', signals.queue, isQueue, (reading) =>
-        needForQueue(reading, queue.maxWaitMs, around),
+        signals.queue.status === 'stale'
+          ? needForOldQueue(reading, around.currentNodes)
+          : needForQueue(reading, queue.maxWaitMs, around),
       ),
     );
   }
@@ -111,6 +113,14 @@ export function isRate(rps: number): boolean {
 
 function isQueue(reading: QueueReading): boolean {
   return isRate(reading.requests) && isRate(reading.servedRps);
+}
+
+/**
+ * What was served then was served by the nodes of then: divided by those that serve now, it would ask for more
+ * with each one that comes. So what is ordered stays, and no more.
+ */
+function needForOldQueue({ requests }: QueueReading, currentNodes: number): number {
+  return requests === 0 ? 0 : currentNodes;
 }
 
 /**

@@ -90,6 +90,17 @@ describe('queue', () => {
     expect(recommended(waiting(50, 5e-324)).needNodes).toBe(6);
   });
 
+  test('a stale one keeps what is ordered: what serves now is not what served when it was read', () => {
+    const queue = {
+      status: 'stale',
+      value: { requests: 500, servedRps: 300 },
+      ageMs: 9_000,
+    } as const;
+    expect(recommended({ requestRate: ok(0), queue }, 4, 6).needNodes).toBe(4);
+    const empty = { ...queue, value: { requests: 0, servedRps: 300 } };
+    expect(recommended({ requestRate: ok(0), queue: empty }, 4, 6).needNodes).toBe(0);
+  });
+
   test('one that waits for nobody keeps what is ordered', () => {
     expect(recommended(waiting(500, 0), 2, 0).needNodes).toBe(2);
   });
