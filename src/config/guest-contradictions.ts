@@ -115,8 +115,12 @@ function checkBootDeadline(
     return [];
   }
   const { deadline } = tier.boot;
-  const deadlineMs = bootDeadlineOf(deadline === 'auto' ? deadline : parseDurationMs(deadline), undefined);
-  const given = deadline === 'auto' ? `auto, which is ${formatDuration(deadlineMs)} at first` : deadline;
+  const deadlineMs = bootDeadlineOf(
+    deadline === 'auto' ? deadline : parseDurationMs(deadline),
+    undefined,
+  );
+  const given =
+    deadline === 'auto' ? `auto, which is ${formatDuration(deadlineMs)} at first` : deadline;
   return hosts.flatMap(({ name, embedded }): Finding[] => {
     const delayMs = parseDurationMs(embedded.bootDelay);
     const message = `must be longer than the boot delay of host \`${name}\` (${formatDuration(delayMs)}), got ${given}`;

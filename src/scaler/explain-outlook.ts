@@ -85,9 +85,7 @@ function describeStorm({ formatTime }: ExplainInput, { storm }: Outlook): readon
   const { sinceMs, by, aheadRps, endsAtMs } = storm;
   const why = by === 'surge' ? 'the rate surges' : 'requests queue';
   const end =
-    endsAtMs === undefined
-      ? ''
-      : ` It lets go at ${formatTime(endsAtMs)} unless that goes on.`;
+    endsAtMs === undefined ? '' : ` It lets go at ${formatTime(endsAtMs)} unless that goes on.`;
   return [
     `A storm was detected at ${formatTime(sinceMs)}, because ${why}: nodes for ${inDigits(aheadRps)} rps are ordered ahead of it.${end}`,
   ];

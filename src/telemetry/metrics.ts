@@ -169,8 +169,16 @@ export type Metrics = ReturnType<typeof createMetrics>;
 /** Those that each tick sets for its tier. */
 export function tierGauges(metrics: Metrics) {
   const { nodes, desiredNodes, minNodes, maxNodes, neededNodes, missingNodes } = metrics;
-  const { requestsPerSecond, forecastRps, storm, queuedRequests, usedSlots, signalUp, overrides, balancerInSync } =
-    metrics;
+  const {
+    requestsPerSecond,
+    forecastRps,
+    storm,
+    queuedRequests,
+    usedSlots,
+    signalUp,
+    overrides,
+    balancerInSync,
+  } = metrics;
   return [
     nodes,
     desiredNodes,
