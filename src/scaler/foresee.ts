@@ -63,7 +63,7 @@ export function foresee(
     nodes.targetPerNodeRps;
   const aheadSeconds = nodes.timeToServeMs / 1_000 + 5;
   const needNodes = Math.max(
-    needAt(nodes.timeToWakeMs / 1_000 + 1) - (nodes.standbyNodes > 0 ? 1 : 0),
+    needAt(nodes.timeToWakeMs / 1_000 + 1),
     needAt(aheadSeconds) - nodes.standbyNodes,
   );
   const levelRps = Math.max(fastRps, slowRps);
