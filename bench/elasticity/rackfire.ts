@@ -11,10 +11,10 @@ import type { Node } from '../../src/scaler/node-phase.ts';
 import type { Observation, Signals } from '../../src/scaler/observation.ts';
 import { MAX_NODES, MIN_NODES } from '../../src/sim/optimum.ts';
 import { SERVICE_SECONDS, SLOTS } from '../../src/sim/physics.ts';
-import type { Scaler, Sight } from './scaler.ts';
+import type { Orderer, Sight } from './scaler.ts';
 
 /** A config that says nothing but target, minimum and maximum, and how many nodes stand by where some do. */
-function configText(targetRps: number, standbyNodes: number): string {
+function configText(targetRps: number, standbyNodes: number | 'auto'): string {
   const standby = standbyNodes === 0 ? '' : `standby: { nodes: ${standbyNodes} }`;
   return `installation: bench
 hosts:
@@ -39,7 +39,7 @@ clusters:
 `;
 }
 
-function tierFor(targetRps: number, standbyNodes: number): ScaledTier {
+function tierFor(targetRps: number, standbyNodes: number | 'auto'): ScaledTier {
   const { config } = parseConfig(configText(targetRps, standbyNodes), 'bench');
   const tier = config.clusters[0]?.tiers[0];
   if (tier?.scaling !== 'automatic') {
@@ -49,8 +49,12 @@ function tierFor(targetRps: number, standbyNodes: number): ScaledTier {
 }
 
 /** @param bootSeconds - What the journal knows of boots at the start: the nodes that serve have booted once. */
-export function createRackfire(targetRps: number, bootSeconds: number, standbyNodes = 0): Scaler {
-  const tier = tierFor(targetRps, standbyNodes);
+export function createRackfire(
+  targetRps: number,
+  bootSeconds: number,
+  standby: number | 'auto' = 0,
+): Orderer {
+  const tier = tierFor(targetRps, standby);
   const learned = new LearnedTimes();
   const of = { imageVersion: tier.image.version, host: 'host', start: 'cold' } as const;
   learned.learn(of, bootSeconds * 1_000);
@@ -77,7 +81,8 @@ export function createRackfire(targetRps: number, bootSeconds: number, standbyNo
     };
     const result = decide(tier, observation, nodes.of(sight), memory);
     memory = result.memory;
-    return result.decision.desiredNodes;
+    const { desiredNodes, standbyNodes } = result.decision;
+    return { nodes: desiredNodes, standbyNodes };
   };
 }
 

@@ -22,5 +22,14 @@ export interface Sight {
   readonly meanUse: (windowSeconds: number, delaySeconds: number) => number;
 }
 
+/** What is to run, and what is to stand by beside that. */
+export interface Order {
+  readonly nodes: number;
+  readonly standbyNodes: number;
+}
+
 /** Called each second, decides on its own period, says how many nodes there should be. */
 export type Scaler = (sight: Sight) => number;
+
+/** The same of one that keeps nodes on standby by its own judgment. */
+export type Orderer = (sight: Sight) => number | Order;

@@ -200,11 +200,11 @@ function parseSeed(text: string): number {
 }
 
 function parseStandby(text: string): TierPolicy['standby'] {
-  const [, state, nodes] = /^(paused|saved)=(0|[1-9][0-9]{0,3})$/.exec(text) ?? [];
+  const [, state, nodes] = /^(paused|saved)=(auto|0|[1-9][0-9]{0,3})$/.exec(text) ?? [];
   if (state !== 'paused' && state !== 'saved') {
-    throw new InvalidArgumentError('Expected paused=N or saved=N, as in paused=2.');
+    throw new InvalidArgumentError('Expected paused=N or saved=N, as in paused=2 or paused=auto.');
   }
-  return { state, nodes: Number(nodes) };
+  return { state, nodes: nodes === 'auto' ? nodes : Number(nodes) };
 }
 
 function parsePlot(text: string): string {

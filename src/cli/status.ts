@@ -58,7 +58,9 @@ function printScaledTier(tier: ScaledTier, nowMs: number): void {
   const { decision, minNodes, maxNodes, mode, standby } = tier;
   const notes = [
     `${minNodes}…${maxNodes} nodes`,
-    ...(standby.nodes === 0 ? [] : [`${standby.nodes} ${standby.state} on standby`]),
+    ...(standby.nodes === 0
+      ? []
+      : [`${standby.wantedNodes ?? standby.nodes} ${standby.state} on standby`]),
     ...(mode === 'full' ? [] : [`mode ${mode}`]),
     ...(tier.removed ? ['not in the config any more'] : []),
   ];

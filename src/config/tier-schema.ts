@@ -102,9 +102,12 @@ const standby = section({
     .describe(
       '`paused`: they keep their memory and serve within a second. `saved`: only disk, and some seconds.',
     ),
-  nodes: count(0, 4_096)
+  nodes: z
+    .union([count(0, 4_096), z.literal('auto')], { error: 'expected a number of nodes, or `auto`' })
     .default(0)
-    .describe('How many are kept beside those in service, within `nodes.max`.'),
+    .describe(
+      'How many are kept beside those in service, within `nodes.max`. `auto`: all that are ordered ahead and not needed yet, so that a storm or its noise costs memory and no CPU.',
+    ),
 });
 
 /** A tier that Rackfire keeps at the size that its traffic needs. */

@@ -170,7 +170,13 @@ export const ScaledTierAnswer = z
     minNodes: z.int(),
     maxNodes: z.int(),
     standby: z
-      .object({ state: z.enum(['paused', 'saved']), nodes: z.int() })
+      .object({
+        state: z.enum(['paused', 'saved']),
+        nodes: z.union([z.int(), z.literal('auto')]).openapi({
+          description: 'As configured; `auto`: all that are ordered ahead and not needed yet.',
+        }),
+        wantedNodes: orNull(z.int()).openapi({ description: 'Now; null before the first tick.' }),
+      })
       .openapi({ description: 'How many are kept ready beside those in service, and how.' }),
     decision: orNull(DecisionSummary).openapi({ description: 'Null before the first tick.' }),
     signals: orNull(Signals),

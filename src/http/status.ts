@@ -210,7 +210,7 @@ function describeScaledTier(
     removed,
     minNodes,
     maxNodes,
-    standby,
+    standby: { ...standby, wantedNodes: ticked?.tick.decision.standbyNodes ?? null },
     ...describeTick(ticked, formatSteadyOf(service)),
     overrides: overrides.map(answerOverride),
   };

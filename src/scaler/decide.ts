@@ -28,6 +28,7 @@ import type { Observation } from './observation.ts';
 import type { Override } from './override.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { type Peak, pushPeak, windowOf } from './stabilize.ts';
+import { needBeside, runningWindow, standbyBeside } from './standby.ts';
 import { wakeTimeMs } from './start-times.ts';
 
 /** What one tick hands to the next. Small, JSON-serializable, and rebuilt from nothing without danger. */
@@ -41,6 +42,8 @@ export interface TierMemory {
   readonly knownSinceMs: number | undefined;
   readonly peaks: readonly Peak[];
   readonly changes: readonly DesiredChange[];
+  /** What will be needed when a node that is ordered now serves; kept where standby nodes follow from it. */
+  readonly aheadPeaks?: readonly Peak[];
   /** The request rate when it was last read with several balancers, and those settled; left out before that. */
   readonly settledRps?: number;
   /** What the request rate did so far; left out until it has been read wholly and freshly. */
@@ -85,6 +88,8 @@ export interface Decision {
   readonly atMs: number;
   readonly currentNodes: number;
   readonly desiredNodes: number;
+  /** To be kept ready beside those, as far as the maximum leaves room. */
+  readonly standbyNodes: number;
   readonly direction: 'out' | 'in' | 'none';
   /** Of the stage that had the last word. */
   readonly reason: DecisionReason;
@@ -121,14 +126,16 @@ export function decide(
     windowOf(policy.scaleIn.stabilizationWindowMs, undefined, observation.bootTimeMs),
   );
   const seen = settled
-    ? lookAhead(tier, observation, nodes, { memory, currentNodes, servingNodes })
+    ? lookAhead(tier, observation, { memory, currentNodes, servingNodes })
     : undefined;
   const outlook = seen?.outlook;
-  const windowMs = windowOf(policy.scaleIn.stabilizationWindowMs, outlook, observation.bootTimeMs);
+  const aheadMs = windowOf(policy.scaleIn.stabilizationWindowMs, outlook, observation.bootTimeMs);
+  const standbyNodes = policy.standby.nodes;
+  const windowMs = runningWindow(standbyNodes, aheadMs);
   const recommendation = recommend(tier, observation.signals, {
     currentNodes,
     servingNodes,
-    foreseenNodes: outlook?.needNodes,
+    foreseenNodes: outlook && needBeside(standbyNodes, countSpare(nodes, currentNodes), outlook),
     floorRps: settled ? undefined : memory.settledRps,
   });
   const peaks =
@@ -136,7 +143,8 @@ export function decide(
       ? memory.peaks
       : pushPeak(memory.peaks, { atMs, needNodes: recommendation.needNodes }, windowMs);
   const knownSinceMs = recommendation.signalsKnown ? (memory.knownSinceMs ?? atMs) : undefined;
-  const windowFull = knownSinceMs !== undefined && atMs - knownSinceMs >= windowMs;
+  const knownForMs = knownSinceMs === undefined ? -1 : atMs - knownSinceMs;
+  const windowFull = knownForMs >= windowMs;
 
   const stages = new Stages(currentNodes);
   followRecommendation(
@@ -152,6 +160,11 @@ export function decide(
   }
 
   const desiredNodes = stages.nodes;
+  const { aheadPeaks = [] } = memory;
+  const ahead =
+    outlook === undefined || standbyNodes !== 'auto'
+      ? aheadPeaks
+      : pushPeak(aheadPeaks, { atMs, needNodes: outlook.needNodes }, aheadMs);
   const changes = rememberChange(
     memory.changes,
     { atMs, nodes: desiredNodes - currentNodes },
@@ -163,6 +176,12 @@ export function decide(
       atMs,
       currentNodes,
       desiredNodes,
+      standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
+        spareNodes: countSpare(nodes, desiredNodes),
+        aheadPeaks: ahead,
+        mayLetGo: knownForMs >= aheadMs,
+        overrides: observation.overrides,
+      }),
       direction: directionOf(desiredNodes - currentNodes),
       reason: stages.reason,
       signalsKnown: recommendation.signalsKnown,
@@ -183,6 +202,7 @@ export function decide(
       peaks,
       changes,
       ...settledRateOf(observation, memory, settled),
+      ...(ahead.length === 0 ? {} : { aheadPeaks: ahead }),
       ...foresightOf(seen?.foresight ?? memory.foresight),
     },
   };
@@ -203,27 +223,24 @@ function areBalancersSettled(
 function lookAhead(
   tier: ScaledTier,
   observation: Observation,
-  nodes: readonly Node[],
   around: {
     readonly memory: TierMemory;
     readonly currentNodes: number;
     readonly servingNodes: number;
   },
 ): ReturnType<typeof foresee> | undefined {
-  const { requestRate, standby } = tier.policy;
+  const { requestRate } = tier.policy;
   const load = readLoad(observation);
   if (requestRate === undefined || load === undefined) {
     return undefined;
   }
   const { memory, currentNodes, servingNodes } = around;
-  const isPrepared = standby.nodes > 0;
   return foresee(memory.foresight, load, {
     targetPerNodeRps: requestRate.targetPerNodeRps,
     timeToServeMs: observation.bootTimeMs ?? DEFAULT_TIME_TO_SERVE_MS,
     orderedNodes: currentNodes,
     servingNodes,
-    standbyNodes: isPrepared ? Math.min(standby.nodes, countSpare(nodes, currentNodes)) : 0,
-    timeToWakeMs: isPrepared ? wakeTimeMs(tier, observation) : 0,
+    timeToWakeMs: wakeTimeMs(tier, observation),
   });
 }
 
@@ -260,16 +277,13 @@ function countServing(nodes: readonly Node[]): number {
   return count;
 }
 
-/**
- * Nodes that stand by or come to, beyond those ordered. One that is woken is replaced, so that this is what there
- * will be in the time of a boot, too.
- */
-function countSpare(nodes: readonly Node[], currentNodes: number): number {
+/** Nodes that stand by or come to, beyond those ordered. */
+function countSpare(nodes: readonly Node[], orderedNodes: number): number {
   let count = 0;
   for (const node of nodes) {
     count += node.phase === 'standby' && !node.wakeRefused ? 1 : 0;
   }
-  return Math.max(0, count + countPresent(nodes) - currentNodes);
+  return Math.max(0, count + countPresent(nodes) - orderedNodes);
 }
 
 /** On a fresh start: all that serves, is on its way, or was being drained – a drain is taken back rather than guessed. */

@@ -20,14 +20,15 @@ export interface NodeReading {
   readonly timeToServeMs: number;
   readonly orderedNodes: number;
   readonly servingNodes: number;
-  readonly standbyNodes: number;
   readonly timeToWakeMs: number;
 }
 
 /** What each stage saw and did. */
 export interface Outlook {
-  /** Fractional; of this tick alone. */
+  /** Fractional; of this tick alone: what is needed when a node that is ordered now serves. */
   readonly needNodes: number;
+  /** What is needed when a standby node that is woken now serves. */
+  readonly soonNodes: number;
   /** So long the highest need counts. */
   readonly holdMs: number;
   readonly rate: {
@@ -58,19 +59,17 @@ export function foresee(
   const { fastRps, slowRps } = foresight;
   const sigma = Math.sqrt((before ?? foresight).variance / 13);
   const trendRpsPerSecond = Math.max(0, fastRps - slowRps - 2 * sigma) / 40;
-  const needAt = (seconds: number): number =>
-    (Math.max(fastRps, slowRps) + trendRpsPerSecond * seconds + 1.5 * sigma) /
+  const needAt = (seconds: number, sigmas: number): number =>
+    (Math.max(fastRps, slowRps) + trendRpsPerSecond * seconds + sigmas * sigma) /
     nodes.targetPerNodeRps;
   const aheadSeconds = nodes.timeToServeMs / 1_000 + 5;
-  const needNodes = Math.max(
-    needAt(nodes.timeToWakeMs / 1_000 + 1),
-    needAt(aheadSeconds) - nodes.standbyNodes,
-  );
+  const needNodes = needAt(aheadSeconds, 1.5);
   const levelRps = Math.max(fastRps, slowRps);
   return {
     foresight,
     outlook: {
-      needNodes: Math.max(0, needNodes),
+      needNodes,
+      soonNodes: Math.min(needNodes, needAt(nodes.timeToWakeMs / 1_000 + 1, 0.5)),
       holdMs: Math.max(15_000, nodes.timeToServeMs),
       rate: {
         levelRps,

@@ -95,7 +95,7 @@ export async function simulate(
   const clock = new VirtualClock(START_MS);
   const tier = tierFor(options);
   const site = new SimulatedSite({ ...options, tier, clock });
-  site.populate(startNodes(arrivals, tier), tier.policy.standby.nodes);
+  site.populate(startNodes(arrivals, tier), standbyAtFirst(tier));
   const notes = new Notes(site);
   const controller = createController(site, options, notes);
   const stop = new AbortController();
@@ -151,6 +151,12 @@ export function bootDeadlineMs({ policy }: ScaledTier, { medianSeconds }: BootMo
 
 function tierFor({ tier, boots }: SimulationOptions): ScaledTier {
   return { ...tier, policy: { ...tier.policy, bootDeadlineMs: bootDeadlineMs(tier, boots) } };
+}
+
+/** Those that are ordered ahead are ordered by the loop. */
+function standbyAtFirst({ policy }: ScaledTier): number {
+  const { nodes } = policy.standby;
+  return nodes === 'auto' ? 0 : nodes;
 }
 
 /** What the first minute needs, within the tier's bounds. */
