@@ -1,0 +1,268 @@
+/**
+ * How many nodes a tier will need when what is ordered now serves: the stages in order. Pure, O(1) a tick, and its
+ * state is small and bounded; nothing in it is older than some minutes, so that a fresh start costs little.
+ */
+
+import { ENGINE } from './constants.ts';
+import { type ForecastErrors, learnErrors, NO_ERRORS, nodesFor } from './headroom.ts';
+import { advanceNoise, beginNoise, dispersionOf, type Noise } from './noise.ts';
+import { type Peak, pushPeak } from './stabilize.ts';
+import { forecastStorm, NO_STORM, type Storm, type StormWatch, watchStorm } from './storm.ts';
+import {
+  advanceTrends,
+  beginTrends,
+  memoryOf,
+  restartTrends,
+  type Trends,
+  trendVariance,
+} from './trend.ts';
+
+/** What one tick hands to the next. JSON-serializable. */
+export interface Foresight {
+  readonly atMs: number;
+  readonly trends: Trends;
+  readonly noise: Noise;
+  readonly watch: StormWatch;
+  readonly errors: ForecastErrors;
+  readonly peaks: readonly Peak[];
+}
+
+export interface LoadReading {
+  /** Steady time. */
+  readonly atMs: number;
+  /** Requests per second since the reading before. */
+  readonly rps: number;
+}
+
+export interface NodeReading {
+  readonly targetPerNodeRps: number;
+  /** From the order of a node until it serves, as long as four of five take. */
+  readonly timeToServeMs: number;
+  readonly servingNodes: number;
+  /** Nodes that serve or are on the way. */
+  readonly orderedNodes: number;
+}
+
+/** What each stage saw and did; rates in requests per second. */
+export interface Outlook {
+  /** Fractional, the hold included. */
+  readonly needNodes: number;
+  readonly levelRps: number;
+  /** Forecast for `aheadSeconds` from now. */
+  readonly forecastRps: number;
+  readonly aheadSeconds: number;
+  /** The higher of both counts, and this is its standard deviation. */
+  readonly deviationRps: number;
+  /** Variance over mean of a second's requests. */
+  readonly dispersion: number;
+  /** What is wanted above the bare rate, in nodes. */
+  readonly headroomNodes: number;
+  readonly storm: Storm | undefined;
+  /** Ordered beyond the need, because boots scatter and requests suffer now. */
+  readonly scatterNodes: number;
+  /** What the hold keeps above the latest need. */
+  readonly heldNodes: number;
+  readonly holdMs: number;
+}
+
+/** Longer gaps between readings count as so many seconds: what was before says little then. */
+const LONGEST_GAP_SECONDS = 60;
+
+/**
+ * Takes a reading in.
+ *
+ * @param before - Undefined at a fresh start.
+ * @returns The state for the next tick, and what follows from it. Same input, same result.
+ */
+export function foresee(
+  before: Foresight | undefined,
+  load: LoadReading,
+  nodes: NodeReading,
+): { readonly foresight: Foresight; readonly outlook: Outlook } {
+  const start = before ?? beginForesight(load);
+  const elapsed = (load.atMs - start.atMs) / 1_000;
+  const seconds = Math.min(LONGEST_GAP_SECONDS, elapsed > 0 ? elapsed : 1);
+  const aheadSeconds = nodes.timeToServeMs / 1_000;
+  const seen = look(start, { ...load, seconds });
+  const forecast = forecastOf(seen, load.atMs, aheadSeconds);
+  const errors =
+    seen.blockRps === undefined
+      ? start.errors
+      : learnErrors(start.errors, {
+          blockRps: seen.blockRps,
+          forecastRps: forecast.aheadRps,
+          levelRps: seen.steadyRps,
+          aheadSeconds,
+          counts: stormAge(seen.watch, load.atMs) > aheadSeconds + ENGINE.errorPauseSeconds,
+        });
+  const outlook = outlookOf({ forecast, errors, seen, load, nodes }, start.peaks);
+  return {
+    foresight: {
+      atMs: load.atMs,
+      trends: seen.trends,
+      noise: seen.noise,
+      watch: seen.watch,
+      errors,
+      peaks: outlook.peaks,
+    },
+    outlook: outlook.outlook,
+  };
+}
+
+function beginForesight({ atMs, rps }: LoadReading): Foresight {
+  return {
+    atMs: atMs - 1_000,
+    trends: beginTrends(rps),
+    noise: beginNoise(rps),
+    watch: NO_STORM,
+    errors: NO_ERRORS,
+    peaks: [],
+  };
+}
+
+/** All that a reading says about the present. */
+interface Seen {
+  readonly trends: Trends;
+  readonly noise: Noise;
+  readonly watch: StormWatch;
+  readonly dispersion: number;
+  /** The level of the trend in the middle: neither noise nor history. */
+  readonly steadyRps: number;
+  /** Of the block that this reading has finished. */
+  readonly blockRps: number | undefined;
+}
+
+const STEADY = 2;
+
+function look(
+  before: Foresight,
+  { atMs, rps, seconds }: LoadReading & { readonly seconds: number },
+): Seen {
+  const { trends, watch } = before;
+  const { noise, block } = advanceNoise(before.noise, {
+    rps,
+    seconds,
+    levelRps: Math.max(0, trends[STEADY]?.levelRps ?? rps),
+    isCalm: stormAge(watch, atMs) > ENGINE.noisePauseSeconds,
+  });
+  const dispersion = dispersionOf(noise);
+  const advanced = advanceTrends(trends, rps, seconds);
+  const { watch: watched, alarmedSeconds } = watchStorm(watch, {
+    atMs,
+    seconds,
+    rps,
+    expectedRps: calmRps(trends, seconds),
+    dispersion,
+    levelRps: advanced.at(-2)?.levelRps ?? rps,
+  });
+  const kept = alarmedSeconds === undefined ? advanced : restartTrends(advanced, alarmedSeconds);
+  return {
+    trends: kept,
+    noise,
+    watch: watched,
+    dispersion,
+    steadyRps: Math.max(1, kept[STEADY]?.levelRps ?? rps),
+    blockRps: block?.rps,
+  };
+}
+
+/** What the two calmest trends expect next: neither may call a rise of the other a storm. */
+function calmRps(trends: Trends, seconds: number): number {
+  return trends
+    .slice(0, 2)
+    .reduce((most, { levelRps, slopeRps }) => Math.max(most, levelRps + slopeRps * seconds), 1);
+}
+
+/** Seconds since the onset; without a storm, endless. */
+function stormAge({ storm }: StormWatch, atMs: number): number {
+  return storm === undefined ? Number.POSITIVE_INFINITY : (atMs - storm.onsetMs) / 1_000;
+}
+
+interface Forecast {
+  readonly nowRps: number;
+  readonly aheadRps: number;
+  /** Of the mean rate that demand is made of, about the higher of both. */
+  readonly variance: number;
+}
+
+function forecastOf(seen: Seen, atMs: number, aheadSeconds: number): Forecast {
+  const { trends, watch, dispersion, steadyRps } = seen;
+  const demandSeconds = ENGINE.blockSeconds * ENGINE.blocksPerDemand;
+  if (watch.storm !== undefined) {
+    const storm = forecastStorm(watch.storm, trends, { atMs, aheadSeconds, dispersion });
+    const variance = dispersion * (1 / demandSeconds + storm.variance) * Math.max(1, storm.nowRps);
+    return { ...storm, variance };
+  }
+  const variance = dispersion * steadyRps;
+  const nowRps = combine(trends, ENGINE.nearSeconds, variance);
+  const aheadRps = combine(trends, aheadSeconds, variance);
+  const calm = trendVariance(memoryOf(trends, 0), aheadSeconds).level;
+  const highest = Math.max(1, nowRps, aheadRps);
+  return { nowRps, aheadRps, variance: dispersion * (1 / demandSeconds + calm) * highest };
+}
+
+/** The calmest trend counts as long as no faster one contradicts it by more than noise explains. */
+function combine(trends: Trends, aheadSeconds: number, variance: number): number {
+  let rps: number | undefined;
+  for (const [index, { levelRps, slopeRps }] of trends.entries()) {
+    const memorySeconds = memoryOf(trends, index);
+    const trustSeconds = ENGINE.trustPerMemory * memorySeconds;
+    const reach = trustSeconds * (1 - Math.exp(-aheadSeconds / trustSeconds));
+    const ahead = Math.max(0, levelRps + slopeRps * reach);
+    if (rps === undefined) {
+      rps = ahead;
+      continue;
+    }
+    const deviation = Math.sqrt(trendVariance(memorySeconds, reach).level * variance);
+    rps = Math.max(rps, ahead - ENGINE.overruleUpDeviations * deviation);
+    rps = Math.min(rps, ahead + ENGINE.overruleDownDeviations * deviation);
+  }
+  return rps ?? 0;
+}
+
+interface Whole {
+  readonly forecast: Forecast;
+  readonly errors: ForecastErrors;
+  readonly seen: Seen;
+  readonly load: LoadReading;
+  readonly nodes: NodeReading;
+}
+
+function outlookOf(
+  { forecast, errors, seen, load: { atMs }, nodes }: Whole,
+  peaks: readonly Peak[],
+): { readonly outlook: Outlook; readonly peaks: readonly Peak[] } {
+  const { targetPerNodeRps, servingNodes, timeToServeMs } = nodes;
+  const { storm } = seen.watch;
+  const { nowRps, aheadRps } = forecast;
+  const rps = Math.max(nowRps, aheadRps);
+  const learned = storm === undefined ? errors.meanSquare * Math.max(1, rps) : 0;
+  const deviationRps = Math.sqrt(Math.max(forecast.variance, learned));
+  const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
+  const suffers = storm !== undefined && nowRps > targetPerNodeRps * servingNodes;
+  const missing = Math.max(0, bareNodes - servingNodes);
+  const scatterNodes = suffers ? missing * (ENGINE.missingShare - 1) : 0;
+  const latestNodes = bareNodes + scatterNodes;
+  const holdMs =
+    stormAge(seen.watch, atMs) < ENGINE.stormHoldForSeconds
+      ? ENGINE.stormHoldSeconds * 1_000
+      : ENGINE.holdShare * timeToServeMs;
+  const held = pushPeak(peaks, { atMs, needNodes: latestNodes }, holdMs);
+  const needNodes = held[0]?.needNodes ?? latestNodes;
+  return {
+    peaks: held,
+    outlook: {
+      needNodes,
+      levelRps: seen.steadyRps,
+      forecastRps: aheadRps,
+      aheadSeconds: timeToServeMs / 1_000,
+      deviationRps,
+      dispersion: seen.dispersion,
+      headroomNodes: bareNodes - rps / targetPerNodeRps,
+      storm,
+      scatterNodes,
+      heldNodes: needNodes - latestNodes,
+      holdMs,
+    },
+  };
+}
