@@ -111,19 +111,14 @@ function describeOutlook({ outlook }: ScaledTier, nowMs: number): readonly strin
   if (outlook === null) {
     return [];
   }
-  const { forecastRps, ahead, headroomRps, storm } = outlook;
-  const foreseen = `${show(forecastRps)} rps foreseen in ${ahead}, room for ${show(headroomRps)} rps of noise`;
+  const { forecastRps, ahead, headroomNodes, storm } = outlook;
+  const foreseen = `${show(forecastRps)} rps foreseen in ${ahead}, ${headroomNodes.toFixed(2)} nodes of head-room`;
   if (storm === null) {
     return [foreseen];
   }
-  const end = storm.endsAt === null ? '' : `, lets go at ${formatMoment(storm.endsAt, nowMs)}`;
-  return [
-    foreseen,
-    paint(
-      'warn',
-      `storm since ${formatMoment(storm.since, nowMs)} (${storm.by}): ${show(storm.aheadRps)} rps ordered ahead${end}`,
-    ),
-  ];
+  const { detected, baseRps, endsAt } = storm;
+  const told = `storm detected at ${formatMoment(detected, nowMs)}, from ${show(baseRps)} rps, over at ${formatMoment(endsAt, nowMs)} at the latest`;
+  return [foreseen, paint('warn', told)];
 }
 
 function noteOf({ status, why }: { readonly status: string; readonly why: string | null }): string {

@@ -46,8 +46,6 @@ export const REASONS = [
   'paused',
 ] as const;
 
-const STORM_SIGNS = ['surge', 'queue'] as const;
-
 export const Direction = z.enum(['out', 'in', 'none']);
 
 const Circuit = z.enum(['closed', 'half-open', 'open']).openapi({
@@ -146,15 +144,15 @@ const OutlookAnswer = z
       description: 'So far ahead is looked: when a node that is ordered now serves.',
       examples: ['50s'],
     }),
-    headroomRps: z.number().openapi({ description: 'Provided for the noise of the rate.' }),
+    headroomNodes: z.number().openapi({ description: 'Wanted beyond the bare rate.' }),
     storm: orNull(
       z.object({
-        since: time(),
-        by: z.enum(STORM_SIGNS),
-        aheadRps: z.number().openapi({ description: 'Ordered ahead of it.' }),
-        endsAt: orNull(time()).openapi({ description: 'Then it lets go, unless it goes on.' }),
+        began: time(),
+        detected: time(),
+        baseRps: z.number().openapi({ description: 'The rate that it rose from.' }),
+        endsAt: time().openapi({ description: 'Over at the latest then.' }),
       }),
-    ),
+    ).openapi({ description: 'What is ordered ahead of it is `forecastRps`.' }),
   })
   .openapi('Outlook', { description: 'What is foreseen of the rate.' });
 export type OutlookAnswer = z.infer<typeof OutlookAnswer>;

@@ -6,6 +6,7 @@ import type { TierTicked } from '../control/events.ts';
 import type { Shortfall } from '../scaler/boot-nodes.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Decision } from '../scaler/decide.ts';
+import { stormEndsAtMs } from '../scaler/explain-outlook.ts';
 import type { Node } from '../scaler/node-phase.ts';
 import type { HostSighting, NodeSighting, Sample } from '../scaler/observation.ts';
 import { answerOverride } from './override-answer.ts';
@@ -283,19 +284,19 @@ function describeOutlook({ outlook }: Decision, format: FormatSteady): OutlookAn
   if (outlook === undefined) {
     return null;
   }
-  const { rate, headroom, storm } = outlook;
+  const { forecastRps, aheadSeconds, headroomNodes, storm } = outlook;
   return {
-    forecastRps: rate.forecastRps,
-    ahead: formatDuration(Math.round(rate.aheadSeconds * 1_000)),
-    headroomRps: headroom.headroomRps,
+    forecastRps,
+    ahead: formatDuration(Math.round(aheadSeconds * 1_000)),
+    headroomNodes,
     storm:
       storm === undefined
         ? null
         : {
-            since: format(storm.sinceMs),
-            by: storm.by,
-            aheadRps: storm.aheadRps,
-            endsAt: storm.endsAtMs === undefined ? null : format(storm.endsAtMs),
+            began: format(storm.onsetMs),
+            detected: format(storm.detectedAtMs),
+            baseRps: storm.baseRps,
+            endsAt: format(stormEndsAtMs(storm)),
           },
   };
 }

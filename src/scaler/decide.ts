@@ -6,13 +6,8 @@
  */
 
 import { type ScaledTier, tierKey } from './cluster.ts';
-import {
-  DEFAULT_TIME_TO_SERVE_MS,
-  foresee,
-  type Foresight,
-  type LoadReading,
-  type Outlook,
-} from './foresee.ts';
+import { ENGINE } from './constants.ts';
+import { foresee, type Foresight, type Outlook } from './foresee.ts';
 import {
   type DesiredChange,
   exceedsTolerance,
@@ -126,7 +121,7 @@ export function decide(
     windowOf(policy.scaleIn.stabilizationWindowMs, undefined, observation.bootTimeMs),
   );
   const seen = settled
-    ? lookAhead(tier, observation, { memory, currentNodes, servingNodes })
+    ? lookAhead(tier, observation, memory.foresight, servingNodes)
     : undefined;
   const outlook = seen?.outlook;
   const aheadMs = windowOf(policy.scaleIn.stabilizationWindowMs, outlook, observation.bootTimeMs);
@@ -219,38 +214,34 @@ function areBalancersSettled(
   return balancersChangedAtMs === undefined || atMs - balancersChangedAtMs >= windowMs;
 }
 
+/** A rate is that of the latest second: one that overlaps with the one before is looked at, and not learned from. */
+const NEWS_AFTER_MS = 900;
+
 /** Takes the rate in, and looks as far ahead as a boot takes; only where the rate is known wholly and freshly. */
 function lookAhead(
   tier: ScaledTier,
   observation: Observation,
-  around: {
-    readonly memory: TierMemory;
-    readonly currentNodes: number;
-    readonly servingNodes: number;
-  },
-): ReturnType<typeof foresee> | undefined {
-  const { requestRate } = tier.policy;
-  const load = readLoad(observation);
-  if (requestRate === undefined || load === undefined) {
+  before: Foresight | undefined,
+  servingNodes: number,
+): { readonly foresight: Foresight; readonly outlook: Outlook } | undefined {
+  const { requestRate: policy, standby } = tier.policy;
+  const { requestRate } = observation.signals;
+  if (policy === undefined || requestRate.status !== 'ok' || !isRate(requestRate.value)) {
     return undefined;
   }
-  const { memory, currentNodes, servingNodes } = around;
-  return foresee(memory.foresight, load, {
-    targetPerNodeRps: requestRate.targetPerNodeRps,
-    timeToServeMs: observation.bootTimeMs ?? DEFAULT_TIME_TO_SERVE_MS,
-    orderedNodes: currentNodes,
-    servingNodes,
-    timeToWakeMs: wakeTimeMs(tier, observation),
-  });
-}
-
-function readLoad({ atMs, signals }: Observation): LoadReading | undefined {
-  const { requestRate, queue } = signals;
-  if (requestRate.status !== 'ok' || !isRate(requestRate.value)) {
-    return undefined;
-  }
-  const waiting = queue.status === 'ok' && isRate(queue.value.requests) ? queue.value.requests : 0;
-  return { atMs, rps: requestRate.value, waiting };
+  const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
+  const { foresight, outlook } = foresee(
+    before,
+    { atMs, rps: requestRate.value },
+    {
+      targetPerNodeRps: policy.targetPerNodeRps,
+      timeToServeMs: bootTimeMs,
+      timeToWakeMs: standby.nodes === 0 ? 0 : wakeTimeMs(tier, observation),
+      servingNodes,
+    },
+  );
+  const isNews = before === undefined || atMs - before.atMs >= NEWS_AFTER_MS;
+  return { foresight: isNews ? foresight : before, outlook };
 }
 
 function foresightOf(foresight: Foresight | undefined): Pick<TierMemory, 'foresight'> {

@@ -1,15 +1,17 @@
 /** What was foreseen, and what each stage of it added, in sentences with its numbers. */
 
+import { ENGINE } from './constants.ts';
 import type { ExplainInput } from './explain-input.ts';
 import type { Outlook } from './foresee.ts';
-import { agree, counted, inDigits, inTime } from './wording.ts';
+import type { Storm } from './storm.ts';
+import { counted, inDigits, inTime } from './wording.ts';
 
-export type OutlookStage = 'forecast' | 'head-room' | 'storm' | 'backlog';
+export type OutlookStage = 'forecast' | 'head-room' | 'storm' | 'scatter';
 
-/** Differences of rates below this share of them are not worth a sentence. */
+/** Rates and nodes that differ by less are not worth a sentence. */
 const NEGLIGIBLE = 1e-6;
 
-/** One sentence for each stage that added or took something; nothing while the rate is neither foreseen nor wavers. */
+/** One sentence for each stage that added something; none while the rate is neither foreseen nor wavers. */
 export function describeOutlook(
   input: ExplainInput,
 ): readonly { readonly stage: OutlookStage; readonly text: string }[] {
@@ -17,85 +19,84 @@ export function describeOutlook(
   if (outlook === undefined) {
     return [];
   }
+  const told = (stage: OutlookStage, texts: readonly string[]) =>
+    texts.map((text) => ({ stage, text }));
   return [
-    ...describeForecast(input, outlook).map((text) => ({ stage: 'forecast' as const, text })),
-    ...describeHeadroom(outlook).map((text) => ({ stage: 'head-room' as const, text })),
-    ...describeStorm(input, outlook).map((text) => ({ stage: 'storm' as const, text })),
-    ...describeBacklog(outlook).map((text) => ({ stage: 'backlog' as const, text })),
+    ...told('storm', describeStorm(input, outlook)),
+    ...told('forecast', describeForecast(input, outlook)),
+    ...told('head-room', describeHeadroom(outlook)),
+    ...told('scatter', describeScatter(outlook)),
   ];
 }
 
-/** What the headline says of it: `480 rps foreseen in 50 s and 21 rps for its noise`; undefined when nothing is. */
+/** What the headline says of it: `480 rps foreseen in 50 s and 0.4 nodes of head-room`; undefined when nothing is. */
 export function summarizeOutlook(input: ExplainInput): string | undefined {
   const { outlook } = input.tick.decision;
   if (outlook === undefined) {
     return undefined;
   }
-  const { rate, headroom, storm } = outlook;
+  const { forecastRps, aheadSeconds, headroomNodes, scatterNodes, storm } = outlook;
   const parts = [
-    storm === undefined ? [] : [`${inDigits(storm.aheadRps)} rps ordered ahead of a storm`],
     isForeseen(input, outlook)
-      ? [`${inDigits(rate.forecastRps)} rps foreseen in ${inTime(rate.aheadSeconds * 1_000)}`]
+      ? [
+          `${inDigits(forecastRps)} rps foreseen in ${inTime(aheadSeconds * 1_000)}${storm === undefined ? '' : ', ahead of a storm'}`,
+        ]
       : [],
-    isNoticeable(headroom.headroomRps, rate.levelRps)
-      ? [`${inDigits(headroom.headroomRps)} rps for its noise`]
+    isNoticeable(headroomNodes + scatterNodes)
+      ? [`${inDigits(headroomNodes + scatterNodes)} nodes of head-room`]
       : [],
   ].flat();
-  return parts.length === 0 ? undefined : parts.join(', ');
+  return parts.length === 0 ? undefined : parts.join(' and ');
 }
 
-function isNoticeable(rps: number, besideRps: number): boolean {
-  return Math.abs(rps) > NEGLIGIBLE * Math.max(1, besideRps);
+/** When a storm lets go at the latest: its nodes then follow the rate as in a calm. */
+export function stormEndsAtMs({ onsetMs }: Storm): number {
+  return onsetMs + ENGINE.stormSeconds * 1_000;
+}
+
+function isNoticeable(amount: number): boolean {
+  return Math.abs(amount) > NEGLIGIBLE;
 }
 
 /** What is foreseen is not just what arrives. */
-function isForeseen({ observation }: ExplainInput, { rate }: Outlook): boolean {
+function isForeseen({ observation }: ExplainInput, { forecastRps }: Outlook): boolean {
   const { requestRate } = observation.signals;
-  const nowRps = requestRate.status === 'absent' ? 0 : requestRate.value;
-  return isNoticeable(rate.forecastRps - nowRps, nowRps);
+  return requestRate.status !== 'absent' && isNoticeable(forecastRps - requestRate.value);
 }
 
-function describeForecast(input: ExplainInput, outlook: Outlook): readonly string[] {
-  const { levelRps, trendRpsPerSecond, aheadSeconds, forecastRps } = outlook.rate;
-  if (!isForeseen(input, outlook)) {
+function describeStorm({ formatTime }: ExplainInput, { storm, forecastRps }: Outlook): readonly string[] {
+  if (storm === undefined) {
     return [];
   }
-  const level = `Without its noise the rate is ${inDigits(levelRps)} rps`;
-  if (!isNoticeable(trendRpsPerSecond * aheadSeconds, levelRps)) {
-    return [`${level}, and does not rise.`];
-  }
+  const { onsetMs, detectedAtMs, baseRps } = storm;
+  const over = inDigits(ENGINE.stormOver * baseRps);
   return [
-    `${level} and rises by ${inDigits(trendRpsPerSecond)} rps each second: ${inDigits(forecastRps)} rps are foreseen in ${inTime(aheadSeconds * 1_000)}, when a node that is ordered now serves.`,
+    `A storm was detected at ${formatTime(detectedAtMs)}, because more arrived than its noise explains: it began at about ${formatTime(onsetMs)} from ${inDigits(baseRps)} rps. Nodes for ${inDigits(forecastRps)} rps are ordered ahead of it. It is over at ${formatTime(stormEndsAtMs(storm))}, or sooner, when less than ${over} rps arrive.`,
   ];
 }
 
-function describeHeadroom({ rate, headroom }: Outlook): readonly string[] {
-  const { noiseRps, headroomRps } = headroom;
-  return isNoticeable(headroomRps, rate.levelRps)
+function describeForecast(input: ExplainInput, outlook: Outlook): readonly string[] {
+  const { levelRps, aheadSeconds, forecastRps } = outlook;
+  if (!isForeseen(input, outlook)) {
+    return [];
+  }
+  return [
+    `Without its noise the rate is ${inDigits(levelRps)} rps; ${inDigits(forecastRps)} rps are foreseen in ${inTime(aheadSeconds * 1_000)}, when a node that is ordered now serves.`,
+  ];
+}
+
+function describeHeadroom({ deviationRps, headroomNodes }: Outlook): readonly string[] {
+  return isNoticeable(headroomNodes)
     ? [
-        `It wavers by ${inDigits(noiseRps)} rps: there is to be room for ${inDigits(headroomRps)} rps more.`,
+        `That is sure to ± ${inDigits(deviationRps)} rps, by the noise of the rate and by earlier forecasts: ${counted(Number(inDigits(headroomNodes)), 'node')} of head-room.`,
       ]
     : [];
 }
 
-function describeStorm({ formatTime }: ExplainInput, { storm }: Outlook): readonly string[] {
-  if (storm === undefined) {
-    return [];
-  }
-  const { sinceMs, by, aheadRps, endsAtMs } = storm;
-  const why = by === 'surge' ? 'the rate surges' : 'requests queue';
-  const end =
-    endsAtMs === undefined ? '' : ` It lets go at ${formatTime(endsAtMs)} unless that goes on.`;
-  return [
-    `A storm was detected at ${formatTime(sinceMs)}, because ${why}: nodes for ${inDigits(aheadRps)} rps are ordered ahead of it.${end}`,
-  ];
-}
-
-function describeBacklog({ backlog }: Outlook): readonly string[] {
-  const { waiting, nodes } = backlog;
-  return nodes > 0
+function describeScatter({ scatterNodes }: Outlook): readonly string[] {
+  return isNoticeable(scatterNodes)
     ? [
-        `${counted(waiting, 'request')} ${agree(waiting, 'waits', 'wait')}: ${inDigits(nodes)} nodes more clear them.`,
+        `Requests suffer now and some boots take long: ${counted(Number(inDigits(scatterNodes)), 'node')} more.`,
       ]
     : [];
 }

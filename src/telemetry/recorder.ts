@@ -173,15 +173,13 @@ export class TelemetryRecorder implements Recorder {
     if (outlook === undefined) {
       return;
     }
-    const { storm, rate } = outlook;
-    this.#sayOnce(`storm ${tierKey(tier)}`, storm === undefined ? '' : storm.by, () => {
-      const fields = { cluster: tier.cluster, tier: tier.name };
+    const { storm, forecastRps } = outlook;
+    this.#sayOnce(`storm ${tierKey(tier)}`, storm === undefined ? '' : 'on', () => {
+      const fields = { cluster: tier.cluster, tier: tier.name, forecastRps };
       if (storm === undefined) {
         this.#log.info(fields, 'storm is over');
       } else {
-        const { by, aheadRps } = storm;
-        const { forecastRps } = rate;
-        this.#log.info({ ...fields, by, forecastRps, aheadRps }, 'storm detected');
+        this.#log.info({ ...fields, baseRps: storm.baseRps }, 'storm detected');
       }
     });
   }
@@ -264,7 +262,7 @@ export class TelemetryRecorder implements Recorder {
     metrics.maxNodes.set(labels, tier.policy.maxNodes);
     metrics.neededNodes.set(labels, decision.needNodes ?? Number.NaN);
     metrics.requestsPerSecond.set(labels, valueOf(requestRate) ?? Number.NaN);
-    metrics.forecastRps.set(labels, decision.outlook?.rate.forecastRps ?? Number.NaN);
+    metrics.forecastRps.set(labels, decision.outlook?.forecastRps ?? Number.NaN);
     metrics.storm.set(labels, decision.outlook?.storm === undefined ? 0 : 1);
     metrics.queuedRequests.set(labels, valueOf(queue)?.requests ?? Number.NaN);
     const slotReading = valueOf(slots);
