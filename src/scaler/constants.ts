@@ -10,7 +10,7 @@ export const ENGINE = {
   /** A trend remembers this share of what it has seen, as long as that is less than its memory: fitted. */
   memoryPerAge: 1 / 8,
   /** A slope is trusted for so many times its memory, fading: fitted. */
-  trustPerMemory: 8,
+  trustPerMemory: 3,
   /** A faster trend overrules a calmer one that is so many of its standard deviations lower, or higher: fitted. */
   overruleUpDeviations: 4,
   overruleDownDeviations: 3,
@@ -30,13 +30,15 @@ export const ENGINE = {
   errorSeconds: 600,
   /** For so long after a storm's onset, beyond the time to serve, errors say nothing of a calm: fitted, in seconds. */
   errorPauseSeconds: 60,
+  /** Of the mean square of its own misses that a forecast is expected to miss by again: fitted. */
+  learnedShare: 1,
   /** Share of the newsvendor's quantile that is kept as head-room: fitted. */
   headroomShare: 0.85,
   /** Where standby nodes wake at once, so many deviations are enough for what runs: fitted. */
   soonDeviations: 0.5,
 
   /** A storm: readings exceed the forecast by so many deviations each second … : fitted. */
-  stormDriftDeviations: 1.2,
+  stormDriftDeviations: 0.9,
   /** … and by so many in sum: fitted; below 7 the noise of page views is a storm each hour. */
   stormAlarmDeviations: 9,
   /** Nothing is a storm until so many seconds have been seen: rule. */
@@ -44,7 +46,7 @@ export const ENGINE = {
   /** An onset lies at least so many seconds before its alarm: fitted. */
   onsetSeconds: 3,
   /** An alarm within a storm begins a new one only after so many seconds: fitted. */
-  stormSeconds: 600,
+  stormSeconds: 1200,
   /** … and it is over when the rate is below so many times its base: rule. */
   stormOver: 1.15,
   /** How a rise is expected to go on, as a power of its age, before it has shown it; and how surely: fitted. */
@@ -59,7 +61,7 @@ export const ENGINE = {
   missingShare: 1.3,
 
   /** How long the highest need is held, as a share of the time to serve; less within a storm: fitted. */
-  holdShare: 0.5,
+  holdShare: 0.15,
   stormHoldSeconds: 5,
   /** How long after its onset the shorter hold counts: fitted, in seconds. */
   stormHoldForSeconds: 300,

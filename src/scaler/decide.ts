@@ -116,15 +116,14 @@ export function decide(
   const { atMs } = observation;
   const servingNodes = countServing(nodes);
   const currentNodes = memory.desiredNodes ?? countPresent(nodes);
-  const settled = areBalancersSettled(
-    observation,
-    windowOf(policy.scaleIn.stabilizationWindowMs, undefined, observation.bootTimeMs),
-  );
+  const { stabilizationWindowMs } = policy.scaleIn;
+  const calmMs = windowOf(stabilizationWindowMs, undefined, observation.bootTimeMs);
+  const settled = areBalancersSettled(observation, calmMs);
   const seen = settled
     ? lookAhead(tier, observation, memory.foresight, servingNodes)
     : undefined;
   const outlook = seen?.outlook;
-  const aheadMs = windowOf(policy.scaleIn.stabilizationWindowMs, outlook, observation.bootTimeMs);
+  const aheadMs = windowOf(stabilizationWindowMs, outlook, observation.bootTimeMs);
   const standbyNodes = policy.standby.nodes;
   const windowMs = runningWindow(standbyNodes, aheadMs);
   const recommendation = recommend(tier, observation.signals, {
@@ -139,7 +138,8 @@ export function decide(
       : pushPeak(memory.peaks, { atMs, needNodes: recommendation.needNodes }, windowMs);
   const knownSinceMs = recommendation.signalsKnown ? (memory.knownSinceMs ?? atMs) : undefined;
   const knownForMs = knownSinceMs === undefined ? -1 : atMs - knownSinceMs;
-  const windowFull = knownForMs >= windowMs;
+  // What is held for is measured; after a start, or a gap, that takes a while.
+  const windowFull = knownForMs >= Math.max(windowMs, calmMs);
 
   const stages = new Stages(currentNodes);
   followRecommendation(
@@ -174,7 +174,7 @@ export function decide(
       standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
         spareNodes: countSpare(nodes, desiredNodes),
         aheadPeaks: ahead,
-        mayLetGo: knownForMs >= aheadMs,
+        mayLetGo: windowFull,
         overrides: observation.overrides,
       }),
       direction: directionOf(desiredNodes - currentNodes),

@@ -5,7 +5,7 @@
 
 import { ENGINE } from './constants.ts';
 import { type ForecastErrors, learnErrors, NO_ERRORS, nodesFor } from './headroom.ts';
-import { advanceNoise, beginNoise, dispersionOf, type Noise } from './noise.ts';
+import { advanceNoise, beginNoise, dispersionOf, type Noise, persistenceOf } from './noise.ts';
 import { forecastStorm, NO_STORM, type Storm, type StormWatch, watchStorm } from './storm.ts';
 import {
   advanceTrends,
@@ -245,7 +245,8 @@ function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: W
   const { storm } = seen.watch;
   const { nowRps, aheadRps } = forecast;
   const rps = Math.max(nowRps, aheadRps);
-  const learned = storm === undefined ? errors.meanSquare * Math.max(1, rps) : 0;
+  const learned =
+    storm === undefined ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps) : 0;
   const deviationRps = isFirst ? 0 : Math.sqrt(Math.max(forecast.variance, learned));
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
   const suffers = storm !== undefined && nowRps > targetPerNodeRps * servingNodes;
@@ -256,7 +257,7 @@ function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: W
   const holdMs =
     stormAge(seen.watch, atMs) < ENGINE.stormHoldForSeconds
       ? ENGINE.stormHoldSeconds * 1_000
-      : ENGINE.holdShare * timeToServeMs;
+      : Math.min(1, ENGINE.holdShare * persistenceOf(seen.noise)) * timeToServeMs;
   return {
     needNodes,
     soonNodes: Math.min(needNodes, soonNodes),
