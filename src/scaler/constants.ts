@@ -34,6 +34,8 @@ export const ENGINE = {
   learnedShare: 1,
   /** Share of the newsvendor's quantile that is kept as head-room: fitted. */
   headroomShare: 0.85,
+  /** A paused or saved node takes memory or disk, and no CPU: rule. */
+  standbyCost: 0.25,
   /** Where standby nodes wake at once, so many deviations are enough for what runs: fitted. */
   soonDeviations: 0.5,
 

@@ -159,7 +159,7 @@ export function decide(
   const ahead =
     outlook === undefined || standbyNodes !== 'auto'
       ? aheadPeaks
-      : pushPeak(aheadPeaks, { atMs, needNodes: outlook.needNodes }, aheadMs);
+      : pushPeak(aheadPeaks, { atMs, needNodes: outlook.readyNodes }, aheadMs);
   const changes = rememberChange(
     memory.changes,
     { atMs, nodes: desiredNodes - currentNodes },

@@ -49,6 +49,8 @@ export interface Outlook {
   readonly needNodes: number;
   /** The same for when a standby node that is woken now serves; never more. */
   readonly soonNodes: number;
+  /** What is to be there when a node that is ordered now would serve, where what does not run costs little. */
+  readonly readyNodes: number;
   readonly levelRps: number;
   /** Forecast for `aheadSeconds` from now. */
   readonly forecastRps: number;
@@ -261,6 +263,7 @@ function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: W
   return {
     needNodes,
     soonNodes: Math.min(needNodes, soonNodes),
+    readyNodes: scatterNodes + nodesFor(rps, deviationRps, targetPerNodeRps, ENGINE.standbyCost),
     levelRps: seen.steadyRps,
     forecastRps: aheadRps,
     aheadSeconds: timeToServeMs / 1_000,
