@@ -236,12 +236,18 @@ function outlookOf(
   const { storm } = seen.watch;
   const { nowRps, aheadRps } = forecast;
   const rps = Math.max(nowRps, aheadRps);
-  const learned = storm === undefined ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps) : 0;
+  const learned =
+    storm === undefined ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps) : 0;
   const deviationRps = Math.sqrt(Math.max(forecast.variance, learned));
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
   const suffers = storm !== undefined && nowRps > targetPerNodeRps * servingNodes;
   const missing = Math.max(0, bareNodes - servingNodes);
-  const scatterNodes = suffers ? missing * (ENGINE.missingShare - 1) : 0;
+  const scatterNodes = suffers
+    ? Math.max(
+        0,
+        Math.min(nodes.orderedNodes, servingNodes + missing * ENGINE.keptShare) - bareNodes,
+      )
+    : 0;
   const latestNodes = bareNodes + scatterNodes;
   const holdMs =
     stormAge(seen.watch, atMs) < ENGINE.stormHoldForSeconds
