@@ -29,7 +29,7 @@ export const ENGINE = {
   /** The same for the errors of forecasts, in seconds: fitted. */
   errorSeconds: 600,
   /** For so long after a storm's onset, beyond the time to serve, errors say nothing of a calm: fitted, in seconds. */
-  errorPauseSeconds: 60,
+  errorPauseSeconds: 400,
   /** Of the mean square of its own misses that a forecast is expected to miss by again: fitted. */
   learnedShare: 1,
   /** Share of the newsvendor's quantile that is kept as head-room: fitted. */
@@ -44,7 +44,7 @@ export const ENGINE = {
   /** An onset lies at least so many seconds before its alarm: fitted. */
   onsetSeconds: 3,
   /** An alarm within a storm begins a new one only after so many seconds: fitted. */
-  stormSeconds: 2400,
+  stormSeconds: 600,
   /** … and it is over when the rate is below so many times its base: rule. */
   stormOver: 1.05,
   /** How a rise is expected to go on, as a power of its age, before it has shown it; and how surely: fitted. */

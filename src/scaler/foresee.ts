@@ -237,7 +237,9 @@ function outlookOf(
   const { nowRps, aheadRps } = forecast;
   const rps = Math.max(nowRps, aheadRps);
   const learned =
-    storm === undefined ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps) : 0;
+    stormAge(seen.watch, atMs) > timeToServeMs / 1_000 + ENGINE.errorPauseSeconds
+      ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps)
+      : 0;
   const deviationRps = Math.sqrt(Math.max(forecast.variance, learned));
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
   const suffers = storm !== undefined && nowRps > targetPerNodeRps * servingNodes;
