@@ -29,7 +29,7 @@ export const ENGINE = {
   /** The same for the errors of forecasts, in seconds: fitted. */
   errorSeconds: 600,
   /** For so long after a storm's onset, beyond the time to serve, errors say nothing of a calm: fitted, in seconds. */
-  errorPauseSeconds: 60,
+  errorPauseSeconds: 400,
   /** Of the mean square of its own misses that a forecast is expected to miss by again: fitted. */
   learnedShare: 1,
   /** Share of the newsvendor's quantile that is kept as head-room: fitted. */
@@ -40,17 +40,17 @@ export const ENGINE = {
   soonDeviations: 0.5,
 
   /** A storm: readings exceed the forecast by so many deviations each second … : fitted. */
-  stormDriftDeviations: 0.9,
+  stormDriftDeviations: 0.75,
   /** … and by so many in sum: fitted; below 7 the noise of page views is a storm each hour. */
-  stormAlarmDeviations: 9,
+  stormAlarmDeviations: 10,
   /** Nothing is a storm until so many seconds have been seen: rule. */
   stormWarmUpSeconds: 30,
   /** An onset lies at least so many seconds before its alarm: fitted. */
   onsetSeconds: 3,
   /** An alarm within a storm begins a new one only after so many seconds: fitted. */
-  stormSeconds: 1200,
+  stormSeconds: 600,
   /** … and it is over when the rate is below so many times its base: rule. */
-  stormOver: 1.15,
+  stormOver: 1.05,
   /** How a rise is expected to go on, as a power of its age, before it has shown it; and how surely: fitted. */
   risePower: 0.7,
   risePowerDeviation: 0.3,
@@ -59,8 +59,8 @@ export const ENGINE = {
   riseMost: 6,
   /** In a storm the trend of 7 s overrules beyond so many deviations: fitted. */
   stormOverruleDeviations: 3,
-  /** Of what is missing, so much more is ordered while requests suffer, since boots scatter: fitted. */
-  missingShare: 1.3,
+  /** While requests suffer, so many times what is missing may stay on its way, since boots scatter: fitted. */
+  keptShare: 2,
 
   /** How long the highest need is held, as a share of the time to serve; less within a storm: fitted. */
   holdShare: 0.15,

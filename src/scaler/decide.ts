@@ -120,7 +120,7 @@ export function decide(
   const calmMs = windowOf(stabilizationWindowMs, undefined, observation.bootTimeMs);
   const settled = areBalancersSettled(observation, calmMs);
   const seen = settled
-    ? lookAhead(tier, observation, memory.foresight, servingNodes)
+    ? lookAhead(tier, observation, memory.foresight, { servingNodes, currentNodes })
     : undefined;
   const outlook = seen?.outlook;
   const aheadMs = windowOf(stabilizationWindowMs, outlook, observation.bootTimeMs);
@@ -222,7 +222,7 @@ function lookAhead(
   tier: ScaledTier,
   observation: Observation,
   before: Foresight | undefined,
-  servingNodes: number,
+  { servingNodes, currentNodes }: { readonly servingNodes: number; readonly currentNodes: number },
 ): { readonly foresight: Foresight; readonly outlook: Outlook } | undefined {
   const { requestRate: policy, standby } = tier.policy;
   const { requestRate } = observation.signals;
@@ -238,6 +238,7 @@ function lookAhead(
       timeToServeMs: bootTimeMs,
       timeToWakeMs: standby.nodes === 0 ? 0 : wakeTimeMs(tier, observation),
       servingNodes,
+      orderedNodes: currentNodes,
     },
   );
   const isNews = before === undefined || atMs - before.atMs >= NEWS_AFTER_MS;

@@ -41,6 +41,8 @@ export interface NodeReading {
   /** The same of a standby node that is woken; 0 where there is none. */
   readonly timeToWakeMs: number;
   readonly servingNodes: number;
+  /** Nodes that serve or are on the way. */
+  readonly orderedNodes: number;
 }
 
 /** What each stage saw and did; rates in requests per second. */
@@ -248,12 +250,19 @@ function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: W
   const { nowRps, aheadRps } = forecast;
   const rps = Math.max(nowRps, aheadRps);
   const learned =
-    storm === undefined ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps) : 0;
+    stormAge(seen.watch, atMs) > timeToServeMs / 1_000 + ENGINE.errorPauseSeconds
+      ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps)
+      : 0;
   const deviationRps = isFirst ? 0 : Math.sqrt(Math.max(forecast.variance, learned));
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
   const suffers = storm !== undefined && nowRps > targetPerNodeRps * servingNodes;
   const missing = Math.max(0, bareNodes - servingNodes);
-  const scatterNodes = suffers ? missing * (ENGINE.missingShare - 1) : 0;
+  const scatterNodes = suffers
+    ? Math.max(
+        0,
+        Math.min(nodes.orderedNodes, servingNodes + missing * ENGINE.keptShare) - bareNodes,
+      )
+    : 0;
   const needNodes = bareNodes + scatterNodes;
   const soonNodes = isFirst ? needNodes : soonRps(seen, nowRps) / targetPerNodeRps;
   const holdMs =
