@@ -14,8 +14,6 @@ export const ENGINE = {
   /** A faster trend overrules a calmer one that is so many of its standard deviations lower, or higher: fitted. */
   overruleUpDeviations: 4,
   overruleDownDeviations: 3,
-  /** The near end of what is looked at, in seconds: until then the latest readings still count. Fitted. */
-  nearSeconds: 5,
 
   /** How fast the measured noise forgets, in seconds: fitted; longer than a rise, shorter than a day's turn. */
   noiseSeconds: 300,
@@ -30,8 +28,6 @@ export const ENGINE = {
   errorSeconds: 600,
   /** For so long after a storm's onset, beyond the time to serve, errors say nothing of a calm: fitted, in seconds. */
   errorPauseSeconds: 400,
-  /** Of the mean square of its own misses that a forecast is expected to miss by again: fitted. */
-  learnedShare: 1,
   /** Share of the newsvendor's quantile that is kept as head-room: fitted. */
   headroomShare: 0.85,
 
@@ -53,16 +49,12 @@ export const ENGINE = {
   risePowerMost: 1.7,
   /** Nothing is expected to grow by more within a time to serve: fitted. */
   riseMost: 6,
-  /** In a storm the trend of 7 s overrules beyond so many deviations: fitted. */
-  stormOverruleDeviations: 3,
   /** While requests suffer, so many times what is missing may stay on its way, since boots scatter: fitted. */
   keptShare: 2,
 
   /** How long the highest need is held, as a share of the time to serve; less within a storm: fitted. */
   holdShare: 0.15,
   stormHoldSeconds: 5,
-  /** How long after its onset the shorter hold counts: fitted, in seconds. */
-  stormHoldForSeconds: 300,
 
   /** Until the first boot has been measured: rule. */
   timeToServeSeconds: 60,

@@ -194,7 +194,7 @@ function forecastOf(seen: Seen, atMs: number, aheadSeconds: number): Forecast {
     return { ...storm, variance };
   }
   const variance = dispersion * steadyRps;
-  const nowRps = combine(trends, ENGINE.nearSeconds, variance);
+  const nowRps = combine(trends, 0, variance);
   const aheadRps = combine(trends, aheadSeconds, variance);
   const calm = trendVariance(memoryOf(trends, 0), aheadSeconds).level;
   const highest = Math.max(1, nowRps, aheadRps);
@@ -238,7 +238,7 @@ function outlookOf(
   const rps = Math.max(nowRps, aheadRps);
   const learned =
     stormAge(seen.watch, atMs) > timeToServeMs / 1_000 + ENGINE.errorPauseSeconds
-      ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps)
+      ? errors.meanSquare * Math.max(1, rps)
       : 0;
   const deviationRps = Math.sqrt(Math.max(forecast.variance, learned));
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
@@ -252,7 +252,7 @@ function outlookOf(
     : 0;
   const latestNodes = bareNodes + scatterNodes;
   const holdMs =
-    stormAge(seen.watch, atMs) < ENGINE.stormHoldForSeconds
+    storm !== undefined
       ? ENGINE.stormHoldSeconds * 1_000
       : Math.min(1, ENGINE.holdShare * persistenceOf(seen.noise)) * timeToServeMs;
   const held = pushPeak(peaks, { atMs, needNodes: latestNodes }, holdMs);
