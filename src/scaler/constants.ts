@@ -32,9 +32,9 @@ export const ENGINE = {
   headroomShare: 0.85,
 
   /** A storm: readings exceed the forecast by so many deviations each second … : fitted. */
-  stormDriftDeviations: 0.75,
-  /** … and by so many in sum: fitted; below 7 the noise of page views is a storm each hour. */
-  stormAlarmDeviations: 10,
+  stormDriftDeviations: 0.6,
+  /** … and by so many in sum: fitted; below 9 the noise of page views is a storm each hour. */
+  stormAlarmDeviations: 12,
   /** Nothing is a storm until so many seconds have been seen: rule. */
   stormWarmUpSeconds: 30,
   /** An onset lies at least so many seconds before its alarm: fitted. */
@@ -44,9 +44,9 @@ export const ENGINE = {
   /** … and it is over when the rate is below so many times its base: rule. */
   stormOver: 1.05,
   /** How a rise is expected to go on, as a power of its age, before it has shown it; and how surely: fitted. */
-  risePower: 0.7,
-  risePowerDeviation: 0.3,
-  risePowerMost: 1.7,
+  risePower: 0.6,
+  risePowerDeviation: 0.25,
+  risePowerMost: 1.2,
   /** Nothing is expected to grow by more within a time to serve: fitted. */
   riseMost: 6,
   /** While requests suffer, so many times what is missing may stay on its way, since boots scatter: fitted. */
