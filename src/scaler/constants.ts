@@ -52,9 +52,13 @@ export const ENGINE = {
   /** While requests suffer, so many times what is missing may stay on its way, since boots scatter: fitted. */
   keptShare: 2,
 
-  /** How long the highest need is held, as a share of the time to serve; less within a storm: fitted. */
+  /**
+   * How long the highest need is held, as a share of the time to serve and for noise that does not last: fitted.
+   * For noise that lasts it is so many times longer, up to the time to serve.
+   */
   holdShare: 0.15,
-  stormHoldSeconds: 5,
+  /** … and for at least so many seconds, which is all in a storm: fitted. */
+  leastHoldSeconds: 5,
 
   /** Until the first boot has been measured: rule. */
   timeToServeSeconds: 60,

@@ -95,7 +95,7 @@ export function foresee(
           aheadSeconds,
           counts: stormAge(seen.watch, load.atMs) > aheadSeconds + ENGINE.errorPauseSeconds,
         });
-  const outlook = outlookOf({ forecast, errors, seen, load, nodes }, start.peaks);
+  const { outlook, peaks } = outlookOf({ forecast, errors, seen, load, nodes }, start.peaks);
   return {
     foresight: {
       atMs: load.atMs,
@@ -103,9 +103,9 @@ export function foresee(
       noise: seen.noise,
       watch: seen.watch,
       errors,
-      peaks: outlook.peaks,
+      peaks,
     },
-    outlook: outlook.outlook,
+    outlook,
   };
 }
 
@@ -232,7 +232,7 @@ function outlookOf(
   { forecast, errors, seen, load: { atMs }, nodes }: Whole,
   peaks: readonly Peak[],
 ): { readonly outlook: Outlook; readonly peaks: readonly Peak[] } {
-  const { targetPerNodeRps, servingNodes, timeToServeMs } = nodes;
+  const { targetPerNodeRps, timeToServeMs } = nodes;
   const { storm } = seen.watch;
   const { nowRps, aheadRps } = forecast;
   const rps = Math.max(nowRps, aheadRps);
@@ -242,19 +242,9 @@ function outlookOf(
       : 0;
   const deviationRps = Math.sqrt(Math.max(forecast.variance, learned));
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
-  const suffers = storm !== undefined && nowRps > targetPerNodeRps * servingNodes;
-  const missing = Math.max(0, bareNodes - servingNodes);
-  const scatterNodes = suffers
-    ? Math.max(
-        0,
-        Math.min(nodes.orderedNodes, servingNodes + missing * ENGINE.keptShare) - bareNodes,
-      )
-    : 0;
+  const scatterNodes = scatterOf({ bareNodes, nowRps, storm }, nodes);
   const latestNodes = bareNodes + scatterNodes;
-  const holdMs =
-    storm !== undefined
-      ? ENGINE.stormHoldSeconds * 1_000
-      : Math.min(1, ENGINE.holdShare * persistenceOf(seen.noise)) * timeToServeMs;
+  const holdMs = holdOf(seen, timeToServeMs);
   const held = pushPeak(peaks, { atMs, needNodes: latestNodes }, holdMs);
   const needNodes = held[0]?.needNodes ?? latestNodes;
   return {
@@ -273,4 +263,24 @@ function outlookOf(
       holdMs,
     },
   };
+}
+
+/** Boots scatter: while requests suffer, nodes that are on their way beyond the need may be the first to serve. */
+function scatterOf(
+  { bareNodes, nowRps, storm }: { bareNodes: number; nowRps: number; storm: Storm | undefined },
+  nodes: NodeReading,
+): number {
+  const { servingNodes, orderedNodes, targetPerNodeRps } = nodes;
+  if (storm === undefined || nowRps <= targetPerNodeRps * servingNodes) {
+    return 0;
+  }
+  const most = servingNodes + Math.max(0, bareNodes - servingNodes) * ENGINE.keptShare;
+  return Math.max(0, Math.min(orderedNodes, most) - bareNodes);
+}
+
+/** As long as what wavers lasts, and up to a time to serve; in a storm what was ordered too much goes at once. */
+function holdOf({ noise, watch }: Seen, timeToServeMs: number): number {
+  const leastMs = ENGINE.leastHoldSeconds * 1_000;
+  const share = Math.min(1, ENGINE.holdShare * persistenceOf(noise));
+  return watch.storm === undefined ? Math.max(leastMs, share * timeToServeMs) : leastMs;
 }

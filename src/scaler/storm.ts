@@ -101,7 +101,8 @@ export function forecastStorm(
 ): StormForecast {
   const [calm] = trends;
   const { levelRps, slopeRps } = calm ?? { levelRps: storm.baseRps, slopeRps: 0 };
-  const ageSeconds = (at.atMs - storm.onsetMs) / 1_000;
+  // At least a second: a clock that stepped back must not make a storm begin in the future.
+  const ageSeconds = Math.max(1, (at.atMs - storm.onsetMs) / 1_000);
   const variance = at.dispersion * Math.max(1, levelRps);
   const noise = trendVariance(memoryOf(trends, 0), 0);
   const excessRps = Math.max(1, levelRps - storm.baseRps);
