@@ -14,8 +14,6 @@ export const ENGINE = {
   /** A faster trend overrules a calmer one that is so many of its standard deviations lower, or higher: fitted. */
   overruleUpDeviations: 4,
   overruleDownDeviations: 3,
-  /** The near end of what is looked at, in seconds: until then the latest readings still count. Fitted. */
-  nearSeconds: 5,
 
   /** How fast the measured noise forgets, in seconds: fitted; longer than a rise, shorter than a day's turn. */
   noiseSeconds: 300,
@@ -30,8 +28,6 @@ export const ENGINE = {
   errorSeconds: 600,
   /** For so long after a storm's onset, beyond the time to serve, errors say nothing of a calm: fitted, in seconds. */
   errorPauseSeconds: 400,
-  /** Of the mean square of its own misses that a forecast is expected to miss by again: fitted. */
-  learnedShare: 1,
   /** Share of the newsvendor's quantile that is kept as head-room: fitted. */
   headroomShare: 0.85,
   /** A paused or saved node takes memory or disk, and no CPU: rule. */
@@ -40,9 +36,9 @@ export const ENGINE = {
   soonDeviations: 0.5,
 
   /** A storm: readings exceed the forecast by so many deviations each second … : fitted. */
-  stormDriftDeviations: 0.75,
-  /** … and by so many in sum: fitted; below 7 the noise of page views is a storm each hour. */
-  stormAlarmDeviations: 10,
+  stormDriftDeviations: 0.6,
+  /** … and by so many in sum: fitted; below 9 the noise of page views is a storm each hour. */
+  stormAlarmDeviations: 12,
   /** Nothing is a storm until so many seconds have been seen: rule. */
   stormWarmUpSeconds: 30,
   /** An onset lies at least so many seconds before its alarm: fitted. */
@@ -52,21 +48,21 @@ export const ENGINE = {
   /** … and it is over when the rate is below so many times its base: rule. */
   stormOver: 1.05,
   /** How a rise is expected to go on, as a power of its age, before it has shown it; and how surely: fitted. */
-  risePower: 0.7,
-  risePowerDeviation: 0.3,
-  risePowerMost: 1.7,
+  risePower: 0.6,
+  risePowerDeviation: 0.25,
+  risePowerMost: 1.2,
   /** Nothing is expected to grow by more within a time to serve: fitted. */
   riseMost: 6,
-  /** In a storm the trend of 7 s overrules beyond so many deviations: fitted. */
-  stormOverruleDeviations: 3,
   /** While requests suffer, so many times what is missing may stay on its way, since boots scatter: fitted. */
   keptShare: 2,
 
-  /** How long the highest need is held, as a share of the time to serve; less within a storm: fitted. */
+  /**
+   * How long the highest need is held, as a share of the time to serve and for noise that does not last: fitted.
+   * For noise that lasts it is so many times longer, up to the time to serve.
+   */
   holdShare: 0.15,
-  stormHoldSeconds: 5,
-  /** How long after its onset the shorter hold counts: fitted, in seconds. */
-  stormHoldForSeconds: 300,
+  /** … and for at least so many seconds, which is all in a storm: fitted. */
+  leastHoldSeconds: 5,
 
   /** Until the first boot has been measured: rule. */
   timeToServeSeconds: 60,

@@ -89,7 +89,7 @@ export function foresee(
   const seconds = Math.min(LONGEST_GAP_SECONDS, elapsed > 0 ? elapsed : 1);
   const aheadSeconds = nodes.timeToServeMs / 1_000;
   const seen = look(start, { ...load, seconds });
-  const nearSeconds = Math.max(ENGINE.nearSeconds, nodes.timeToWakeMs / 1_000);
+  const nearSeconds = nodes.timeToWakeMs / 1_000;
   const forecast = forecastOf(seen, load.atMs, { aheadSeconds, nearSeconds });
   const errors =
     seen.blockRps === undefined
@@ -245,30 +245,19 @@ interface Whole {
 }
 
 function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: Whole): Outlook {
-  const { targetPerNodeRps, servingNodes, timeToServeMs } = nodes;
+  const { targetPerNodeRps, timeToServeMs } = nodes;
   const { storm } = seen.watch;
   const { nowRps, aheadRps } = forecast;
   const rps = Math.max(nowRps, aheadRps);
   const learned =
     stormAge(seen.watch, atMs) > timeToServeMs / 1_000 + ENGINE.errorPauseSeconds
-      ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps)
+      ? errors.meanSquare * Math.max(1, rps)
       : 0;
   const deviationRps = isFirst ? 0 : Math.sqrt(Math.max(forecast.variance, learned));
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
-  const suffers = storm !== undefined && nowRps > targetPerNodeRps * servingNodes;
-  const missing = Math.max(0, bareNodes - servingNodes);
-  const scatterNodes = suffers
-    ? Math.max(
-        0,
-        Math.min(nodes.orderedNodes, servingNodes + missing * ENGINE.keptShare) - bareNodes,
-      )
-    : 0;
+  const scatterNodes = scatterOf({ bareNodes, nowRps, storm }, nodes);
   const needNodes = bareNodes + scatterNodes;
   const soonNodes = isFirst ? needNodes : soonRps(seen, nowRps) / targetPerNodeRps;
-  const holdMs =
-    stormAge(seen.watch, atMs) < ENGINE.stormHoldForSeconds
-      ? ENGINE.stormHoldSeconds * 1_000
-      : Math.min(1, ENGINE.holdShare * persistenceOf(seen.noise)) * timeToServeMs;
   return {
     needNodes,
     soonNodes: Math.min(needNodes, soonNodes),
@@ -281,7 +270,7 @@ function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: W
     headroomNodes: bareNodes - rps / targetPerNodeRps,
     ...(storm === undefined ? {} : { storm }),
     scatterNodes,
-    holdMs,
+    holdMs: holdOf(seen, timeToServeMs),
   };
 }
 
@@ -290,4 +279,24 @@ function soonRps({ recentRps, dispersion }: Seen, nowRps: number): number {
   const rps = Math.max(recentRps, nowRps);
   const deviation = Math.sqrt((dispersion * Math.max(1, rps)) / (2 * RECENT_SECONDS));
   return rps + ENGINE.soonDeviations * deviation;
+}
+
+/** Boots scatter: while requests suffer, nodes that are on their way beyond the need may be the first to serve. */
+function scatterOf(
+  { bareNodes, nowRps, storm }: { bareNodes: number; nowRps: number; storm: Storm | undefined },
+  nodes: NodeReading,
+): number {
+  const { servingNodes, orderedNodes, targetPerNodeRps } = nodes;
+  if (storm === undefined || nowRps <= targetPerNodeRps * servingNodes) {
+    return 0;
+  }
+  const most = servingNodes + Math.max(0, bareNodes - servingNodes) * ENGINE.keptShare;
+  return Math.max(0, Math.min(orderedNodes, most) - bareNodes);
+}
+
+/** As long as what wavers lasts, and up to a time to serve; in a storm what was ordered too much goes at once. */
+function holdOf({ noise, watch }: Seen, timeToServeMs: number): number {
+  const leastMs = ENGINE.leastHoldSeconds * 1_000;
+  const share = Math.min(1, ENGINE.holdShare * persistenceOf(noise));
+  return watch.storm === undefined ? Math.max(leastMs, share * timeToServeMs) : leastMs;
 }

@@ -6,7 +6,7 @@
  */
 
 import { ENGINE } from './constants.ts';
-import { memoryOf, type Trend, type Trends, trendVariance } from './trend.ts';
+import { memoryOf, type Trends, trendVariance } from './trend.ts';
 
 /** A rise that is no noise. */
 export interface Storm {
@@ -100,9 +100,9 @@ export function forecastStorm(
   at: { readonly atMs: number; readonly aheadSeconds: number; readonly dispersion: number },
 ): StormForecast {
   const [calm] = trends;
-  const watcher = ENGINE.trendSeconds.length - 2;
   const { levelRps, slopeRps } = calm ?? { levelRps: storm.baseRps, slopeRps: 0 };
-  const ageSeconds = (at.atMs - storm.onsetMs) / 1_000;
+  // At least a second: a clock that stepped back must not make a storm begin in the future.
+  const ageSeconds = Math.max(1, (at.atMs - storm.onsetMs) / 1_000);
   const variance = at.dispersion * Math.max(1, levelRps);
   const noise = trendVariance(memoryOf(trends, 0), 0);
   const excessRps = Math.max(1, levelRps - storm.baseRps);
@@ -110,16 +110,11 @@ export function forecastStorm(
   const shownVariance = (ageSeconds / excessRps) ** 2 * noise.slope * variance;
   const power = powerOf(shown, shownVariance);
   const growth = Math.min(ENGINE.riseMost, (1 + at.aheadSeconds / ageSeconds) ** power);
-  const nowRps = within(
-    Math.max(0, levelRps),
-    trends[watcher],
-    ENGINE.stormOverruleDeviations *
-      Math.sqrt(trendVariance(memoryOf(trends, watcher), 0).level * variance),
-  );
-  const aheadRps = storm.baseRps + excessRps * growth;
-  // A storm that collapses does so for what was to come, too.
-  const share = nowRps < levelRps ? nowRps / levelRps : 1;
-  return { nowRps, aheadRps: aheadRps * share, variance: noise.level };
+  return {
+    nowRps: Math.max(0, levelRps),
+    aheadRps: storm.baseRps + excessRps * growth,
+    variance: noise.level,
+  };
 }
 
 /** The usual power and the one that was shown, each weighed by how sure it is. */
@@ -128,10 +123,4 @@ function powerOf(shown: number, shownVariance: number): number {
   const power =
     (shown * usualVariance + ENGINE.risePower * shownVariance) / (usualVariance + shownVariance);
   return Math.min(ENGINE.risePowerMost, Math.max(-1, power));
-}
-
-function within(rps: number, trend: Trend | undefined, margin: number): number {
-  return trend === undefined
-    ? rps
-    : Math.min(Math.max(rps, trend.levelRps - margin), trend.levelRps + margin);
 }
