@@ -105,6 +105,12 @@ describe('foresee', () => {
     expect(restless).toBeGreaterThan(3 * still);
   });
 
+  test('what it has missed by is what it provides for', () => {
+    // Waves of four minutes: too slow for noise, too fast for a trend.
+    const { deviationRps } = last((second) => 4_000 + 400 * Math.sin(second / 40), 2_400);
+    expect(deviationRps).toBeGreaterThan(120);
+  });
+
   test('waves that last are held for longer than noise that does not', () => {
     const waves = last((second) => 400 + 100 * Math.sin(second / 15), 1_200).holdMs;
     expect(waves).toBeGreaterThan(1.4 * last(noisy(), 1_200).holdMs);

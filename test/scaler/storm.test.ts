@@ -92,6 +92,6 @@ describe('forecastStorm', () => {
   });
 
   test('a clock that stepped back makes no storm of the future', () => {
-    expect(Number.isFinite(ahead({ levelRps: 1_000, slopeRps: 9 }, -500))).toBe(true);
+    expect(Number.isFinite(ahead({ levelRps: 1_000, slopeRps: 9 }, -20))).toBe(true);
   });
 });
