@@ -156,7 +156,11 @@ function look(
   });
   const dispersion = dispersionOf(noise);
   const advanced = advanceTrends(trends, rps, seconds);
-  const { watch: watched, alarmedSeconds } = watchStorm(watch, {
+  const {
+    watch: watched,
+    alarmedSeconds,
+    backAtRps,
+  } = watchStorm(watch, {
     atMs,
     seconds,
     rps,
@@ -164,7 +168,10 @@ function look(
     dispersion,
     levelRps: advanced.at(-2)?.levelRps ?? rps,
   });
-  const kept = alarmedSeconds === undefined ? advanced : restartTrends(advanced, alarmedSeconds);
+  const restarted =
+    alarmedSeconds === undefined ? advanced : restartTrends(advanced, alarmedSeconds);
+  // What is left of a storm's fall would go on falling.
+  const kept = backAtRps === undefined ? restarted : beginTrends(backAtRps);
   return {
     trends: kept,
     noise,

@@ -46,11 +46,18 @@ export interface StormReading {
   readonly levelRps: number;
 }
 
-/** @returns The watch after a reading, and whether this one raised the alarm: then the trends begin anew. */
+/**
+ * @returns The watch after a reading. When this one raised the alarm, for how many seconds the rise has been seen;
+ * when it ended a storm, whether the rate is back at what it had risen from. Either way the trends begin anew.
+ */
 export function watchStorm(
   watch: StormWatch,
   reading: StormReading,
-): { readonly watch: StormWatch; readonly alarmedSeconds: number | undefined } {
+): {
+  readonly watch: StormWatch;
+  readonly alarmedSeconds?: number;
+  readonly backAtRps?: number;
+} {
   const { atMs, seconds, rps, dispersion } = reading;
   const expectedRps = Math.max(1, reading.expectedRps);
   const deviations = (rps - expectedRps) / Math.sqrt(dispersion * expectedRps);
@@ -61,7 +68,9 @@ export function watchStorm(
   const isAlarm =
     excess > ENGINE.stormAlarmDeviations && watchedSeconds > ENGINE.stormWarmUpSeconds;
   if (!isAlarm) {
-    return { watch: { excess, excessSeconds, watchedSeconds, storm }, alarmedSeconds: undefined };
+    const calm = { watch: { excess, excessSeconds, watchedSeconds, storm } };
+    const isBack = watch.storm !== undefined && isBackAtBase(watch.storm, reading);
+    return isBack ? { ...calm, backAtRps: watch.storm.baseRps } : calm;
   }
   const alarmedSeconds = Math.max(ENGINE.onsetSeconds, excessSeconds);
   const begun = {
@@ -75,12 +84,15 @@ export function watchStorm(
   };
 }
 
-function stillStorm(storm: Storm | undefined, { atMs, levelRps }: StormReading): Storm | undefined {
+function stillStorm(storm: Storm | undefined, reading: StormReading): Storm | undefined {
   const isOver =
     storm !== undefined &&
-    (atMs - storm.onsetMs > ENGINE.stormSeconds * 1_000 ||
-      levelRps < ENGINE.stormOver * storm.baseRps);
+    (reading.atMs - storm.onsetMs > ENGINE.stormSeconds * 1_000 || isBackAtBase(storm, reading));
   return isOver ? undefined : storm;
+}
+
+function isBackAtBase(storm: Storm, { levelRps }: StormReading): boolean {
+  return levelRps < ENGINE.stormOver * storm.baseRps;
 }
 
 export interface StormForecast {
