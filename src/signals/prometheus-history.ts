@@ -219,7 +219,7 @@ function refuseCounter(query: string, rates: readonly RecordedRate[]): void {
   if (rises >= COUNTER_RISES) {
     throw refusedCounter(
       query,
-      `its value grew ${rises} times and never fell, as a counter's does`,
+      `its value grew ${rises} times and fell only to begin anew, as a counter's does`,
     );
   }
 }

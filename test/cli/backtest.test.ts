@@ -233,17 +233,15 @@ describe('on a real Prometheus', () => {
 
 describe('on the journal of a service that runs', () => {
   const SECONDS = 120;
+  const PARTIAL = { status: 'partial', value: 120, why: 'one of two is silent' } as const;
 
   /** Two minutes of 240 requests per second; ten seconds in the middle are not known for sure. */
   async function keep(subject: Subject): Promise<void> {
     for (let second = 0; second < SECONDS; second += 1) {
       subject.wallMs = WALL_MS + second * 1_000;
-      const signals = signalsOf(240);
-      const requestRate = { status: 'partial', value: 120, why: 'one of two is silent' } as const;
       const isPartial = second >= 60 && second < 70;
-      subject.journal.appendTick(
-        tickOf({ signals: isPartial ? { ...signals, requestRate } : signals }),
-      );
+      const signals = signalsOf(240, isPartial ? { requestRate: PARTIAL } : {});
+      subject.journal.appendTick(tickOf({ atMs: subject.wallMs, signals }));
     }
     await subject.journal.events({ limit: 1 });
   }
@@ -285,7 +283,7 @@ describe('on the journal of a service that runs', () => {
   test('it holds nothing of that tier, or of that time: that is said', async () => {
     await using place = new Place();
     await keep(place.open());
-    const files = { 'other.yaml': edit(SITE, 'web:', 'api:') };
+    const files = { 'other.yaml': edit(SITE, '      web:', '      api:') };
     const other = await run(files, '-c', 'other.yaml', '--journal', place.path, ...span);
     expect([other.code, other.stdout]).toEqual([78, '']);
     expect(other.stderr).toContain('holds no traffic of news/api from 2026-');
