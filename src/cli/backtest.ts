@@ -177,8 +177,11 @@ async function readSource(
 
 /** What `--json` says of what there was; scripts rely on it. */
 function describeHistory(source: Source, asked: Span, { gaps, seconds }: History) {
-  const describeSpan = ({ fromMs, untilMs }: Span) => ({ from: isoOf(fromMs), to: isoOf(untilMs) });
   return { source, ...describeSpan(asked), seconds, gaps: gaps.map(describeSpan) };
+}
+
+function describeSpan({ fromMs, untilMs }: Span) {
+  return { from: isoOf(fromMs), to: isoOf(untilMs) };
 }
 
 function isoOf(ms: number): string {

@@ -37,7 +37,7 @@ export interface Replayed {
 }
 
 /** As long as Kubernetes' HPA holds what it once wanted. */
-export const FLAP_SECONDS = 300;
+const FLAP_SECONDS = 300;
 
 /** The same seed draws the same boots, whatever the config. */
 export async function replay(

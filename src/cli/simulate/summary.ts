@@ -102,7 +102,7 @@ export function formatPercent(part: number, whole: number): string {
   return `${whole === 0 ? '0.00' : ((100 * part) / whole).toFixed(2)} %`;
 }
 
-export function formatHours(nodeSeconds: number): string {
+function formatHours(nodeSeconds: number): string {
   return (nodeSeconds / 3_600).toFixed(1);
 }
 
