@@ -10,6 +10,7 @@ import { createNormal } from './noisy-load.ts';
 const NODES: NodeReading = {
   targetPerNodeRps: 80,
   timeToServeMs: 45_000,
+  timeToWakeMs: 0,
   servingNodes: 5,
   orderedNodes: 5,
 };
@@ -117,10 +118,27 @@ describe('foresee', () => {
     expect(waves).toBeLessThanOrEqual(45_000);
   });
 
-  test('the highest need is held, and then let go', () => {
-    const dip: Rates = (second) => (second < 600 ? 400 : 0);
-    expect(ticks(dip, 605).at(-1)!.outlook.needNodes).toBeGreaterThan(4);
-    expect(last(dip, 900).needNodes).toBeLessThan(0.5);
+  test('what wavers is to be held for some seconds, and up to a time to serve', () => {
+    const waves: Rates = (second) => 400 + 200 * Math.sin(second / 8);
+    expect(last(() => 400, 600).holdMs).toBeLessThan(10_000);
+    expect(last(waves, 600).holdMs).toBeGreaterThan(10_000);
+    expect(last(waves, 600).holdMs).toBeLessThanOrEqual(45_000);
+    expect(last(storm, 620).holdMs).toBe(5_000);
+  });
+
+  test('a fall is followed', () => {
+    expect(last((second) => (second < 600 ? 400 : 0), 900).needNodes).toBeLessThan(0.5);
+  });
+
+  test('the first reading alone needs what it needs', () => {
+    expect(last(() => 400, 1)).toMatchObject({ needNodes: 5, soonNodes: 5, headroomNodes: 0 });
+  });
+
+  test('what wakes soon needs less than what is ordered ahead, and never more', () => {
+    const ramp = last((second) => 100 + 2 * second, 1_000, { timeToWakeMs: 2_000 });
+    expect(ramp.soonNodes).toBeGreaterThan(2_100 / 80);
+    expect(ramp.soonNodes).toBeLessThan(ramp.needNodes - 1);
+    expect(ramp.readyNodes).toBeGreaterThan(ramp.needNodes);
   });
 });
 

@@ -225,6 +225,12 @@ export function observationOf(changes: Partial<Observation> = {}): Observation {
   };
 }
 
+/**
+ * It is not settled yet which balancers answer: nothing is foreseen, and what is decided follows from the rules and
+ * their numbers alone.
+ */
+export const PLAIN: Partial<Observation> = { balancersChangedAtMs: Number.MAX_SAFE_INTEGER };
+
 /** A memory whose window has long been full. */
 export function settledAt(desiredNodes: number, changes: Partial<TierMemory> = {}): TierMemory {
   return { ...EMPTY_MEMORY, desiredNodes, knownSinceMs: 0, ...changes };
