@@ -72,6 +72,7 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
   ]);
   const tier = chooseTier(config, options.config, options.tier, command);
   const oldTier = old && chooseTier(old.config, options.against ?? '', tierKey(tier), command);
+  refuseTooManyOnStandby(tier, options.standby, command);
   const arrivals = await readArrivals(options.trace);
   const bounds = boundsOf(oldTier === undefined ? [tier] : [tier, oldTier]);
 
@@ -91,6 +92,20 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
     });
   } else {
     printSimulation(simulated, against);
+  }
+}
+
+/** What a config is held to holds for what replaces a part of it. */
+function refuseTooManyOnStandby(
+  { policy }: ScaledTier,
+  standby: TierPolicy['standby'] | undefined,
+  command: Command,
+): void {
+  const { minNodes, maxNodes } = policy;
+  if (standby !== undefined && minNodes + standby.nodes > maxNodes) {
+    command.error(
+      `rackfire: --standby: ${standby.nodes} on standby beside ${minNodes} in service are more than nodes.max (${maxNodes})`,
+    );
   }
 }
 
