@@ -16,6 +16,12 @@ export const TICK_MS = 1_000;
 /** So far ahead is looked: 3,600 decisions for one rate. */
 const HORIZON_MS = 3_600_000;
 
+/**
+ * So far ahead it is looked for a scale-out: by then a rate that stays has been taken for what it is. What a tick
+ * foresees depends on the ticks before it, and hardly ever on itself alone.
+ */
+const RISE_HORIZON_MS = 300_000;
+
 /** No rate beyond so many steps is looked at; it is more than any tier's maximum can serve. */
 const MOST_STEPS = 2 ** 40;
 
@@ -31,10 +37,17 @@ export interface Obstacle {
   readonly override?: string;
 }
 
-/** This very tick, had it seen another rate. */
+/**
+ * This very tick, had it seen another rate; and where it did not go out, those that follow, were that rate to stay.
+ */
 export type ScaleOutAnswer =
-  /** At this rate and above; at one step less it would not. */
-  | { readonly when: 'from-rate'; readonly rps: number; readonly toNodes: number }
+  /** At this rate and above, so long after this tick or sooner; at one step less it would not. */
+  | {
+      readonly when: 'from-rate';
+      readonly rps: number;
+      readonly toNodes: number;
+      readonly afterMs: number;
+    }
   | ({ readonly when: 'at-any-rate'; readonly toNodes: number } & Obstacle)
   | ({ readonly when: 'never' } & Obstacle);
 
@@ -86,7 +99,8 @@ export interface DecidedTick {
 }
 
 /**
- * Scaling out is asked of this tick, everything but the rate as it was. Scaling in is asked of the ticks that
+ * Scaling out is asked of this tick and, where it did not go out, of those that follow, everything but the rate as
+ * it was. Scaling in is asked of the ticks that
  * follow, a second apart: nodes as they are, overrides until they end, nothing waiting, and requests in work
  * in proportion to the rate.
  *
@@ -133,15 +147,22 @@ function soundRate(sample: Sample<number>): number | undefined {
 }
 
 function answerScaleOut(decided: DecidedTick, rates: RateSteps): ScaleOutAnswer {
-  const { tier, observation, memory } = decided;
-  const nodes = deriveNodes(tier, observation);
+  const { currentNodes, direction, atMs } = decided.tick.decision;
+  const horizonMs = direction === 'out' ? 0 : RISE_HORIZON_MS;
+  /** The first of these ticks that is beyond the count; the last of them, when none is. */
   const at = (steps: number): Decision => {
-    const requestRate = { status: 'ok', value: rates.rpsOf(steps) } as const;
-    const signals = { ...observation.signals, requestRate };
-    return decide(tier, { ...observation, signals }, nodes, memory).decision;
+    let latest = decided.tick.decision;
+    for (latest of replayWith(decided, rates.rpsOf(steps), atMs + horizonMs)) {
+      if (latest.desiredNodes > currentNodes) {
+        break;
+      }
+    }
+    return latest;
   };
-  const likely = rates.stepsFor(decided.tick.decision.currentNodes);
-  const first = firstStep((steps) => at(steps).direction === 'out', likely);
+  const first = firstStep(
+    (steps) => at(steps).desiredNodes > currentNodes,
+    rates.stepsFor(currentNodes),
+  );
   if (first === undefined) {
     return { when: 'never', ...obstacleOf(at(MOST_STEPS), 'down') };
   }
@@ -149,7 +170,23 @@ function answerScaleOut(decided: DecidedTick, rates: RateSteps): ScaleOutAnswer 
   const toNodes = decision.desiredNodes;
   return first === 0
     ? { when: 'at-any-rate', toNodes, ...obstacleOf(decision, 'up') }
-    : { when: 'from-rate', rps: rates.rpsOf(first), toNodes };
+    : { when: 'from-rate', rps: rates.rpsOf(first), toNodes, afterMs: decision.atMs - atMs };
+}
+
+/** Decides this tick again, and those that follow, everything but the rate as this one saw it. */
+function* replayWith(
+  { tier, observation, memory: before }: DecidedTick,
+  rps: number,
+  untilMs: number,
+): Generator<Decision, void> {
+  const signals = { ...observation.signals, requestRate: { status: 'ok', value: rps } as const };
+  const nodes = deriveNodes(tier, observation);
+  let memory = before;
+  for (let { atMs } = observation; atMs <= untilMs; atMs += TICK_MS) {
+    const again = decide(tier, { ...observation, atMs, signals }, nodes, memory);
+    memory = again.memory;
+    yield again.decision;
+  }
 }
 
 function answerScaleIn(decided: DecidedTick, rates: RateSteps): ScaleInAnswer {

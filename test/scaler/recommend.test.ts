@@ -81,6 +81,13 @@ describe('queue', () => {
     expect(recommended(waiting(requests, servedRps)).needNodes).toBeCloseTo(needNodes, 9);
   });
 
+  test('one that grows because nodes do less than their target says asks for what arrives at the rate that they do', () => {
+    // A cold cache: 3 nodes for 80 rps each serve 40. By their target 240 rps need 3.
+    const changes = { requestRate: ok(200), queue: ok({ requests: 400, servedRps: 120 }) };
+    expect(recommended(changes).needNodes).toBe(6);
+    expect(recommended({ ...changes, requestRate: ok(180) }).needNodes).toBe(4.5 + 1);
+  });
+
   test('while ordered nodes are still coming, one beyond the allowed wait never asks for fewer than them', () => {
     // Measured on 2 nodes that serve: 2.1; but 6 are ordered, and a shorter queue keeps all of them.
     expect(recommended(waiting(20, 100), 6, 2).needNodes).toBe(6);

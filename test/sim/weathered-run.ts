@@ -69,7 +69,7 @@ export async function playWeathered(
     boots,
     random: createRandom(options.seed ?? 1),
   });
-  site.populate(options.nodes ?? tier.policy.minNodes, tier.policy.standby.nodes);
+  site.populate(options.nodes ?? tier.policy.minNodes, Number(tier.policy.standby.nodes));
   const ticks: TierTicked[] = [];
   const errors: unknown[] = [];
   const recorder = {
