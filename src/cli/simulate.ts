@@ -102,9 +102,10 @@ function refuseTooManyOnStandby(
   command: Command,
 ): void {
   const { minNodes, maxNodes } = policy;
-  if (standby !== undefined && minNodes + standby.nodes > maxNodes) {
+  const nodes = standby?.nodes ?? 0;
+  if (nodes !== 'auto' && minNodes + nodes > maxNodes) {
     command.error(
-      `rackfire: --standby: ${standby.nodes} on standby beside ${minNodes} in service are more than nodes.max (${maxNodes})`,
+      `rackfire: --standby: ${nodes} on standby beside ${minNodes} in service are more than nodes.max (${maxNodes})`,
     );
   }
 }

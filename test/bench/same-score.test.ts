@@ -63,10 +63,9 @@ test('on a recorded trace, rackfire simulate says what the benchmark says, withi
   );
   const benched = costRatio(result.runs[0]!.score, result.coveringNodeSeconds, PENALTIES);
   await using folder = await Folder.create({ 'site.yaml': CONFIG, 'mine.csv': csv });
-  const { stdout } = await rackfire(
-    ...['simulate', '-c', folder.file('site.yaml'), '--trace', folder.file('mine.csv')],
-    ...['--seed', `${seed}`, '--boot-delay', `${BOOT_SECONDS}s`, '--json'],
-  );
+  const config = ['-c', folder.file('site.yaml'), '--trace', folder.file('mine.csv')];
+  const boots = ['--seed', `${seed}`, '--boot-delay', `${BOOT_SECONDS}s`];
+  const { stdout } = await rackfire('simulate', ...config, ...boots, '--json');
   const { score: simulated } = Output.parse(JSON.parse(stdout));
   expect(simulated.J / benched).toBeGreaterThan(0.99);
   expect(simulated.J / benched).toBeLessThan(1.01);

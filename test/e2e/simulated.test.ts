@@ -16,7 +16,11 @@ const Run = z.looseObject({ inService: z.array(z.number()) });
 /** 18 minutes, of which each is played in 4 s: calm at 3 nodes, a rise to 7, a short peak, and back. */
 const RPS_BY_MINUTE = [
   ...Array.from({ length: 3 }, () => 200),
-  ...[260, 320, 380, 440, 500],
+  260,
+  320,
+  380,
+  440,
+  500,
   ...Array.from({ length: 3 }, () => 560),
   ...Array.from({ length: 7 }, () => 200),
 ];
@@ -42,12 +46,8 @@ test('a trace is replayed from its need on, without a failed request; simulated,
     ...Array.from({ length: curve.durationSeconds }, (_, second) => curve.rateAt(second + 0.5)),
   ];
   await using folder = await Folder.create({ 'trace.csv': trace, 'played.csv': csvOf(played) });
-  const demo = new DemoProcess({
-    args: [
-      ...['--trace', folder.file('trace.csv')],
-      ...['--peak', `${PEAK_RPS}`, '--compress', `${COMPRESS}`],
-    ],
-  });
+  const shape = ['--peak', `${PEAK_RPS}`, '--compress', `${COMPRESS}`];
+  const demo = new DemoProcess({ args: ['--trace', folder.file('trace.csv'), ...shape] });
   await demo.until(({ nodes }) => nodes >= 2);
   // The demo removes its config when it ends.
   const configText = await readFile(demo.printed(/config {4}(.+)/), 'utf8');
