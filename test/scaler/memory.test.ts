@@ -145,7 +145,7 @@ describe('whatever is read', () => {
           expect(findNonFinite({ decision, memory })).toBeUndefined();
         });
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
@@ -157,7 +157,7 @@ describe('whatever is read', () => {
           expect(JSON.stringify(memory).length).toBeLessThan(MEMORY_MAX_BYTES);
         });
       }),
-      { numRuns: 50 },
+      { numRuns: 30 },
     );
   });
 
@@ -183,7 +183,7 @@ describe('whatever is read', () => {
         const memory = decideAll(tier, [...given, ...calm], () => undefined);
         expect(memory.desiredNodes).toBe(fresh);
       }),
-      { numRuns: 10 },
+      { numRuns: 6 },
     );
   });
 });
