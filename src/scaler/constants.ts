@@ -10,12 +10,10 @@ export const ENGINE = {
   /** A trend remembers this share of what it has seen, as long as that is less than its memory: fitted. */
   memoryPerAge: 1 / 8,
   /** A slope is trusted for so many times its memory, fading: fitted. */
-  trustPerMemory: 8,
+  trustPerMemory: 3,
   /** A faster trend overrules a calmer one that is so many of its standard deviations lower, or higher: fitted. */
   overruleUpDeviations: 4,
   overruleDownDeviations: 3,
-  /** The near end of what is looked at, in seconds: until then the latest readings still count. Fitted. */
-  nearSeconds: 5,
 
   /** How fast the measured noise forgets, in seconds: fitted; longer than a rise, shorter than a day's turn. */
   noiseSeconds: 300,
@@ -29,16 +27,18 @@ export const ENGINE = {
   /** The same for the errors of forecasts, in seconds: fitted. */
   errorSeconds: 600,
   /** For so long after a storm's onset, beyond the time to serve, errors say nothing of a calm: fitted, in seconds. */
-  errorPauseSeconds: 60,
+  errorPauseSeconds: 400,
   /** Share of the newsvendor's quantile that is kept as head-room: fitted. */
   headroomShare: 0.85,
+  /** A paused or saved node takes memory or disk, and no CPU: rule. */
+  standbyCost: 0.25,
   /** Where standby nodes wake at once, so many deviations are enough for what runs: fitted. */
   soonDeviations: 0.5,
 
   /** A storm: readings exceed the forecast by so many deviations each second … : fitted. */
-  stormDriftDeviations: 1.2,
-  /** … and by so many in sum: fitted; below 7 the noise of page views is a storm each hour. */
-  stormAlarmDeviations: 9,
+  stormDriftDeviations: 0.6,
+  /** … and by so many in sum: fitted; below 9 the noise of page views is a storm each hour. */
+  stormAlarmDeviations: 12,
   /** Nothing is a storm until so many seconds have been seen: rule. */
   stormWarmUpSeconds: 30,
   /** An onset lies at least so many seconds before its alarm: fitted. */
@@ -46,23 +46,23 @@ export const ENGINE = {
   /** An alarm within a storm begins a new one only after so many seconds: fitted. */
   stormSeconds: 600,
   /** … and it is over when the rate is below so many times its base: rule. */
-  stormOver: 1.15,
+  stormOver: 1.05,
   /** How a rise is expected to go on, as a power of its age, before it has shown it; and how surely: fitted. */
-  risePower: 0.7,
-  risePowerDeviation: 0.3,
-  risePowerMost: 1.7,
+  risePower: 0.6,
+  risePowerDeviation: 0.25,
+  risePowerMost: 1.2,
   /** Nothing is expected to grow by more within a time to serve: fitted. */
   riseMost: 6,
-  /** In a storm the trend of 7 s overrules beyond so many deviations: fitted. */
-  stormOverruleDeviations: 3,
-  /** Of what is missing, so much more is ordered while requests suffer, since boots scatter: fitted. */
-  missingShare: 1.3,
+  /** While requests suffer, so many times what is missing may stay on its way, since boots scatter: fitted. */
+  keptShare: 2,
 
-  /** How long the highest need is held, as a share of the time to serve; less within a storm: fitted. */
-  holdShare: 0.5,
-  stormHoldSeconds: 5,
-  /** How long after its onset the shorter hold counts: fitted, in seconds. */
-  stormHoldForSeconds: 300,
+  /**
+   * How long the highest need is held, as a share of the time to serve and for noise that does not last: fitted.
+   * For noise that lasts it is so many times longer, up to the time to serve.
+   */
+  holdShare: 0.15,
+  /** … and for at least so many seconds, which is all in a storm: fitted. */
+  leastHoldSeconds: 5,
 
   /** Until the first boot has been measured: rule. */
   timeToServeSeconds: 60,

@@ -13,14 +13,14 @@ import type { TierTick } from './tick.ts';
 /** Coming ticks are taken to be so far apart: every moment that is stated is one of theirs. */
 export const TICK_MS = 1_000;
 
-/** So far ahead is looked: 3,600 decisions for one rate. */
-const HORIZON_MS = 3_600_000;
+/** So far ahead is looked, 600 decisions for one rate: by then a rate that stays has been taken for what it is. */
+const HORIZON_MS = 600_000;
 
 /**
- * So far ahead it is looked for a scale-out: by then a rate that stays has been taken for what it is. What a tick
- * foresees depends on the ticks before it, and hardly ever on itself alone.
+ * So far ahead it is looked for a scale-out. What a tick foresees depends on the ticks before it, and hardly ever on
+ * itself alone; but a rise that shows only after minutes is none to be told of.
  */
-const RISE_HORIZON_MS = 300_000;
+const RISE_HORIZON_MS = 120_000;
 
 /** No rate beyond so many steps is looked at; it is more than any tier's maximum can serve. */
 const MOST_STEPS = 2 ** 40;
@@ -53,7 +53,7 @@ export type ScaleOutAnswer =
 
 /** The coming ticks, at a rate that stays. */
 export type ScaleInAnswer =
-  /** At this rate the count falls at that moment; at less not later; at one step more not within the horizon. */
+  /** At this rate the count falls at that moment; at less within the horizon, too; at one step more it does not. */
   | ({ readonly when: 'up-to-rate'; readonly rps: number } & Change)
   | ({ readonly when: 'at-any-rate' } & Change)
   | ({ readonly when: 'never' } & Obstacle);
@@ -104,8 +104,7 @@ export interface DecidedTick {
  * follow, a second apart: nodes as they are, overrides until they end, nothing waiting, and requests in work
  * in proportion to the rate.
  *
- * Rates are found by halving, so it takes about a dozen replays of at most 3,600 decisions each: some 10 ms,
- * and never more than 85 of them.
+ * Rates are found by halving, so it takes a few dozen replays of at most 600 decisions each: less than 0.1 s.
  */
 export function findCounterfactuals(decided: DecidedTick): Counterfactuals {
   const rates = rateSteps(decided.tier);

@@ -116,15 +116,14 @@ export function decide(
   const { atMs } = observation;
   const servingNodes = countServing(nodes);
   const currentNodes = memory.desiredNodes ?? countPresent(nodes);
-  const settled = areBalancersSettled(
-    observation,
-    windowOf(policy.scaleIn.stabilizationWindowMs, undefined, observation.bootTimeMs),
-  );
+  const { stabilizationWindowMs } = policy.scaleIn;
+  const calmMs = windowOf(stabilizationWindowMs, undefined, observation.bootTimeMs);
+  const settled = areBalancersSettled(observation, calmMs);
   const seen = settled
-    ? lookAhead(tier, observation, memory.foresight, servingNodes)
+    ? lookAhead(tier, observation, memory.foresight, { servingNodes, currentNodes })
     : undefined;
   const outlook = seen?.outlook;
-  const aheadMs = windowOf(policy.scaleIn.stabilizationWindowMs, outlook, observation.bootTimeMs);
+  const aheadMs = windowOf(stabilizationWindowMs, outlook, observation.bootTimeMs);
   const standbyNodes = policy.standby.nodes;
   const windowMs = runningWindow(standbyNodes, aheadMs);
   const recommendation = recommend(tier, observation.signals, {
@@ -139,7 +138,8 @@ export function decide(
       : pushPeak(memory.peaks, { atMs, needNodes: recommendation.needNodes }, windowMs);
   const knownSinceMs = recommendation.signalsKnown ? (memory.knownSinceMs ?? atMs) : undefined;
   const knownForMs = knownSinceMs === undefined ? -1 : atMs - knownSinceMs;
-  const windowFull = knownForMs >= windowMs;
+  // What is held for is measured; after a start, or a gap, that takes a while.
+  const windowFull = knownForMs >= Math.max(windowMs, calmMs);
 
   const stages = new Stages(currentNodes);
   followRecommendation(
@@ -159,7 +159,7 @@ export function decide(
   const ahead =
     outlook === undefined || standbyNodes !== 'auto'
       ? aheadPeaks
-      : pushPeak(aheadPeaks, { atMs, needNodes: outlook.needNodes }, aheadMs);
+      : pushPeak(aheadPeaks, { atMs, needNodes: outlook.readyNodes }, aheadMs);
   const changes = rememberChange(
     memory.changes,
     { atMs, nodes: desiredNodes - currentNodes },
@@ -174,7 +174,7 @@ export function decide(
       standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
         spareNodes: countSpare(nodes, desiredNodes),
         aheadPeaks: ahead,
-        mayLetGo: knownForMs >= aheadMs,
+        mayLetGo: windowFull,
         overrides: observation.overrides,
       }),
       direction: directionOf(desiredNodes - currentNodes),
@@ -222,7 +222,7 @@ function lookAhead(
   tier: ScaledTier,
   observation: Observation,
   before: Foresight | undefined,
-  servingNodes: number,
+  { servingNodes, currentNodes }: { readonly servingNodes: number; readonly currentNodes: number },
 ): { readonly foresight: Foresight; readonly outlook: Outlook } | undefined {
   const { requestRate: policy, standby } = tier.policy;
   const { requestRate } = observation.signals;
@@ -238,6 +238,7 @@ function lookAhead(
       timeToServeMs: bootTimeMs,
       timeToWakeMs: standby.nodes === 0 ? 0 : wakeTimeMs(tier, observation),
       servingNodes,
+      orderedNodes: currentNodes,
     },
   );
   const isNews = before === undefined || atMs - before.atMs >= NEWS_AFTER_MS;

@@ -34,6 +34,11 @@ export function dispersionOf({ fast, slow }: Noise): number {
   return Math.max(1, fast, slow);
 }
 
+/** 1 when the noise of a second says nothing about the next; the more, the longer what wavers lasts. */
+export function persistenceOf({ fast, slow }: Noise): number {
+  return Math.max(1, slow / Math.max(1, fast));
+}
+
 /** A finished block: the mean of its seconds. */
 export interface Block {
   readonly rps: number;

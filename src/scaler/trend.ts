@@ -15,7 +15,7 @@ export interface Trend {
 export type Trends = readonly Trend[];
 
 /** As old as a new trend is taken to be: the calm ones do not follow the noise of the first readings. */
-const FIRST_AGE_SECONDS = 60;
+const FIRST_AGE_SECONDS = 1_440;
 
 export function beginTrends(rps: number): Trends {
   return ENGINE.trendSeconds.map(() => ({
