@@ -60,8 +60,8 @@ clusters:
 /** How much of what its nodes are rated for arrives at each tier in a second. */
 type Load = (second: number) => number;
 
-/** Some scale in at each tick. */
-const CALM: Load = () => 0.75;
+/** About one in five wants another count at each tick. */
+const CALM: Load = () => 0.85;
 /** A rise to ten times, and a long decay. */
 const STORM: Load = (second) =>
   0.3 + 3 * Math.min(1, second / 60) * Math.exp(-Math.max(0, second - 60) / 600);
