@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { createRandom } from '../embedded/random.ts';
-import { tierKey } from '../scaler/cluster.ts';
+import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { TierPolicy } from '../scaler/policy.ts';
 import type { Bounds } from '../sim/optimum.ts';
 import { BOOTS_SEED } from '../sim/physics.ts';
@@ -38,6 +38,7 @@ export function addSimulate(program: Command): void {
 
 async function runSimulate(options: SimulateOptions, command: Command): Promise<void> {
   const { subject, other, bounds } = await loadSubjects(options, command);
+  refuseTooManyOnStandby(subject.tier, options.standby, command);
   const arrivals = await readArrivals(options.trace);
   const load = { arrivals, bounds, options };
   const simulated = await simulateOne(subject, load);
@@ -54,6 +55,21 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
     });
   } else {
     printSimulation(simulated, against);
+  }
+}
+
+/** What a config is held to holds for what replaces a part of it. */
+function refuseTooManyOnStandby(
+  { policy }: ScaledTier,
+  standby: TierPolicy['standby'] | undefined,
+  command: Command,
+): void {
+  const { minNodes, maxNodes } = policy;
+  const nodes = standby?.nodes ?? 0;
+  if (nodes !== 'auto' && minNodes + nodes > maxNodes) {
+    command.error(
+      `rackfire: --standby: ${nodes} on standby beside ${minNodes} in service are more than nodes.max (${maxNodes})`,
+    );
   }
 }
 

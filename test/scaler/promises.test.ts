@@ -797,7 +797,7 @@ describe('carried out tick after tick', () => {
           expect(inService.length).toBe(Math.max(0, last.decision.desiredNodes - elsewhere.length));
         }
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
   });
 
@@ -852,7 +852,7 @@ describe('carried out tick after tick', () => {
 
         expect(world.violations).toEqual([]);
       }),
-      { numRuns: 4_000 },
+      { numRuns: 2_000 },
     );
   });
 });
