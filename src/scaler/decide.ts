@@ -224,9 +224,9 @@ function lookAhead(
   before: Foresight | undefined,
   { servingNodes, currentNodes }: { readonly servingNodes: number; readonly currentNodes: number },
 ): { readonly foresight: Foresight; readonly outlook: Outlook } | undefined {
-  const { requestRate: policy, standby } = tier.policy;
+  const { requestRate: policy, standby, looksAhead } = tier.policy;
   const { requestRate } = observation.signals;
-  if (policy === undefined || requestRate.status !== 'ok' || !isRate(requestRate.value)) {
+  if (!looksAhead || policy === undefined || requestRate.status !== 'ok' || !isRate(requestRate.value)) {
     return undefined;
   }
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;

@@ -27,6 +27,7 @@ export function policyOf(changes: Partial<TierPolicy> = {}): TierPolicy {
     maxNodes: 12,
     requestRate: { targetPerNodeRps: 80 },
     queue: { maxWaitMs: 100 },
+    looksAhead: true,
     scaleOut: { tolerance: 0.05, policies: [] },
     scaleIn: { tolerance: 0.1, stabilizationWindowMs: 30_000, policies: [] },
     standby: { state: 'paused', nodes: 0 },
