@@ -44,6 +44,8 @@ export const ENGINE = {
    * the noise of large page views is taken for a storm every 2 h instead of every 5 h.
    */
   stormAlarmDeviations: 15,
+  /** What this share of a node serves is never a surge: rule, for sites that nobody visits at night. */
+  stormLeastNodes: 0.1,
   /** Nothing is a storm until so many seconds have been seen: rule. */
   stormWarmUpSeconds: 30,
   /** An onset lies at least so many seconds before its alarm: fitted. */

@@ -88,7 +88,8 @@ export function foresee(
   const elapsed = (load.atMs - start.atMs) / 1_000;
   const seconds = Math.min(LONGEST_GAP_SECONDS, elapsed > 0 ? elapsed : 1);
   const aheadSeconds = nodes.timeToServeMs / 1_000;
-  const seen = look(start, { ...load, seconds });
+  const leastRps = ENGINE.stormLeastNodes * nodes.targetPerNodeRps;
+  const seen = look(start, { ...load, seconds, leastRps });
   const nearSeconds = nodes.timeToWakeMs / 1_000;
   const forecast = forecastOf(seen, load.atMs, { aheadSeconds, nearSeconds });
   const errors =
@@ -145,7 +146,12 @@ const RECENT_SECONDS = (ENGINE.blockSeconds * ENGINE.blocksPerDemand) / 2;
 
 function look(
   before: Foresight,
-  { atMs, rps, seconds }: LoadReading & { readonly seconds: number },
+  {
+    atMs,
+    rps,
+    seconds,
+    leastRps,
+  }: LoadReading & { readonly seconds: number; readonly leastRps: number },
 ): Seen {
   const { trends, watch } = before;
   const { noise, block } = advanceNoise(before.noise, {
@@ -164,7 +170,7 @@ function look(
     atMs,
     seconds,
     rps,
-    expectedRps: calmRps(trends, seconds),
+    expectedRps: Math.max(leastRps, calmRps(trends, seconds)),
     dispersion,
     levelRps: advanced.at(-2)?.levelRps ?? rps,
   });
