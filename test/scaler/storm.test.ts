@@ -27,8 +27,8 @@ function reading(second: number, rps: number): Parameters<typeof watchStorm>[1] 
 describe('watchStorm', () => {
   test.each<[string, (second: number) => number, number]>([
     ['a front is seen with its first reading', () => 800, 0],
-    ['a steep ramp within three seconds', (second) => 100 + 50 * (second + 1), 3],
-    ['a gentle one within sixteen', (second) => 100 + 5 * (second + 1), 16],
+    ['a steep ramp within five seconds', (second) => 100 + 50 * (second + 1), 4],
+    ['a gentle one within eighteen', (second) => 100 + 5 * (second + 1), 18],
   ])('%s', (_, rates, within) => {
     const alarm = alarmAfter(rates, 60);
     expect(alarm).toBeDefined();
