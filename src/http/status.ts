@@ -111,7 +111,7 @@ function describeHosts(service: ServiceView): StatusAnswer['hosts'] {
     freeMemoryMiB: host.freeMemoryMiB,
     freeVcpus: host.freeVcpus,
     freeDiskMiB: host.freeDiskMiB,
-    bootsInFlight: host.bootsInFlight,
+    startsInFlight: host.startsInFlight,
     circuit: host.circuit,
     circuitOpenUntil: formatOpenUntil(host, format),
     recentFailures: host.recentFailures,

@@ -64,7 +64,10 @@ function isForeseen({ observation }: ExplainInput, { forecastRps }: Outlook): bo
   return requestRate.status !== 'absent' && isNoticeable(forecastRps - requestRate.value);
 }
 
-function describeStorm({ formatTime }: ExplainInput, { storm, forecastRps }: Outlook): readonly string[] {
+function describeStorm(
+  { formatTime }: ExplainInput,
+  { storm, forecastRps }: Outlook,
+): readonly string[] {
   if (storm === undefined) {
     return [];
   }

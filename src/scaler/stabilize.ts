@@ -8,19 +8,30 @@ export interface Peak {
   readonly needNodes: number;
 }
 
+/** A window is remembered in so many pieces, however long it is and however often there is a tick. */
+const PIECES = 64;
+
 /**
  * Takes a new need into the window.
  *
  * @param peaks - Needs in falling order, oldest first: all that can still become the window's highest.
- * @returns The same for the window that ends now; `peaks[0]` is the highest. Amortized O(1): a need
- * that is not below an older one makes the older one irrelevant.
+ * @returns The same for the window that ends now; `peaks[0]` is the highest. Amortized O(1), and at most one need
+ * for each 64th of the window: a need that is not below an older one makes the older one irrelevant, and of one
+ * piece the highest counts until the latest is too old.
  */
 export function pushPeak(peaks: readonly Peak[], latest: Peak, windowMs: number): readonly Peak[] {
   const windowStartMs = latest.atMs - windowMs;
   const kept = peaks.filter(
     (peak) => peak.atMs > windowStartMs && peak.needNodes > latest.needNodes,
   );
-  kept.push(latest);
+  const pieceOf = ({ atMs }: Peak): number => Math.floor((atMs * PIECES) / windowMs);
+  const before = kept.at(-1);
+  if (before !== undefined && pieceOf(before) === pieceOf(latest)) {
+    kept.pop();
+    kept.push({ atMs: latest.atMs, needNodes: before.needNodes });
+  } else {
+    kept.push(latest);
+  }
   return kept;
 }
 

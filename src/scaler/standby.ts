@@ -22,10 +22,7 @@ export function needBeside(
 ): number {
   return configured === 'auto'
     ? soonNodes
-    : Math.max(
-        Math.min(needNodes, soonNodes),
-        needNodes - Math.min(configured, spareNodes),
-      );
+    : Math.max(Math.min(needNodes, soonNodes), needNodes - Math.min(configured, spareNodes));
 }
 
 /** A standby node that is woken again costs no boot: what runs is let go sooner than what is ordered ahead. */
