@@ -226,7 +226,12 @@ function lookAhead(
 ): { readonly foresight: Foresight; readonly outlook: Outlook } | undefined {
   const { requestRate: policy, standby, looksAhead } = tier.policy;
   const { requestRate } = observation.signals;
-  if (!looksAhead || policy === undefined || requestRate.status !== 'ok' || !isRate(requestRate.value)) {
+  if (
+    !looksAhead ||
+    policy === undefined ||
+    requestRate.status !== 'ok' ||
+    !isRate(requestRate.value)
+  ) {
     return undefined;
   }
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
