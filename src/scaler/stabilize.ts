@@ -35,7 +35,7 @@ export function pushPeak(peaks: readonly Peak[], latest: Peak, windowMs: number)
   return kept;
 }
 
-/** `stabilizationWindow: auto`: letting a node go makes sense only when getting it back takes less time. */
+/** `stabilizationWindow: auto` while nothing is foreseen: a node is let go when it was not needed for a boot. */
 const AUTO_WINDOW_FLOOR_MS = 30_000;
 
 /** The window in force: what the outlook holds for, or about a boot while nothing is foreseen. */
