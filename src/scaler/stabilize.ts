@@ -48,3 +48,12 @@ export function windowOf(
     ? (outlook?.holdMs ?? Math.max(AUTO_WINDOW_FLOOR_MS, bootTimeMs ?? 0))
     : configured;
 }
+
+/** For so long every signal has been known before a node goes: what is held for is measured, which takes a while. */
+export function knowingWindowOf(
+  configured: number | 'auto',
+  windowMs: number,
+  bootTimeMs: number | undefined,
+): number {
+  return Math.max(windowMs, windowOf(configured, undefined, bootTimeMs));
+}
