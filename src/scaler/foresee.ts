@@ -30,7 +30,7 @@ export interface Foresight {
 export interface LoadReading {
   /** Steady time. */
   readonly atMs: number;
-  /** Requests per second since the reading before. */
+  /** Requests per second of the latest one to three seconds. */
   readonly rps: number;
 }
 
@@ -72,6 +72,12 @@ export interface Outlook {
 
 /** Longer gaps between readings count as so many seconds: what was before says little then. */
 const LONGEST_GAP_SECONDS = 60;
+
+/**
+ * A reading is the mean of at most so many seconds, also after a gap: one that spans more is not known freshly. Its
+ * noise must not be taken for that of the whole gap, which would soon be a storm.
+ */
+const LONGEST_READING_SECONDS = 3;
 
 /**
  * Takes a reading in.
@@ -154,9 +160,10 @@ function look(
   }: LoadReading & { readonly seconds: number; readonly leastRps: number },
 ): Seen {
   const { trends, watch } = before;
+  const readSeconds = Math.min(LONGEST_READING_SECONDS, seconds);
   const { noise, block } = advanceNoise(before.noise, {
     rps,
-    seconds,
+    seconds: readSeconds,
     levelRps: Math.max(0, trends[STEADY]?.levelRps ?? rps),
     isCalm: stormAge(watch, atMs) > ENGINE.noisePauseSeconds,
   });
@@ -168,7 +175,7 @@ function look(
     backAtRps,
   } = watchStorm(watch, {
     atMs,
-    seconds,
+    seconds: readSeconds,
     rps,
     expectedRps: Math.max(leastRps, calmRps(trends, seconds)),
     dispersion,
