@@ -47,7 +47,6 @@ weather(
     });
     await proxy.turn('gone');
     await site.lasts(30_000);
-    expect(service.found('source does not answer')).toHaveLength(1);
     expect(site.watch.latest?.inService).toHaveLength(2);
     expect(site.watch.latest?.nodes).toHaveLength(4);
     await proxy.turn('clear');
@@ -78,11 +77,14 @@ weather(
     expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
     expect(answers.map(({ node }) => node)).toContain(site.nodeName(4));
     const [gone, hanging, cut, garbage, ...others] = reasonsOfSilences(service);
-    expect(gone).toEqual([expect.stringContaining('no such socket')]);
-    expect(hanging).toEqual([expect.stringContaining('did not answer in time')]);
+    expect(gone).toContainEqual(expect.stringContaining('no such socket'));
+    expect(hanging).toContainEqual(expect.stringContaining('did not answer in time'));
     expect(cut).toContainEqual(expect.stringMatching(/HAProxy gave [0-9] of 3 answers/));
     expect(garbage).toContainEqual(expect.stringMatching(/HAProxy gave [0-9] of 3 answers/));
     expect(others).toEqual([]);
+    for (const reasons of reasonsOfSilences(service)) {
+      expect(new Set(reasons).size).toBe(reasons.length);
+    }
     expect(ticks.unhealthy).toBe(0);
     expect(ticks.longestGapMs).toBeLessThan(LONGEST_TICK_GAP_MS);
   },
