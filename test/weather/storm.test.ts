@@ -31,7 +31,7 @@ weather(
 
     const back = await explainLast(site, 'in');
     expect(back.headline).toMatch(
-      /^news\/web scales in from 3 to 2 nodes: [0-9.]+ rps need 0\.[0-9]+ nodes at 30 rps each/,
+      /^news\/web scales in from 3 to 2 nodes: [0-9.]+ rps(?:, with .+,)? need 0\.[0-9]+ nodes at 30 rps each/,
     );
     expect(stagesOf(back)).toContain('minimum');
     expect(back.whatIf.join(' ')).toMatch(/Would scale out to [3-5] nodes at [0-9.]+ rps/);
