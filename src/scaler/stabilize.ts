@@ -35,7 +35,7 @@ export function pushPeak(peaks: readonly Peak[], latest: Peak, windowMs: number)
   return kept;
 }
 
-/** `stabilizationWindow: auto`: letting a node go makes sense only when getting it back takes less time. */
+/** `stabilizationWindow: auto` while nothing is foreseen: a node is let go when it was not needed for a boot. */
 const AUTO_WINDOW_FLOOR_MS = 30_000;
 
 /** The window in force: what the outlook holds for, or about a boot while nothing is foreseen. */
@@ -47,4 +47,13 @@ export function windowOf(
   return configured === 'auto'
     ? (outlook?.holdMs ?? Math.max(AUTO_WINDOW_FLOOR_MS, bootTimeMs ?? 0))
     : configured;
+}
+
+/** For so long every signal has been known before a node goes: what is held for is measured, which takes a while. */
+export function knowingWindowOf(
+  configured: number | 'auto',
+  windowMs: number,
+  bootTimeMs: number | undefined,
+): number {
+  return Math.max(windowMs, windowOf(configured, undefined, bootTimeMs));
 }

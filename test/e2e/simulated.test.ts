@@ -9,20 +9,17 @@ import { traceCurve } from '../../src/embedded/rate-curve.ts';
 import { Folder, rackfire } from '../cli/rackfire.ts';
 import { DemoProcess } from './demo-process.ts';
 
-const PEAK_RPS = 560;
-const COMPRESS = 15;
+const PEAK_RPS = 400;
+const COMPRESS = 10;
 const Run = z.looseObject({ inService: z.array(z.number()) });
 
-/** 18 minutes, of which each is played in 4 s: calm at 3 nodes, a rise to 7, a short peak, and back. */
+/**
+ * 18 minutes, of which each is played in 6 s: hardly anybody, so that the first visitors of the demo are no storm;
+ * then 3 nodes, a rise to 6, and back.
+ */
 const RPS_BY_MINUTE = [
-  ...Array.from({ length: 3 }, () => 200),
-  260,
-  320,
-  380,
-  440,
-  500,
-  ...Array.from({ length: 3 }, () => 560),
-  ...Array.from({ length: 7 }, () => 200),
+  ...[6, 6, 6, 6, 6, 6, 60, 120, 180],
+  ...[190, 190, 260, 330, 400, 400, 400, 190, 190],
 ];
 
 /** A simulation begins with what the first minute needs; the demo, with what its first second needs. */
@@ -54,7 +51,7 @@ test('a trace is replayed from its need on, without a failed request; simulated,
   await using site = await Folder.create({ 'site.yaml': configText });
   const summary = await demo.summary();
   expect(summary.failedRequests, demo.log()).toBe(0);
-  expect(summary.totalRequests).toBeGreaterThan(20_000);
+  expect(summary.totalRequests).toBeGreaterThan(14_000);
   expect(summary.leftovers).toBe(0);
   expect(demo.exitCode).toBe(0);
 
@@ -72,8 +69,7 @@ test('a trace is replayed from its need on, without a failed request; simulated,
   const alike = pairs.filter(([, nodes, simulated]) => Math.abs(nodes - simulated) <= 1);
   const shown = pairs.map((pair) => pair.join(' ')).join('\n');
   process.stdout.write(`second, nodes, simulated:\n${shown}\n`);
-  expect(pairs[0]?.[1]).toBeGreaterThanOrEqual(3);
-  expect(pairs.length).toBeGreaterThan(30);
-  expect(Math.max(...inService)).toBeGreaterThanOrEqual(7);
+  expect(pairs.length).toBeGreaterThan(45);
+  expect(Math.max(...inService)).toBeGreaterThanOrEqual(6);
   expect(alike.length / pairs.length, shown).toBeGreaterThanOrEqual(0.95);
 });

@@ -552,6 +552,14 @@ describe('a stage', () => {
       ],
     ],
     [
+      'waits to have known the rate for a boot, though what is foreseen would be held for less',
+      { rps: 100, changes: { balancersChangedAtMs: 0 }, memory: { knownSinceMs: ago(20) } },
+      'stabilizing',
+      [
+        '1.25 nodes would do now, but scale-in waits until the need has been less than 4 by more than the tolerated 10 %, less than 3.6, for 5 s: the signals have been known without a gap since 14:06:40, which is long enough at 14:07:10.',
+      ],
+    ],
+    [
       'waits for a window of minutes',
       {
         rps: 100,

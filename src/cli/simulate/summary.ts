@@ -1,4 +1,5 @@
 import { type ScaledTier, tierKey } from '../../scaler/cluster.ts';
+import { counted } from '../../scaler/wording.ts';
 import { RATED_RPS } from '../../sim/physics.ts';
 import type { Simulation } from '../../sim/simulation.ts';
 import { drawChart } from '../demo/chart.ts';
@@ -47,7 +48,7 @@ function listFigures({
     ['dropped', `${Math.round(dropped)} (${formatPercent(dropped, requests)})`],
     ['late', `${Math.round(late)} (${formatPercent(late, requests)})`],
     ['longest run of drops', `${score.longestDropRun} s`],
-    ['short of nodes', `${score.shortages} times, at most ${score.longestShortage} s`],
+    ['short of nodes', `${counted(score.shortages, 'time')}, at most ${score.longestShortage} s`],
     ['nodes in service', `${lowest} to ${highest}`],
     ['node-hours', formatHours(nodeSeconds)],
     ['with perfect foresight', formatHours(optimumNodeSeconds)],
