@@ -277,11 +277,15 @@ function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: W
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
   const scatterNodes = scatterOf({ bareNodes, nowRps, storm }, nodes);
   const needNodes = bareNodes + scatterNodes;
-  const soonNodes = isFirst ? needNodes : soonRps(seen, nowRps) / targetPerNodeRps;
+  // Of use only beside standby nodes.
+  const isPlain = isFirst || nodes.timeToWakeMs === 0;
+  const soonNodes = isPlain ? needNodes : soonRps(seen, nowRps) / targetPerNodeRps;
   return {
     needNodes,
     soonNodes: Math.min(needNodes, soonNodes),
-    readyNodes: scatterNodes + nodesFor(rps, deviationRps, targetPerNodeRps, ENGINE.standbyCost),
+    readyNodes: isPlain
+      ? needNodes
+      : scatterNodes + nodesFor(rps, deviationRps, targetPerNodeRps, ENGINE.standbyCost),
     levelRps: seen.steadyRps,
     forecastRps: aheadRps,
     aheadSeconds: timeToServeMs / 1_000,
