@@ -287,7 +287,7 @@ function describeOutlook({ outlook }: Decision, format: FormatSteady): OutlookAn
   const { forecastRps, aheadSeconds, headroomNodes, storm } = outlook;
   return {
     forecastRps,
-    ahead: formatDuration(Math.round(aheadSeconds * 1_000)),
+    ahead: formatDuration(Math.round(aheadSeconds) * 1_000),
     headroomNodes,
     storm:
       storm === undefined
