@@ -168,7 +168,7 @@ function look(
     isCalm: stormAge(watch, atMs) > ENGINE.noisePauseSeconds,
   });
   const dispersion = dispersionOf(noise);
-  const advanced = advanceTrends(trends, rps, seconds);
+  const advanced = advanceTrends(trends, rps, seconds, readSeconds);
   const {
     watch: watched,
     alarmedSeconds,
