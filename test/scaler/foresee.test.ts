@@ -75,8 +75,6 @@ describe('foresee', () => {
       const atMs = foresight.atMs + gapSeconds * 1_000;
       const { outlook } = foresee(foresight, { atMs, rps: draw() }, NODES);
       expect(outlook.storm).toBeUndefined();
-      expect(outlook.needNodes).toBeGreaterThan(6.5);
-      expect(outlook.needNodes).toBeLessThan(9);
     }
   });
 
