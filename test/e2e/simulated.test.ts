@@ -17,10 +17,7 @@ const Run = z.looseObject({ inService: z.array(z.number()) });
  * 18 minutes, of which each is played in 6 s: hardly anybody, so that the first visitors of the demo are no storm;
  * then 3 nodes, a rise to 6, and back.
  */
-const RPS_BY_MINUTE = [
-  ...[6, 6, 6, 6, 6, 6, 60, 120, 180],
-  ...[190, 190, 260, 330, 400, 400, 400, 190, 190],
-];
+const RPS_BY_MINUTE = [6, 6, 6, 6, 6, 6, 60, 120, 180, 190, 190, 260, 330, 400, 400, 400, 190, 190];
 
 /** A simulation begins with what the first minute needs; the demo, with what its first second needs. */
 const CALM_SECONDS = 60;

@@ -1261,7 +1261,7 @@ describe('whatever was kept', () => {
           );
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 
