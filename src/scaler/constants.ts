@@ -7,6 +7,12 @@
  * less than 2 % of itself, but 6 % for a larger head-room. *Rules* were not fitted: they follow from what they are.
  */
 export const ENGINE = {
+  /**
+   * No reading counts for more than so many times what the most nodes are rated for: rule. Far above any growth that
+   * is foreseen (`riseMost`), so that nothing that may be ordered depends on it.
+   */
+  mostLoad: 10,
+
   /** Memories of the trends in seconds, the calmest first: fitted; about a third of each other. */
   trendSeconds: [210, 60, 20, 7, 2.5],
   /** A trend remembers this share of what it has seen, as long as that is less than its memory: fitted. */

@@ -235,9 +235,11 @@ function lookAhead(
     return undefined;
   }
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
+  // A counter that jumped reads as any number: what exceeds all that may ever serve says nothing more by how much.
+  const mostRps = ENGINE.mostLoad * tier.policy.maxNodes * policy.targetPerNodeRps;
   const { foresight, outlook } = foresee(
     before,
-    { atMs, rps: requestRate.value },
+    { atMs, rps: Math.min(requestRate.value, mostRps) },
     {
       targetPerNodeRps: policy.targetPerNodeRps,
       timeToServeMs: bootTimeMs,
