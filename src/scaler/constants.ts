@@ -54,6 +54,8 @@ export const ENGINE = {
   stormLeastNodes: 0.1,
   /** Nothing is a storm until so many seconds have been seen: rule. */
   stormWarmUpSeconds: 30,
+  /** For so long is known what had come before next to nothing did: rule, in seconds; an outage, not a night. */
+  silenceSeconds: 1_800,
   /** An onset lies at least so many seconds before its alarm: fitted. */
   onsetSeconds: 3,
   /** A storm is over after so many seconds: its rate is the usual by then; the next alarm begins another: fitted. */

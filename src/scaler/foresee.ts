@@ -1,6 +1,7 @@
 /**
  * How many nodes a tier will need when what is ordered now serves: the stages in order. Pure, O(1) a tick, and its
- * state is small and bounded; nothing in it is older than some minutes, so that a fresh start costs little.
+ * state is small and bounded; nothing in it is older than some minutes but the rate from before an outage, so that a
+ * fresh start costs little.
  */
 
 import { ENGINE } from './constants.ts';
@@ -90,7 +91,9 @@ export function foresee(
   load: LoadReading,
   nodes: NodeReading,
 ): { readonly foresight: Foresight; readonly outlook: Outlook } {
-  const start = before ?? beginForesight(load);
+  // Until the first visitors come there is nothing to learn: what comes with them is not measured against nothing.
+  const isFirst = before === undefined || before.watch.watchedSeconds === 0;
+  const start = isFirst ? beginForesight(load) : before;
   const elapsed = (load.atMs - start.atMs) / 1_000;
   const seconds = Math.min(LONGEST_GAP_SECONDS, elapsed > 0 ? elapsed : 1);
   const aheadSeconds = nodes.timeToServeMs / 1_000;
@@ -117,7 +120,7 @@ export function foresee(
       watch: seen.watch,
       errors,
     },
-    outlook: outlookOf({ forecast, errors, seen, load, nodes, isFirst: before === undefined }),
+    outlook: outlookOf({ forecast, errors, seen, load, nodes, isFirst }),
   };
 }
 
@@ -178,6 +181,8 @@ function look(
     seconds: readSeconds,
     rps,
     expectedRps: Math.max(leastRps, calmRps(trends, seconds)),
+    leastRps,
+    latelyRps: before.recentRps,
     dispersion,
     levelRps: advanced.at(-2)?.levelRps ?? rps,
   });

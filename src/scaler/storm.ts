@@ -17,20 +17,33 @@ export interface Storm {
   readonly baseRps: number;
 }
 
+/** Hardly anything comes since a moment ago, or came until lately. */
+export interface Silence {
+  /** What was expected when it began: a rate that comes back to it is no storm. */
+  readonly knownRps: number;
+  /** Since its beginning. */
+  readonly seconds: number;
+}
+
 export interface StormWatch {
   /** What readings exceeded the forecast by lately, in deviations × seconds; 0 when nothing did. */
   readonly excess: number;
   /** Since so many seconds there is an excess. */
   readonly excessSeconds: number;
-  /** For so long has this been watched. */
+  /** What came, or was expected, when the excess began: what a storm would have risen from. */
+  readonly onsetRps: number;
+  /** For so long has this been watched since the first visitors came. */
   readonly watchedSeconds: number;
+  readonly silence: Silence | undefined;
   readonly storm: Storm | undefined;
 }
 
 export const NO_STORM: StormWatch = {
   excess: 0,
   excessSeconds: 0,
+  onsetRps: 0,
   watchedSeconds: 0,
+  silence: undefined,
   storm: undefined,
 };
 
@@ -40,6 +53,10 @@ export interface StormReading {
   readonly rps: number;
   /** What the calm trends expected of this reading. */
   readonly expectedRps: number;
+  /** Less is next to nothing. */
+  readonly leastRps: number;
+  /** The mean of some seconds before this one: unlike a trend, it goes no lower than they did. */
+  readonly latelyRps: number;
   /** Variance over mean of a second's requests. */
   readonly dispersion: number;
   /** What the second-fastest trend makes of it: its level. */
@@ -58,30 +75,64 @@ export function watchStorm(
   readonly alarmedSeconds?: number;
   readonly backAtRps?: number;
 } {
-  const { atMs, seconds, rps, dispersion } = reading;
-  const expectedRps = Math.max(1, reading.expectedRps);
-  const deviations = (rps - expectedRps) / Math.sqrt(dispersion * expectedRps);
-  const excess = Math.max(0, watch.excess + (deviations - ENGINE.stormDriftDeviations) * seconds);
-  const excessSeconds = excess > 0 ? watch.excessSeconds + seconds : 0;
-  const watchedSeconds = watch.watchedSeconds + seconds;
+  const { atMs, seconds, rps } = reading;
+  const silence = silenceAfter(watch, reading);
+  const risen = advanceExcess(watch, reading, silence);
+  const isAlarm = risen.excess > ENGINE.stormAlarmDeviations;
   const storm = stillStorm(watch.storm, reading);
-  const isAlarm =
-    excess > ENGINE.stormAlarmDeviations && watchedSeconds > ENGINE.stormWarmUpSeconds;
+  // Nothing is known of a rate before its first visitors.
+  const hasBegun = watch.watchedSeconds > 0 || rps >= 1;
+  const watchedSeconds = hasBegun ? watch.watchedSeconds + seconds : 0;
   if (!isAlarm) {
-    const calm = { watch: { excess, excessSeconds, watchedSeconds, storm } };
+    const calm = { watch: { ...risen, watchedSeconds, silence, storm } };
     const isBack = watch.storm !== undefined && isBackAtBase(watch.storm, reading);
     return isBack ? { ...calm, backAtRps: watch.storm.baseRps } : calm;
   }
-  const alarmedSeconds = Math.max(ENGINE.onsetSeconds, excessSeconds);
+  const alarmedSeconds = Math.max(ENGINE.onsetSeconds, risen.excessSeconds);
   const begun = {
     onsetMs: atMs - alarmedSeconds * 1_000,
     detectedAtMs: atMs,
-    baseRps: expectedRps,
+    baseRps: risen.onsetRps,
   };
   return {
-    watch: { excess: 0, excessSeconds: 0, watchedSeconds, storm: storm ?? begun },
+    watch: { ...NO_EXCESS, watchedSeconds, silence, storm: storm ?? begun },
     alarmedSeconds,
   };
+}
+
+const NO_EXCESS = { excess: 0, excessSeconds: 0, onsetRps: 0 };
+
+/** Sums up what exceeds the highest of what the calm trends, the onset and the time before a silence say. */
+function advanceExcess(
+  watch: StormWatch,
+  { seconds, rps, expectedRps, latelyRps, dispersion }: StormReading,
+  silence: Silence | undefined,
+): Pick<StormWatch, 'excess' | 'excessSeconds' | 'onsetRps'> {
+  if (watch.watchedSeconds < ENGINE.stormWarmUpSeconds) {
+    return NO_EXCESS;
+  }
+  const calmRps = Math.max(1, expectedRps, silence?.knownRps ?? 0);
+  // After a fall the calm trends go below what comes: that is no rise.
+  const onsetRps = watch.excess > 0 ? watch.onsetRps : Math.max(calmRps, latelyRps);
+  const baseRps = Math.max(calmRps, onsetRps);
+  const deviations = (rps - baseRps) / Math.sqrt(dispersion * baseRps);
+  const excess = Math.max(0, watch.excess + (deviations - ENGINE.stormDriftDeviations) * seconds);
+  return excess > 0
+    ? { excess, excessSeconds: watch.excessSeconds + seconds, onsetRps }
+    : NO_EXCESS;
+}
+
+/** A silence is over when the trends have come back to what it had begun from, or when that is long ago. */
+function silenceAfter(
+  { silence, storm }: StormWatch,
+  { seconds, rps, expectedRps, leastRps }: StormReading,
+): Silence | undefined {
+  if (silence === undefined) {
+    return rps < leastRps && storm === undefined ? { knownRps: expectedRps, seconds } : undefined;
+  }
+  const isOver =
+    silence.seconds > ENGINE.silenceSeconds || (rps >= leastRps && expectedRps >= silence.knownRps);
+  return isOver ? undefined : { ...silence, seconds: silence.seconds + seconds };
 }
 
 function stillStorm(storm: Storm | undefined, reading: StormReading): Storm | undefined {

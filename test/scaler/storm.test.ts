@@ -21,7 +21,16 @@ function alarmAfter(rates: (second: number) => number, seconds: number): number 
 }
 
 function reading(second: number, rps: number): Parameters<typeof watchStorm>[1] {
-  return { atMs: second * 1_000, seconds: 1, rps, expectedRps: 100, dispersion: 9, levelRps: rps };
+  return {
+    atMs: second * 1_000,
+    seconds: 1,
+    rps,
+    expectedRps: 100,
+    leastRps: 8,
+    latelyRps: 100,
+    dispersion: 9,
+    levelRps: rps,
+  };
 }
 
 describe('watchStorm', () => {
@@ -50,6 +59,35 @@ describe('watchStorm', () => {
     const { watch: seen, alarmedSeconds } = watchStorm(watch, reading(100, 2_000));
     expect(alarmedSeconds).toBe(ENGINE.onsetSeconds);
     expect(seen.storm).toEqual({ onsetMs: 97_000, detectedAtMs: 100_000, baseRps: 100 });
+  });
+
+  test('what a storm rose from is what was expected when it began, whatever is by the alarm', () => {
+    let watch: StormWatch = { ...NO_STORM, watchedSeconds: 100 };
+    for (let second = 0; watch.storm === undefined; second += 1) {
+      // The calm trends follow the rise.
+      const rise = { ...reading(second, 140 + 30 * second), expectedRps: 100 + 10 * second };
+      ({ watch } = watchStorm(watch, rise));
+    }
+    expect(watch.storm.detectedAtMs).toBeGreaterThan(3_000);
+    expect(watch.storm.baseRps).toBe(100);
+  });
+
+  test('what came before the alarm could be raised is not held against what comes then', () => {
+    let watch: StormWatch = NO_STORM;
+    for (let second = 0; second < 40; second += 1) {
+      // The trends have caught up within twenty seconds.
+      const expectedRps = second < 20 ? 100 : 300;
+      ({ watch } = watchStorm(watch, { ...reading(second, 300), expectedRps, latelyRps: 300 }));
+    }
+    expect(watch.storm).toBeUndefined();
+  });
+
+  test('trends that have fallen below what comes make no storm of it', () => {
+    let watch: StormWatch = { ...NO_STORM, watchedSeconds: 100 };
+    for (let second = 0; second < 60; second += 1) {
+      ({ watch } = watchStorm(watch, { ...reading(second, 100), expectedRps: 30 }));
+    }
+    expect(watch.storm).toBeUndefined();
   });
 
   test.each<[string, number, number, boolean]>([
