@@ -188,8 +188,8 @@ function look(
   });
   const restarted =
     alarmedSeconds === undefined ? advanced : restartTrends(advanced, alarmedSeconds);
-  // What is left of a storm's fall would go on falling.
-  const kept = backAtRps === undefined ? restarted : beginTrends(backAtRps);
+  // What is left of a storm's fall would go on falling, and may have fallen below what comes.
+  const kept = backAtRps === undefined ? restarted : beginTrends(Math.max(backAtRps, rps));
   return {
     trends: kept,
     noise,

@@ -245,6 +245,28 @@ describe('what comes back, or comes first, is no storm', () => {
   });
 });
 
+describe('the end of a storm', () => {
+  test.each([1, 5, 20])(
+    'never foresees less than what comes, when it falls within %i s to above its base',
+    (fallSeconds) => {
+      const rates: Rates = (second) =>
+        second < 600
+          ? 400 + 20 * (second % 2)
+          : second < 700
+            ? 4_400
+            : Math.max(700, 4_400 - (3_700 * (second - 699)) / fallSeconds);
+      const at = ticks(rates, 760);
+      const end = at.findIndex(
+        ({ outlook }, second) => second > 700 && outlook.storm === undefined,
+      );
+      expect(end).toBeGreaterThan(700);
+      for (const { outlook } of at.slice(end)) {
+        expect(outlook.forecastRps).toBeGreaterThan(690);
+      }
+    },
+  );
+});
+
 describe('whatever comes', () => {
   test.each<[string, Rates, number, number]>([
     ['a rate of nothing needs nothing', () => 0, 0, 0.5],
