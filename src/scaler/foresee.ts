@@ -171,6 +171,8 @@ function look(
     isCalm: stormAge(watch, atMs) > ENGINE.noisePauseSeconds,
   });
   const dispersion = dispersionOf(noise);
+  const recentRps =
+    before.recentRps + (rps - before.recentRps) * -Math.expm1(-seconds / RECENT_SECONDS);
   const advanced = advanceTrends(trends, rps, seconds, readSeconds);
   const {
     watch: watched,
@@ -182,20 +184,22 @@ function look(
     rps,
     expectedRps: Math.max(leastRps, calmRps(trends, seconds)),
     leastRps,
-    latelyRps: before.recentRps,
+    beforeRps: before.recentRps,
+    recentRps,
     dispersion,
     levelRps: advanced.at(-2)?.levelRps ?? rps,
   });
   const restarted =
     alarmedSeconds === undefined ? advanced : restartTrends(advanced, alarmedSeconds);
-  // What is left of a storm's fall would go on falling, and may have fallen below what comes.
-  const kept = backAtRps === undefined ? restarted : beginTrends(Math.max(backAtRps, rps));
+  // What is left of a storm's fall would go on falling, and may be below what comes even without its noise.
+  const surelyRps = Math.min(rps, recentRps) - Math.sqrt(dispersion * Math.max(1, rps));
+  const kept = backAtRps === undefined ? restarted : beginTrends(Math.max(backAtRps, surelyRps));
   return {
     trends: kept,
     noise,
     watch: watched,
     dispersion,
-    recentRps: before.recentRps + (rps - before.recentRps) * -Math.expm1(-seconds / RECENT_SECONDS),
+    recentRps,
     steadyRps: Math.max(1, kept[STEADY]?.levelRps ?? rps),
     blockRps: block?.rps,
   };

@@ -120,8 +120,9 @@ describe('foresee', () => {
 
   test('what it has missed by is what it provides for', () => {
     // Waves of four minutes: too slow for noise, too fast for a trend.
-    const { deviationRps } = last((second) => 4_000 + 400 * Math.sin(second / 40), 2_400);
-    expect(deviationRps).toBeGreaterThan(120);
+    const waves = ticks((second) => 4_000 + 400 * Math.sin(second / 40), 2_400);
+    const deviations = waves.slice(1_800).map(({ outlook }) => outlook.deviationRps);
+    expect(Math.max(...deviations)).toBeGreaterThan(120);
   });
 
   test('waves that last are held for longer than noise that does not', () => {
@@ -247,7 +248,7 @@ describe('what comes back, or comes first, is no storm', () => {
 
 describe('the end of a storm', () => {
   test.each([1, 5, 20])(
-    'never foresees less than what comes, when it falls within %i s to above its base',
+    'never foresees less than what comes but its noise, when it falls within %i s to above its base',
     (fallSeconds) => {
       const rates: Rates = (second) =>
         second < 600
@@ -261,7 +262,7 @@ describe('the end of a storm', () => {
       );
       expect(end).toBeGreaterThan(700);
       for (const { outlook } of at.slice(end)) {
-        expect(outlook.forecastRps).toBeGreaterThan(690);
+        expect(outlook.forecastRps).toBeGreaterThan(0.95 * 700);
       }
     },
   );
