@@ -71,15 +71,6 @@ export interface Outlook {
   readonly holdMs: number;
 }
 
-/** Longer gaps between readings count as so many seconds: what was before says little then. */
-const LONGEST_GAP_SECONDS = 60;
-
-/**
- * A reading is the mean of at most so many seconds, also after a gap: one that spans more is not known freshly. Its
- * noise must not be taken for that of the whole gap, which would soon be a storm.
- */
-const LONGEST_READING_SECONDS = 3;
-
 /**
  * Takes a reading in.
  *
@@ -95,7 +86,7 @@ export function foresee(
   const isFirst = before === undefined || before.watch.watchedSeconds === 0;
   const start = isFirst ? beginForesight(load) : before;
   const elapsed = (load.atMs - start.atMs) / 1_000;
-  const seconds = Math.min(LONGEST_GAP_SECONDS, elapsed > 0 ? elapsed : 1);
+  const seconds = Math.min(ENGINE.longestGapSeconds, elapsed > 0 ? elapsed : 1);
   const aheadSeconds = nodes.timeToServeMs / 1_000;
   const leastRps = ENGINE.stormLeastNodes * nodes.targetPerNodeRps;
   const seen = look(start, { ...load, seconds, leastRps });
@@ -163,7 +154,7 @@ function look(
   }: LoadReading & { readonly seconds: number; readonly leastRps: number },
 ): Seen {
   const { trends, watch } = before;
-  const readSeconds = Math.min(LONGEST_READING_SECONDS, seconds);
+  const readSeconds = Math.min(ENGINE.longestReadingSeconds, seconds);
   const { noise, block } = advanceNoise(before.noise, {
     rps,
     seconds: readSeconds,
