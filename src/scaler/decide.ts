@@ -19,7 +19,8 @@ import {
   wholeNodes,
 } from './limit.ts';
 import type { Node } from './node-phase.ts';
-import type { Observation } from './observation.ts';
+import type { WorkReading } from './node-rate.ts';
+import type { Observation, Signals } from './observation.ts';
 import type { Override } from './override.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { knowingWindowOf, type Peak, pushPeak, windowOf } from './stabilize.ts';
@@ -130,6 +131,7 @@ export function decide(
     currentNodes,
     servingNodes,
     foreseenNodes: outlook && needBeside(standbyNodes, countSpare(nodes, currentNodes), outlook),
+    nodeRps: outlook?.nodeRps,
     floorRps: settled ? undefined : memory.settledRps,
   });
   const peaks =
@@ -237,7 +239,7 @@ function lookAhead(
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
   const { foresight, outlook } = foresee(
     before,
-    { atMs, rps: requestRate.value },
+    { atMs, rps: requestRate.value, ...workOf(observation.signals) },
     {
       targetPerNodeRps: policy.targetPerNodeRps,
       timeToServeMs: bootTimeMs,
@@ -248,6 +250,15 @@ function lookAhead(
   );
   const isNews = before === undefined || atMs - before.atMs >= NEWS_AFTER_MS;
   return { foresight: isNews ? foresight : before, outlook };
+}
+
+/** Requests at work, where it is known wholly and freshly how many those are, and how fast they end. */
+function workOf({ queue, slots }: Signals): { readonly work?: WorkReading } {
+  if (queue.status !== 'ok' || slots.status !== 'ok') {
+    return {};
+  }
+  const { used: usedSlots, total: totalSlots } = slots.value;
+  return { work: { servedRps: queue.value.servedRps, usedSlots, totalSlots } };
 }
 
 function foresightOf(foresight: Foresight | undefined): Pick<TierMemory, 'foresight'> {
