@@ -71,12 +71,12 @@ export const ENGINE = {
   /** … and for at least so many seconds, which is all in a storm: fitted. */
   leastHoldSeconds: 5,
 
-  /** How fast it is forgotten what a node's slots have shown, in seconds: fitted. */
+  /** How fast it is forgotten what a node's slots have shown, in seconds: fitted, on storms with slow nodes. */
   workSeconds: 10,
   /** A target that takes more than this share of a node's slots crowds them: rule; the queue grows with noise then. */
   crowdedShare: 0.9,
   /** … and so many deviations must be between, or it is taken for noise: fitted. */
-  workDeviations: 3,
+  workDeviations: 2,
   /** The share of its slots that a node uses at what it is rated for: rule, of the nodes that all this is scored on. */
   ratedShare: 0.8,
 
