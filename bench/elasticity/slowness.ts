@@ -63,10 +63,10 @@ export class NodeSpeeds {
     return this.#speeds[second] ?? 1;
   }
 
-  /** Slots in use at a moment, each node having the same share of the requests. */
+  /** Slots in use at a moment, each node having the same share of the requests: cold ones work on theirs twice as long. */
   drawUsedSlots(second: number, servedRps: number, nodes: { ready: number; warm: number }): number {
     const serviceSeconds =
-      (SERVICE_SECONDS * (2 - nodes.warm / nodes.ready)) / this.speedAt(second);
+      (SERVICE_SECONDS * (3 - (2 * nodes.warm) / nodes.ready)) / this.speedAt(second);
     const used = drawClumped(servedRps * serviceSeconds, CLUMP, this.#random);
     return Math.min(nodes.ready * SLOTS, used);
   }

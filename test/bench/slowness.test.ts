@@ -23,6 +23,16 @@ test('a node is worth half of one for its first 90 s, and the newest goes first'
   expect(nodes.warmNodes(102, 4)).toBe(4);
 });
 
+test('of 40 nodes at 50 rps each, of which ten are cold, 250 slots are in use: 5 each, and 10 on a cold one', () => {
+  const nodes = new NodeSpeeds('cold', 1, { length: 20_000, readyNodes: 40 });
+  let sum = 0;
+  for (let second = 0; second < 20_000; second += 1) {
+    sum += nodes.drawUsedSlots(second, 2_000, { ready: 40, warm: 35 });
+  }
+  expect(sum / 20_000).toBeGreaterThan(247);
+  expect(sum / 20_000).toBeLessThan(252);
+});
+
 test('while nodes are slow by half, twice as many are needed', () => {
   const arrivals = new Float64Array(21_600).fill(800);
   const { demand } = slowLoadOf(arrivals, 'slow', 3);
