@@ -239,13 +239,14 @@ function lookAhead(
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
   const { foresight, outlook } = foresee(
     before,
-    { atMs, rps: requestRate.value, ...workOf(observation.signals) },
+    { atMs, rps: requestRate.value },
     {
       targetPerNodeRps: policy.targetPerNodeRps,
       timeToServeMs: bootTimeMs,
       timeToWakeMs: standby.nodes === 0 ? 0 : wakeTimeMs(tier, observation),
       servingNodes,
       orderedNodes: currentNodes,
+      ...workOf(observation.signals),
     },
   );
   const isNews = before === undefined || atMs - before.atMs >= NEWS_AFTER_MS;

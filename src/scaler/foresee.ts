@@ -34,8 +34,6 @@ export interface LoadReading {
   readonly atMs: number;
   /** Requests per second of the latest one to three seconds. */
   readonly rps: number;
-  /** Left out where it is not known wholly and freshly. */
-  readonly work?: WorkReading;
 }
 
 export interface NodeReading {
@@ -47,6 +45,8 @@ export interface NodeReading {
   readonly servingNodes: number;
   /** Nodes that serve or are on the way. */
   readonly orderedNodes: number;
+  /** Left out where it is not known wholly and freshly. */
+  readonly work?: WorkReading;
 }
 
 /** What each stage saw and did; rates in requests per second. */
@@ -101,7 +101,7 @@ export function foresee(
   const seconds = Math.min(LONGEST_GAP_SECONDS, elapsed > 0 ? elapsed : 1);
   const aheadSeconds = nodes.timeToServeMs / 1_000;
   const leastRps = ENGINE.stormLeastNodes * nodes.targetPerNodeRps;
-  const seen = look(start, { ...load, seconds, leastRps, servingNodes: nodes.servingNodes });
+  const seen = look(start, { ...load, ...nodes, seconds, leastRps });
   const nearSeconds = nodes.timeToWakeMs / 1_000;
   const forecast = forecastOf(seen, load.atMs, { aheadSeconds, nearSeconds });
   const errors =
@@ -168,11 +168,7 @@ function look(
     seconds,
     leastRps,
     servingNodes,
-  }: LoadReading & {
-    readonly seconds: number;
-    readonly leastRps: number;
-    readonly servingNodes: number;
-  },
+  }: LoadReading & NodeReading & { readonly seconds: number; readonly leastRps: number },
 ): Seen {
   const { trends, watch } = before;
   const readSeconds = Math.min(LONGEST_READING_SECONDS, seconds);

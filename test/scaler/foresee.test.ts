@@ -65,8 +65,8 @@ describe('foresee', () => {
       let outlook: Outlook | undefined;
       for (let second = 0; second < 600; second += 1) {
         const work = { servedRps: 200, usedSlots: 200 * serviceSeconds, totalSlots: 50 };
-        const load = { atMs: second * 1_000, rps: 200, work };
-        ({ foresight: before, outlook } = foresee(before, load, NODES));
+        const load = { atMs: second * 1_000, rps: 200 };
+        ({ foresight: before, outlook } = foresee(before, load, { ...NODES, work }));
       }
       return outlook!;
     };
