@@ -89,14 +89,6 @@ describe('words that this version does not build yet', () => {
   const remove = (key: string) => `\`${key}\` is not built yet in this version; remove it`;
   test.each([
     [
-      'the driver kubernetes',
-      withRootLines('leadership: { driver: kubernetes, namespace: x }'),
-      [
-        '6:23 leadership.driver: `kubernetes` is not built yet in this version; `file` is',
-        `6:35 leadership.namespace: ${remove('namespace')}`,
-      ],
-    ],
-    [
       'parts of a tier',
       withWebLine('storm: { enabled: true }\n        schedules: []'),
       [`19:9 ${web}.storm: ${remove('storm')}`, `20:9 ${web}.schedules: ${remove('schedules')}`],
