@@ -154,8 +154,14 @@ function readRecord({ metadata = {}, spec = {} }: V1Lease): LeaseRecord {
     holder: spec.holderIdentity ?? '',
     leaseSeconds: spec.leaseDurationSeconds,
     transitions: spec.leaseTransitions ?? 0,
-    acquiredAtMs: spec.acquireTime?.getTime(),
+    acquiredAtMs: readTime(spec.acquireTime),
   };
+}
+
+/** Whatever its types say, the client hands the text on as it came. */
+function readTime(time: Date | undefined): number | undefined {
+  const atMs = time === undefined ? Number.NaN : new Date(time).getTime();
+  return Number.isNaN(atMs) ? undefined : atMs;
 }
 
 /** In one line, and without headers or bodies: `403: leases … is forbidden: User …`. */
@@ -171,9 +177,18 @@ function describe(error: unknown): string {
   return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
 }
 
+/** @param body - The text of a `Status`, or whatever a proxy in between has answered. */
 function describeBody(body: unknown): string {
-  const text =
-    typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
+  let text: unknown;
+  try {
+    const status: unknown = JSON.parse(String(body));
+    text =
+      typeof status === 'object' && status !== null && 'message' in status
+        ? status.message
+        : undefined;
+  } catch {
+    // No JSON.
+  }
   return typeof text === 'string' ? text.slice(0, 300) : 'without a message';
 }
 

@@ -41,7 +41,9 @@ describe('it is refused', () => {
     [
       'with a driver that there is not',
       'leadership: { driver: kubernets }',
-      ['6:23 leadership.driver: expected `file` or `kubernetes`, got "kubernets"; did you mean `kubernetes`?'],
+      [
+        '6:23 leadership.driver: expected `file` or `kubernetes`, got "kubernets"; did you mean `kubernetes`?',
+      ],
     ],
     [
       'with a name that no object can have',

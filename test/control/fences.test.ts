@@ -9,7 +9,7 @@ const NEXT_TERM = { createdAtSeconds: 1, transitions: 5 };
 
 /** Two nodes serve; the load asks for four. */
 function startLab(): Lab {
-  return new Lab({ nodes: 2, rps: 350 });
+  return new Lab({ nodes: 2, rps: 300 });
 }
 
 test('every host has acknowledged the term before anything is ordered anywhere, and then it is ordered at once', async () => {
@@ -108,8 +108,8 @@ test('a host that hangs at the fence is waited for as long as for an answer, one
 
 test('when leadership is lost, what has begun is given up at once', async () => {
   await using lab = startLab();
-  lab.world.host(0).createFault = 'hang-before';
-  lab.world.host(1).createFault = 'hang-before';
+  lab.world.host(0).createFault = 'hang';
+  lab.world.host(1).createFault = 'hang';
   lab.start();
   await lab.clock.stepUntil(() => lab.world.callsOf('create').length > 0, 10 * SECOND);
   lab.world.lease.held = undefined;

@@ -21,7 +21,11 @@ afterEach(async () => {
 });
 
 function order(verb: Order['verb'], transitions: number, createdAtSeconds = 1_000): Order {
-  return { verb, node: verb === 'fence' ? '' : 'news-web-1', term: { createdAtSeconds, transitions } };
+  return {
+    verb,
+    node: verb === 'fence' ? '' : 'news-web-1',
+    term: { createdAtSeconds, transitions },
+  };
 }
 
 test('a former leader is refused from the moment on in which a newer one has shown its term', () => {
@@ -75,7 +79,9 @@ test('nothing is done while somebody else holds the file, or where it cannot be'
   file.take(order('fence', 1), () => undefined);
   const other = new DatabaseSync(path);
   other.exec('BEGIN IMMEDIATE');
-  expect(() => file.take(order('destroy', 1), () => expect.unreachable())).toThrow(UnreachableError);
+  expect(() => file.take(order('destroy', 1), () => expect.unreachable())).toThrow(
+    UnreachableError,
+  );
   other.close();
   const nowhere = new FenceFile(join(folder, 'no/such/folder'), 'host-a');
   expect(() => nowhere.take(order('fence', 1), () => undefined)).toThrow(UnreachableError);
