@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { edit, minimal, problemsOf, withRootLines, withWebLine } from './minimal.ts';
+import { edit, minimal, problemsOf, withWebLine } from './minimal.ts';
 
 const web = 'clusters[0].tiers.web';
 const expectedName = 'expected a name of a-z, 0-9 and -, a letter first, at most 40 characters';

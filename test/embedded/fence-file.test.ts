@@ -57,7 +57,7 @@ test('it boots only by a term that was shown by a fence, and not by one that cam
 
 test('hosts of one file have terms of their own', () => {
   new FenceFile(path, 'host-a').take(order('fence', 5), () => undefined);
-  new FenceFile(path, 'host-b').take(order('fence', 1), () => undefined);
+  expect(new FenceFile(path, 'host-b').take(order('fence', 1), () => 'taken')).toBe('taken');
 });
 
 test('an order that is refused there is not noted, and the next one finds no lock', () => {

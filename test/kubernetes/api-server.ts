@@ -4,6 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -98,7 +99,7 @@ export class ApiServer implements AsyncDisposable {
     });
     asked.on('timeout', () => asked.destroy(new Error('the API server hangs')));
     asked.end(body === undefined ? undefined : JSON.stringify(body));
-    const [response] = (await once(asked, 'response')) as [import('node:http').IncomingMessage];
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
     const answer = await text(response);
     const isJson = response.headers['content-type']?.startsWith('application/json') === true;
     return { code: response.statusCode ?? 0, body: isJson ? JSON.parse(answer) : answer };

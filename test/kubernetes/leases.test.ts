@@ -162,7 +162,7 @@ replicated(
     await patchLease({ metadata: { labels: { team: 'web' } } });
     await until(
       'the leader has renewed on',
-      async () => (await readLease()).metadata.labels?.team === 'web',
+      async () => (await readLease()).metadata.labels?.['team'] === 'web',
     );
     await site.lasts(TIMINGS.renewDeadlineMs + 1_000);
     expect((await replicas.leader()).number).toBe(first.number);
@@ -216,9 +216,13 @@ replicated(
     );
     const explained = await rackfire('explain', 'news/web', '--url', follower!.url);
     expect(explained.code).toBe(0);
+    const hold = ['hold', '3', 'news/web', '--for', '1h', '--reason', 'a test'];
     const refused = await rackfire(
-      ...['hold', '3', 'news/web', '--for', '1h', '--reason', 'a test'],
-      ...['--url', follower!.url, '--token-file', `${site.folder}/token`],
+      ...hold,
+      '--url',
+      follower!.url,
+      '--token-file',
+      `${site.folder}/token`,
     );
     expect(refused.code).toBe(NOT_LEADER);
     expect(refused.stderr).toContain(`another Rackfire leads: ${holder?.name}`);

@@ -26,6 +26,13 @@ const REPLICAS = 3;
 /** What was sent before a loss may be read here a bit after it; the next leader begins much later. */
 const ON_ITS_WAY_MS = 500;
 
+/** As far as it is changed for each replica. */
+interface WrittenSite {
+  readonly hosts: readonly { readonly embedded: Record<string, unknown> }[];
+  readonly balancers: readonly Record<string, unknown>[];
+  [section: string]: unknown;
+}
+
 export class Replica {
   readonly number: number;
   readonly configFile: string;
@@ -213,21 +220,23 @@ export class Replicas implements AsyncDisposable {
     readonly listen: string;
     readonly journal: string;
   }): Promise<string> {
-    const written = parse(await readFile(this.site.configFile, 'utf8'));
+    const written = parse(await readFile(this.site.configFile, 'utf8')) as WrittenSite;
     for (const host of written.hosts) {
-      host.embedded.fenceFile = this.#fenceFile;
+      host.embedded['fenceFile'] = this.#fenceFile;
     }
-    written.balancers[0].socket = join(this.site.folder, `admin-${own.number}.sock`);
-    written.leadership = {
+    for (const balancer of written.balancers) {
+      balancer['socket'] = join(this.site.folder, `admin-${own.number}.sock`);
+    }
+    written['leadership'] = {
       driver: 'kubernetes',
       leaseDuration: `${TIMINGS.leaseMs}ms`,
       renewDeadline: `${TIMINGS.renewDeadlineMs}ms`,
       retryPeriod: `${TIMINGS.retryMs}ms`,
     };
-    written.journal = { path: own.journal };
+    written['journal'] = { path: own.journal };
     const tokenFile = join(this.site.folder, 'token');
     await writeFile(tokenFile, 'token-of-an-operator\n', { mode: 0o600 });
-    written.http = { listen: own.listen, tokenFile };
+    written['http'] = { listen: own.listen, tokenFile };
     return stringify(written);
   }
 
