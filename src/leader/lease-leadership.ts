@@ -12,6 +12,7 @@ import {
   type ElectorInput,
   type ElectorSettings,
   type ElectorState,
+  type LeaseRecord,
   type LeaseRequest,
   leadsAt,
   type LossReason,
@@ -59,6 +60,8 @@ class LeaseLeadership implements Contender {
   readonly #settings: ElectorSettings;
   #state: ElectorState;
   #api: LeaseApi | undefined;
+  /** Of the last read and of the last write: that the lease can be read does not mean that it can be written. */
+  readonly #troubles: { read?: string; write?: string } = {};
   #trouble: string | undefined;
   #standing: Standing | undefined;
   #isClosing = false;
@@ -89,7 +92,7 @@ class LeaseLeadership implements Contender {
       return undefined;
     }
     const { holder: identity, acquiredAtMs: sinceMs, createdAtSeconds, transitions } = seen.lease;
-    const isOwn = identity === this.#settings.identity;
+    const isOwn = this.#isOwn(seen.lease);
     return { identity, isOwn, sinceMs, term: { createdAtSeconds, transitions } };
   }
 
@@ -165,7 +168,11 @@ class LeaseLeadership implements Contender {
       answer.kind === 'lease' ||
       answer.kind === 'conflict' ||
       (answer.kind === 'absent' && request.kind !== 'create');
-    this.#tellTrouble(isExpected ? undefined : why);
+    this.#noteTrouble(request, isExpected ? undefined : why);
+    if (answer.kind === 'lease' && answer.lease.holder !== '' && !this.#isOwn(answer.lease)) {
+      // Another one can write it, and nobody else needs to.
+      this.#noteTrouble({ kind: 'replace' }, undefined);
+    }
     this.#step({ kind: 'answer', id, answer });
   }
 
@@ -184,7 +191,7 @@ class LeaseLeadership implements Contender {
     const given = this.#state.request;
     this.#step({ kind: 'tick' });
     if (given !== undefined && this.#state.request?.id !== given.id) {
-      this.#tellTrouble('the API server does not answer in time');
+      this.#noteTrouble(given, 'the API server does not answer in time');
     }
   }
 
@@ -226,11 +233,23 @@ class LeaseLeadership implements Contender {
     }
   }
 
-  #tellTrouble(why: string | undefined): void {
-    if (why !== this.#trouble) {
-      this.#trouble = why;
-      this.#options.onTrouble?.(why);
+  #noteTrouble({ kind }: Pick<LeaseRequest, 'kind'>, why: string | undefined): void {
+    const troubles = this.#troubles;
+    const what = kind === 'read' ? 'read' : 'write';
+    if (why === undefined) {
+      delete troubles[what];
+    } else {
+      troubles[what] = why;
     }
+    const trouble = troubles.write ?? troubles.read;
+    if (trouble !== this.#trouble) {
+      this.#trouble = trouble;
+      this.#options.onTrouble?.(trouble);
+    }
+  }
+
+  #isOwn({ holder }: LeaseRecord): boolean {
+    return holder === this.#settings.identity;
   }
 
   #moment() {

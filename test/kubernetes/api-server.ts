@@ -13,7 +13,7 @@ import { text } from 'node:stream/consumers';
 import { stringify } from 'yaml';
 
 /** Of a machine that is busy; it takes 4 s on one that is not. */
-const READY_DEADLINE_MS = 90_000;
+const READY_DEADLINE_MS = 200_000;
 const POLL_MS = 200;
 
 /** Who asks, by the token that says so. */

@@ -109,6 +109,20 @@ describe('when the API server', () => {
     expect(replica.troubles.slice(1)).toEqual([undefined]);
   });
 
+  test('lets it read and not write, that is said once, however often it reads', async () => {
+    await using server = await LeaseServer.start();
+    server.lease = RELEASED;
+    server.mood = { code: 403, message: 'User cannot update it', onlyOf: 'PUT' };
+    await using replica = contend();
+    const count = (method: string): number => server.asked.filter((one) => one === method).length;
+    await replica.until(() => count('PUT') > 2 && count('GET') > 2);
+    expect(replica.troubles).toEqual(['403: User cannot update it']);
+    // Another one leads, so nothing is wrong.
+    server.edit({ spec: { holderIdentity: 'another', leaseDurationSeconds: 60 } });
+    await replica.until(() => replica.leadership.trouble === undefined);
+    expect(replica.troubles).toEqual(['403: User cannot update it', undefined]);
+  });
+
   test('hangs, requests are given up, the leader stops by itself, and leads by another term after', async () => {
     await using server = await LeaseServer.start();
     server.lease = RELEASED;

@@ -17,7 +17,10 @@ export interface StoredLease {
 }
 
 /** What it answers instead, until it is cleared. */
-export type Mood = 'well' | 'hangs' | { readonly code: number; readonly message: string };
+export type Mood =
+  | 'well'
+  | 'hangs'
+  | { readonly code: number; readonly message: string; readonly onlyOf?: string };
 
 export class LeaseServer implements AsyncDisposable {
   lease: StoredLease | undefined;
@@ -88,8 +91,10 @@ export class LeaseServer implements AsyncDisposable {
     if (this.mood === 'hangs') {
       return;
     }
+    const isSpared =
+      this.mood !== 'well' && this.mood.onlyOf !== undefined && this.mood.onlyOf !== method;
     const { code, body } =
-      this.mood === 'well'
+      this.mood === 'well' || isSpared
         ? this.#carryOut(method, sent)
         : { code: this.mood.code, body: { kind: 'Status', message: this.mood.message } };
     response.writeHead(code, { 'content-type': 'application/json' });
