@@ -203,12 +203,15 @@ class LeaseLeadership implements Contender {
 
   #tellStanding(before: ElectorState | undefined): void {
     const { reign, lost, seen } = this.#state;
+    if (this.#isClosing) {
+      // That it leads no more is what it was asked for.
+      return;
+    }
     const holder = this.holder();
     if (reign !== undefined && holder !== undefined) {
       this.#tell({ kind: 'leader', holder: { ...holder, term: reign.term } });
       return;
     }
-    // Its end at our own end is no loss.
     if (before?.reign !== undefined && lost !== undefined && lost !== 'released') {
       this.#tell({ kind: 'lost', why: LOSSES[lost] });
     }
