@@ -60,6 +60,11 @@ function replicated(
 
 interface Fault {
   readonly what: string;
+  /**
+   * When it strikes. A process that is stopped while it writes into the fence file would hold the lock on the hosts of this
+   * machine for as long: no dom0 is stopped with its leader.
+   */
+  readonly after: 'action started' | 'action done';
   readonly strike: (replica: Replica) => Promise<void> | void;
   readonly heal: (replica: Replica, replicas: Replicas) => Promise<void> | void;
 }
@@ -67,11 +72,13 @@ interface Fault {
 const FAULTS: readonly Fault[] = [
   {
     what: 'killed',
+    after: 'action started',
     strike: ({ service }) => service.kill(),
     heal: (replica, replicas) => replicas.restart(replica),
   },
   {
     what: 'stopped for longer than its lease, and resumed',
+    after: 'action done',
     strike: ({ service }) => service.signal('SIGSTOP'),
     heal: async ({ service }) => {
       const since = service.lines.length;
@@ -81,17 +88,19 @@ const FAULTS: readonly Fault[] = [
   },
   {
     what: 'cut off from the API server',
+    after: 'action started',
     strike: ({ link }) => link.turn('cut'),
     heal: ({ link }) => link.turn('open'),
   },
   {
     what: 'answered by the API server after too long a time',
+    after: 'action started',
     strike: ({ link }) => link.turn({ delayAnswersMs: SLOW_ANSWER_MS }),
     heal: ({ link }) => link.turn('open'),
   },
 ];
 
-for (const { what, strike, heal } of FAULTS) {
+for (const { what, after, strike, heal } of FAULTS) {
   replicated(
     `the leader is ${what}, in the middle of a scale-out and of a scale-in: another one goes on`,
     async (site, replicas) => {
@@ -105,7 +114,7 @@ for (const { what, strike, heal } of FAULTS) {
           const since = replicas.now;
           load.change(rps);
           await leader.service.told(
-            (line) => line.msg === 'action started' && line['action'] === action,
+            (line) => line.msg === after && line['action'] === action,
             since.get(leader),
           );
           const struckAtMs = Date.now();
