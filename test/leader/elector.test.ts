@@ -289,6 +289,15 @@ describe('leaving', () => {
     expect(asked.writes().state).toMatchObject({ isClosed: true, request: undefined });
   });
 
+  test('an acquisition that is under way begins no reign any more, and is given away', () => {
+    const asked = new Asked().sees({ ...OTHERS, holder: '', leaseSeconds: 1 });
+    expect(asked.asks).toBe('acquire');
+    asked.take({ kind: 'release' }).writes();
+    expect(asked.term).toBeUndefined();
+    expect(asked.asks).toBe('release');
+    expect(asked.writes().state).toMatchObject({ isClosed: true, lost: undefined });
+  });
+
   test('a release that meets another change is looked at and tried once more, and then no more', () => {
     const asked = leader().take({ kind: 'release' });
     asked.answer({ kind: 'conflict' });
