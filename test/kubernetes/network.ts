@@ -161,7 +161,8 @@ export class SocketTap implements AsyncDisposable {
   #note(sent: string): void {
     const atMs = Date.now();
     for (const command of sent.split(/[;\n]/).map((one) => one.trim())) {
-      if (/^(?:set|enable|disable|add|del|clear) /.test(command)) {
+      // `set severity-output` is of the connection alone.
+      if (/^(?:set server|enable|disable|add|del|clear) /.test(command)) {
         this.commands.push({ atMs, command });
       }
     }
