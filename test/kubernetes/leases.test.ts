@@ -215,7 +215,7 @@ replicated(
     const load = site.load(CALM_RPS);
     const leader = await replicas.leader();
     const [follower] = replicas.all.filter((one) => one !== leader);
-    await follower!.service.told('source answers');
+    await follower!.service.told('another one leads, only observing');
     await until('the follower is ready', async () => (await fetch(`${follower!.url}/readyz`)).ok);
     const status = await getJson(`${follower!.url}/api/v1/status`);
     const { holder } = status.leader;
