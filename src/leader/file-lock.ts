@@ -6,13 +6,14 @@ import type { Clock } from '../control/clock.ts';
 import { ConfigError } from '../control/errors.ts';
 import type { Leadership } from '../control/ports.ts';
 import type { Term } from '../scaler/observation.ts';
-import { type Holder, isNewer, type Lease, takeLease } from './lease-file.ts';
+import { type Holder, type Lease, takeLease } from './lease-file.ts';
 import {
   type ReadFileSystemType,
   readFileSystemType,
   requireUsablePlace,
   resolvePlace,
 } from './lease-place.ts';
+import { isNewer } from './term.ts';
 
 export type { FileLeadership };
 
