@@ -70,11 +70,11 @@ export function createEmbeddedHypervisor(options: EmbeddedHypervisorOptions): Hy
   return {
     host,
     pace: PACE,
-    inspect: async (signal) => {
+    inspect: async (signal, term) => {
       if (signal.aborted) {
         throw new UnreachableError(`${host} was not asked: aborted`, { cause: signal.reason });
       }
-      return snapshot(options);
+      return term === undefined ? snapshot(options) : { ...snapshot(options), term };
     },
     create: async (order, signal) => {
       stopIfAborted(signal, order.name);
