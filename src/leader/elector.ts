@@ -172,6 +172,8 @@ export interface ElectorState {
 }
 
 const MAX_JITTER = 1.2;
+/** Shorter, a lease and the one that follows its deletion could be led in the same second, by the same term. */
+const SHORTEST_LEASE_MS = 2_000;
 /** No Rackfire holds a lease for longer; a record that says more was edited. */
 export const LONGEST_LEASE_MS = 60_000;
 /** What a host takes. @see is_term in config/dom0/rackfire-dom0 */
@@ -182,9 +184,9 @@ const MOST_RELEASES = 2;
 
 /** @throws ConfigError when the inequalities that all of this rests on do not hold. */
 export function requireSettings({ leaseMs, renewDeadlineMs, retryMs }: ElectorSettings): void {
-  if (leaseMs % 1000 !== 0 || leaseMs > LONGEST_LEASE_MS) {
+  if (leaseMs % 1000 !== 0 || leaseMs < SHORTEST_LEASE_MS || leaseMs > LONGEST_LEASE_MS) {
     throw new ConfigError(
-      `a lease of ${leaseMs} ms cannot be written: whole seconds, at most ${LONGEST_LEASE_MS / 1000} s`,
+      `a lease of ${leaseMs} ms cannot be held: whole seconds, ${SHORTEST_LEASE_MS / 1000} to ${LONGEST_LEASE_MS / 1000}`,
     );
   }
   if (!(retryMs > 0 && renewDeadlineMs > retryMs * MAX_JITTER && leaseMs > renewDeadlineMs)) {
