@@ -4,12 +4,7 @@ import type { CapacityInput } from '../scaler/capacity.ts';
 import { type Cluster, type Mode, type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY, type TierMemory } from '../scaler/decide.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
-import {
-  type DomainSighting,
-  isSameTerm,
-  type Observation,
-  type Term,
-} from '../scaler/observation.ts';
+import type { DomainSighting, Observation, Term } from '../scaler/observation.ts';
 import { type TierTick, tickTier } from '../scaler/tick.ts';
 import type { Actuators } from './act.ts';
 import { ActionRunner } from './action-runner.ts';
@@ -89,8 +84,6 @@ export class Controller {
   #actionSignal: AbortSignal | undefined;
   /** Whether it might act at the last tick, and until when it has. */
   #mightAct = false;
-  /** What hosts have been told to acknowledge. */
-  #requiredTerm: Term | undefined;
   #actedUntilMs: number;
   #lastTickAtMs = Number.NEGATIVE_INFINITY;
   #busy = true;
@@ -119,7 +112,6 @@ export class Controller {
     });
     this.#sources = new Sources({
       ...options,
-      term: () => this.#actingTerm,
       isBusy: () => this.#busy,
       onHost: (port, snapshot) => this.#world.seeHost(port.host, snapshot),
       onBalancer: (port, snapshot) => this.#seeBalancer(port, snapshot),
@@ -256,7 +248,6 @@ export class Controller {
     };
     stop.addEventListener('abort', startGrace, { once: true });
     this.#actionSignal = actions.signal;
-    this.#requiredTerm = this.#actingTerm; // The first questions show it.
     const loops = [this.#sources.run(stop), this.#tickWithoutBalancers(stop)];
     for (const loop of loops) {
       loop.catch((error: unknown) => defect.abort(error));
@@ -362,7 +353,6 @@ export class Controller {
     }
     // Whole milliseconds: what a tick saw is kept, and fractions would be noise there.
     const atMs = Math.round(clock.steadyMs());
-    this.#fenceHosts();
     this.#noticeTakeover(atMs);
     this.#boots.silentHosts = this.#sources.silentHosts;
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
@@ -383,21 +373,6 @@ export class Controller {
     this.#lastTickAtMs = atMs;
     this.#busy =
       this.#inFlight.size > 0 || [...this.#ticks.values()].some(({ tick }) => isChanging(tick));
-  }
-
-  /** Of the leadership, unless ticks start nothing anyway. */
-  get #actingTerm(): Term | undefined {
-    return this.#actionSignal === undefined ? undefined : this.#options.leadership.term();
-  }
-
-  /** Each host is told at once: only what it says from then on has in it all that former leaders have done there. */
-  #fenceHosts(): void {
-    const term = this.#actingTerm;
-    if (!isSameTerm(term, this.#requiredTerm)) {
-      this.#requiredTerm = term;
-      this.#sources.askHostsAnew();
-    }
-    this.#world.requireTerm(term);
   }
 
   #noticeTakeover(atMs: number): void {
@@ -448,10 +423,7 @@ export class Controller {
     }
     const wanted = term !== undefined && this.#mayBegin ? tick.actions : [];
     this.#failing.keepWanted(tier, wanted);
-    const due = this.#world.isAwaitingHosts(this.#sources.silentHosts)
-      ? wanted.filter(({ kind }) => kind !== 'boot' && kind !== 'wake')
-      : wanted;
-    for (const action of due.filter((one) => !this.#failing.isResting(one, atMs))) {
+    for (const action of wanted.filter((one) => !this.#failing.isResting(one, atMs))) {
       this.#noteSick(action, tick);
       this.#runner.start(tier, action, this.#actionSignal);
     }

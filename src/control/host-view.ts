@@ -1,6 +1,6 @@
 /** A host's latest answer, and the room that it leaves. */
 
-import { type HostSighting, isSameTerm, type Term } from '../scaler/observation.ts';
+import type { HostSighting } from '../scaler/observation.ts';
 import type { BootLedger } from './boots.ts';
 import type { InFlight } from './in-flight.ts';
 import type { HostSnapshot } from './ports.ts';
@@ -16,8 +16,6 @@ export interface HostTraits {
 }
 
 export interface HostView extends HostTraits {
-  /** While this process leads: what it says counts once it has acknowledged this. */
-  requiredTerm: Term | undefined;
   snapshot: Snapshot<HostSnapshot> | undefined;
   /** Of its domains. */
   names: ReadonlySet<string>;
@@ -32,7 +30,6 @@ export interface HostView extends HostTraits {
 export function createHostView(traits: HostTraits): HostView {
   return {
     ...traits,
-    requiredTerm: undefined,
     snapshot: undefined,
     names: new Set(),
     savedNames: new Set(),
@@ -42,16 +39,9 @@ export function createHostView(traits: HostTraits): HostView {
   };
 }
 
-/**
- * What it said last is still true, as far as anybody knows. Of a host that has not acknowledged the term in force
- * nobody does: an order of a former leader may still come through there.
- */
+/** What it said last is still true, as far as anybody knows. */
 export function isFresh(host: HostView, atMs: number): boolean {
-  return atMs - stampOf(host.snapshot) <= host.staleAfterMs && isAcknowledged(host);
-}
-
-export function isAcknowledged({ requiredTerm, snapshot }: HostView): boolean {
-  return requiredTerm === undefined || isSameTerm(snapshot?.value.term, requiredTerm);
+  return atMs - stampOf(host.snapshot) <= host.staleAfterMs;
 }
 
 /** Takes a new answer in. */
@@ -77,7 +67,7 @@ export function sightHost(
   const sighting = {
     name: host.name,
     reachable: isFresh(host, atMs),
-    everAnswered: value !== undefined && isAcknowledged(host),
+    everAnswered: value !== undefined,
     freeMemoryMiB: (value?.memoryMiB ?? 0) - host.bookedMemoryMiB,
     freeVcpus: (value?.vcpus ?? 0) - host.bookedVcpus,
     freeDiskMiB: (value?.diskMiB ?? 0) - host.bookedDiskMiB,

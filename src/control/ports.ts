@@ -34,8 +34,6 @@ export interface HostSnapshot {
   readonly diskMiB: number;
   /** Every domain there that carries a mark of this installation, or a name that such a domain could have. */
   readonly domains: readonly DomainReport[];
-  /** The newest term that was shown there before the host was asked; missing when it was asked without one. */
-  readonly term?: Term;
 }
 
 /** All that a host needs to make a node: nothing is left to choose. */
@@ -84,15 +82,8 @@ export interface HostPace {
 export interface Hypervisor {
   readonly host: string;
   readonly pace: HostPace;
-  /**
-   * Says what is there.
-   *
-   * @param term - Of whoever leads. It is shown first: orders of an older one are refused from then on, so that
-   *   the answer has in it all that former leaders have done there and will do. Left out, nothing is changed.
-   * @throws UnreachableError
-   * @throws PreconditionError when a newer term was shown there: somebody else leads.
-   */
-  inspect(signal: AbortSignal, term?: Term): Promise<HostSnapshot>;
+  /** @throws UnreachableError */
+  inspect(signal: AbortSignal): Promise<HostSnapshot>;
   /**
    * Makes and starts a domain; resolves when the host has it, not when it serves.
    *

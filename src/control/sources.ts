@@ -1,4 +1,3 @@
-import type { Term } from '../scaler/observation.ts';
 import type { Clock } from './clock.ts';
 import type { Recorder, SourceKind } from './events.ts';
 import type {
@@ -13,8 +12,6 @@ import { type Snapshot, Source } from './source.ts';
 export interface SourcesOptions {
   readonly clock: Clock;
   readonly recorder: Recorder;
-  /** Shown to each host before it is asked; `undefined` while this process does not act. */
-  readonly term: () => Term | undefined;
   /** Something changes, so all are asked more often. */
   readonly isBusy: () => boolean;
   readonly onHost: (port: Hypervisor, snapshot: Snapshot<HostSnapshot>) => void;
@@ -55,7 +52,7 @@ export class Sources {
       source: new Source({
         ...this.#common('host', port.pace),
         name: port.host,
-        ask: (signal) => port.inspect(signal, this.#options.term()),
+        ask: (signal) => port.inspect(signal),
         before: before.get(port.host),
       }),
       onSnapshot: (snapshot) => this.#options.onHost(port, snapshot),
@@ -153,13 +150,6 @@ export class Sources {
   /** Each has answered or failed. */
   get areAllHeard(): boolean {
     return this.#all().every((source) => source.isHeard);
-  }
-
-  /** The term is another one: each host is shown it now. */
-  askHostsAnew(): void {
-    for (const { source } of this.#hosts.values()) {
-      source.askAnew();
-    }
   }
 
   /** Something was done there: ask now. A server may have been set on each balancer. */

@@ -10,17 +10,16 @@ import {
 } from '../scaler/cluster.ts';
 import { deriveFixedNodes, type FixedNode } from '../scaler/fixed-tier.ts';
 import type { BaseLoad } from '../scaler/host-loss.ts';
-import {
-  isSameTerm,
-  type BalancerSighting,
-  type DomainSighting,
-  type HostSighting,
-  type NodeSighting,
-  type Observation,
-  type Sample,
-  type ServerSighting,
-  type Signals,
-  type Term,
+import type {
+  BalancerSighting,
+  DomainSighting,
+  HostSighting,
+  NodeSighting,
+  Observation,
+  Sample,
+  ServerSighting,
+  Signals,
+  Term,
 } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 import { findExclusion, type Override } from '../scaler/override.ts';
@@ -32,7 +31,6 @@ import {
   createHostView,
   type HostTraits,
   type HostView,
-  isAcknowledged,
   isFresh,
   sightHost,
   updateHostView,
@@ -147,23 +145,6 @@ export class World {
   /** Something that host sightings depend on has changed within a tick. */
   forgetRoom(): void {
     this.#hostMemo = undefined;
-  }
-
-  /** What hosts say counts once they have acknowledged this; `undefined`, while this process does not lead: at once. */
-  requireTerm(term: Term | undefined): void {
-    if (this.#hosts.every(({ requiredTerm }) => isSameTerm(requiredTerm, term))) {
-      return;
-    }
-    for (const view of this.#hosts) {
-      view.requiredTerm = term;
-    }
-    this.#baseMemo = undefined;
-    this.forgetRoom();
-  }
-
-  /** A host has neither acknowledged the term nor failed to yet. @param silent - Those whose last question has failed. */
-  isAwaitingHosts(silent: ReadonlySet<string>): boolean {
-    return this.#hosts.some((host) => !isAcknowledged(host) && !silent.has(host.name));
   }
 
   seeHost(name: string, snapshot: Snapshot<HostSnapshot>): void {

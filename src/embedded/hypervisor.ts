@@ -70,11 +70,11 @@ export function createEmbeddedHypervisor(options: EmbeddedHypervisorOptions): Hy
   return {
     host,
     pace: PACE,
-    inspect: async (signal, term) => {
+    inspect: async (signal) => {
       if (signal.aborted) {
         throw new UnreachableError(`${host} was not asked: aborted`, { cause: signal.reason });
       }
-      return term === undefined ? snapshot(options) : { ...snapshot(options), term };
+      return snapshot(options);
     },
     create: async (order, signal) => {
       stopIfAborted(signal, order.name);

@@ -137,12 +137,6 @@ export interface Term {
   readonly transitions: number;
 }
 
-export function isSameTerm(one: Term | undefined, other: Term | undefined): boolean {
-  return (
-    one?.createdAtSeconds === other?.createdAtSeconds && one?.transitions === other?.transitions
-  );
-}
-
 export interface Observation {
   /** Steady time: never jumps, comparable between ticks of one process. */
   readonly atMs: number;

@@ -18,7 +18,7 @@ import type {
   ServerReport,
 } from '../control/ports.ts';
 import { nodeName, type ScaledTier } from '../scaler/cluster.ts';
-import type { AdminState, CheckState, Sample, Term } from '../scaler/observation.ts';
+import type { AdminState, CheckState, Sample } from '../scaler/observation.ts';
 import {
   type BootModel,
   drawBoot,
@@ -221,9 +221,8 @@ class SimulatedHost implements Hypervisor {
     this.#site = site;
   }
 
-  async inspect(_signal: AbortSignal, term?: Term): Promise<HostSnapshot> {
-    const snapshot = { ...this.#room, domains: this.#domains().map(reportOf) };
-    return term === undefined ? snapshot : { ...snapshot, term };
+  async inspect(_signal: AbortSignal): Promise<HostSnapshot> {
+    return { ...this.#room, domains: this.#domains().map(reportOf) };
   }
 
   async create(order: BootOrder, _signal: AbortSignal): Promise<void> {

@@ -65,20 +65,12 @@ class WrappedDom0 implements XenHypervisor {
     this.#connection = new SshConnection({ ...connection, host, clock });
   }
 
-  inspect: Hypervisor['inspect'] = async (signal, term) => {
-    if (term !== undefined && this.#confirmedTerm !== formatTerm(term)) {
-      await this.#fence(term, signal);
-    }
+  inspect: Hypervisor['inspect'] = async (signal) => {
     const answer = await inspectHost(this.#connection, this.host, signal);
     this.#requireInstallation(answer);
     const snapshot = readSnapshot(answer, this.#options);
     this.#states = new Map(snapshot.domains.map((domain) => [tenantKey(domain), domain.state]));
-    if (term === undefined) {
-      return snapshot;
-    }
-    // A host that was set up anew has forgotten it: shown again before the next look, it counts from then on.
-    this.#confirmedTerm = answer.terms.get(SHARD);
-    return this.#confirmedTerm === formatTerm(term) ? { ...snapshot, term } : snapshot;
+    return snapshot;
   };
 
   create: Hypervisor['create'] = async (order, signal) => {

@@ -70,9 +70,6 @@ export class SimulatedHost implements Hypervisor {
   silent: 'no' | 'unreachable' | 'hang' | 'deaf' = 'no';
   /** Time that an answer takes. */
   answerMs = 20;
-  /** Of its leaders, as they were shown. */
-  readonly terms: Term[] = [];
-  keepsNoTerms = false;
   createFault: CreateFault | undefined;
   destroyFault: 'unreachable' | 'hang' | undefined;
   /** No room for the file; a file that cannot be read. */
@@ -87,19 +84,9 @@ export class SimulatedHost implements Hypervisor {
     this.#world = world;
   }
 
-  async inspect(signal: AbortSignal, term?: Term): Promise<HostSnapshot> {
+  async inspect(signal: AbortSignal): Promise<HostSnapshot> {
     await this.#reach(signal);
-    const domains = [...this.domains.values()].map((one) => this.#report(one));
-    if (term === undefined) {
-      return { ...this.room, domains };
-    }
-    if (this.keepsNoTerms) {
-      throw new UnreachableError(`${this.host} cannot keep the term`);
-    }
-    if (this.terms.at(-1) !== term) {
-      this.terms.push(term);
-    }
-    return { ...this.room, domains, term };
+    return { ...this.room, domains: [...this.domains.values()].map((one) => this.#report(one)) };
   }
 
   async create(order: BootOrder, signal: AbortSignal): Promise<void> {

@@ -82,7 +82,7 @@ function meddledHypervisor(port: Hypervisor, config: Config, clock: Clock): Hype
   return {
     host,
     pace: port.pace,
-    inspect: (signal, term) => port.inspect(signal, term),
+    inspect: (signal) => port.inspect(signal),
     create: (order, signal) => {
       const fault = meddling.faults?.find(
         (one) => (one.node ?? order.name) === order.name && (one.host ?? host) === host,

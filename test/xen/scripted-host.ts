@@ -135,7 +135,7 @@ export async function startHost(
   return { server, hypervisor };
 }
 
-export const term = { createdAtSeconds: 1_795_500_000, transitions: 3 };
+const term = { createdAtSeconds: 1_795_500_000, transitions: 3 };
 
 export function bootOrder(name: string, change: Partial<BootOrder> = {}): BootOrder {
   return {

@@ -10,17 +10,8 @@ import {
 } from '../../src/control/errors.ts';
 import type { HostSnapshot } from '../../src/control/ports.ts';
 import { checkXenHost } from '../../src/xen/check-host.ts';
-import { createXenHypervisor } from '../../src/xen/xen-hypervisor.ts';
 import { createDom0, type Dom0 } from '../dom0/dom0.ts';
-import {
-  bootOrder,
-  domainRef,
-  failureOf,
-  never,
-  optionsFor,
-  startHost,
-  term,
-} from './scripted-host.ts';
+import { bootOrder, domainRef, failureOf, never, optionsFor, startHost } from './scripted-host.ts';
 import type { CommandHandler } from './ssh-server.ts';
 
 /** Runs the real wrapper for each command, as sshd does. */
@@ -129,38 +120,6 @@ test('What the real wrapper refuses has the class of its consequence', async () 
   expect(await failureOf(hypervisor.create(older, never))).toBeInstanceOf(PreconditionError);
   const absent = domainRef('news-web-9');
   expect(await failureOf(hypervisor.pause(absent, never))).toBeInstanceOf(PreconditionError);
-});
-
-test('Once a leader has looked at a host, that carries out nothing more for the one before', async () => {
-  const { hypervisor: former, options } = await startDom0();
-  const leader = createXenHypervisor(options);
-  onTestFinished(() => leader.close());
-  await former.create(bootOrder(web3), never);
-
-  // A lease that was made anew is newer, however few its transitions are.
-  const newer = { createdAtSeconds: term.createdAtSeconds + 1, transitions: 1 };
-  expect(await leader.inspect(never, newer)).toMatchObject({
-    term: newer,
-    domains: [{ name: web3 }],
-  });
-
-  const ref = domainRef(web3);
-  const late = [
-    () => former.create(bootOrder('news-web-4'), never),
-    () => former.pause(ref, never),
-    () => former.save(ref, never),
-    () => former.destroy(ref, never),
-  ];
-  for (const order of late) {
-    expect(await failureOf(order())).toBeInstanceOf(PreconditionError);
-  }
-  // What it sees there is not to be acted on; and then it hears why.
-  expect(await former.inspect(never, ref.term)).not.toHaveProperty('term');
-  expect(await failureOf(former.inspect(never, ref.term))).toBeInstanceOf(PreconditionError);
-
-  await leader.pause({ ...ref, term: newer }, never);
-  expect(await failureOf(former.wake(ref, never))).toBeInstanceOf(PreconditionError);
-  expect(stateOf(await leader.inspect(never, newer))).toBe(`${web3} paused`);
 });
 
 test('The connection is cut during create: the guest that comes up anyway is adopted, not doubled', async () => {

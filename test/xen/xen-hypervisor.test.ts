@@ -18,7 +18,6 @@ import {
   nodeLine,
   refuse,
   startHost,
-  term,
   uuidOf,
 } from './scripted-host.ts';
 import { answer, type CommandHandler } from './ssh-server.ts';
@@ -258,42 +257,6 @@ describe('inspect', () => {
       /^xen-1: INSTALLATION in dom0.conf there is other, and not news/,
     );
     await expect(ours.hypervisor.inspect(never)).resolves.toMatchObject({ domains: [] });
-  });
-
-  test('shows the term first, and once, to a host that keeps it', async () => {
-    const { server, hypervisor } = await startHost(
-      byVerb({ fence: '', inspect: inspectText(['term main 1795500000.3']), create: '' }),
-    );
-
-    expect(await hypervisor.inspect(never)).not.toHaveProperty('term');
-    expect(await hypervisor.inspect(never, term)).toHaveProperty('term', term);
-    expect(await hypervisor.inspect(never, term)).toHaveProperty('term', term);
-    await hypervisor.create(bootOrder(web3), never);
-
-    const verbs = server.commands.map((command) => command.split(' ')[0]);
-    expect(verbs).toEqual(['inspect', 'fence', 'inspect', 'inspect', 'create']);
-    expect(server.commands[1]).toBe(fence);
-  });
-
-  test('of a host that has forgotten the term does not acknowledge it; the next one shows it again', async () => {
-    const { server, hypervisor } = await startHost(
-      byVerb({ fence: '', inspect: inspectText(['term main 1795500000.2']) }),
-    );
-
-    expect(await hypervisor.inspect(never, term)).not.toHaveProperty('term');
-    await hypervisor.inspect(never, term);
-
-    expect(server.commands).toEqual([fence, 'inspect', fence, 'inspect']);
-  });
-
-  test('does not look at a host that was shown a newer term', async () => {
-    const { server, hypervisor } = await startHost(byVerb({ fence: refuse(5, 'stale-term') }));
-
-    const failure = await failureOf(hypervisor.inspect(never, term));
-
-    expect(failure).toBeInstanceOf(PreconditionError);
-    expect(failure.message).toContain('a newer leader has shown its term');
-    expect(server.commands).toEqual([fence]);
   });
 
   test('A host that hangs is given up after 15 s and delays no other', async () => {
