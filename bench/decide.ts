@@ -84,6 +84,7 @@ const world = new World({
   balancers: ['lb'],
   balancerWatch: new BalancerWatch(),
   isFailing: () => false,
+  isFenced: () => true,
   maxNodes: 1_000_000,
   concurrentBootsPerHost: 4,
   uuidOf: (name) => name,

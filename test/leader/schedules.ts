@@ -1,12 +1,14 @@
 /** What befalls three electors, drawn from a seed, and what must hold all the same. */
 
+import type { ElectorSettings } from '../../src/leader/elector.ts';
 import { Election, GOOD_LINK, type Link, type Replica } from './election.ts';
 
-const TIMINGS = [
+type Timing = Omit<ElectorSettings, 'identity'>;
+
+const TIMINGS: readonly Timing[] = [
   { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 },
   { leaseMs: 5_000, renewDeadlineMs: 3_000, retryMs: 500 },
-] as const;
-type Timing = (typeof TIMINGS)[number];
+];
 /** Within which steady clocks go right. */
 const DRIFT = 0.1;
 const DISTURBED_MS = 120_000;
