@@ -80,7 +80,7 @@ export function compileRoom(written: WrittenRoom): RoomConfig {
 }
 
 /** Compiles what says who leads. */
-export function compileLeadership(written: WrittenLeadership): LeadershipConfig {
+function compileLeadership(written: WrittenLeadership): LeadershipConfig {
   if (written.driver === 'file') {
     return { driver: 'file', path: written.path };
   }

@@ -72,6 +72,10 @@ function findRepeatedNames(written: WrittenConfig): readonly Finding[] {
   ];
 }
 
+function aboutTiming(key: string, message: string): Finding {
+  return { path: ['leadership', key], about: 'value', message };
+}
+
 /** The inequalities that an election rests on. @see requireSettings in src/leader/elector.ts */
 function findWrongTimings({ leadership }: WrittenConfig): readonly Finding[] {
   if (leadership.driver === 'file') {
@@ -80,17 +84,14 @@ function findWrongTimings({ leadership }: WrittenConfig): readonly Finding[] {
   const { leaseDuration, renewDeadline, retryPeriod } = leadership;
   const leaseMs = parseDurationMs(leaseDuration);
   const renewDeadlineMs = parseDurationMs(renewDeadline);
-  const about = (key: string, message: string): Finding => {
-    return { path: ['leadership', key], about: 'value', message };
-  };
   return [
     ...(leaseMs % 1000 === 0
       ? []
-      : [about('leaseDuration', `must be whole seconds, got ${leaseDuration}`)]),
+      : [aboutTiming('leaseDuration', `must be whole seconds, got ${leaseDuration}`)]),
     ...(renewDeadlineMs < leaseMs
       ? []
       : [
-          about(
+          aboutTiming(
             'renewDeadline',
             `must be shorter than the lease (leaseDuration: ${leaseDuration}), got ${renewDeadline}`,
           ),
@@ -98,7 +99,7 @@ function findWrongTimings({ leadership }: WrittenConfig): readonly Finding[] {
     ...(parseDurationMs(retryPeriod) * 1.2 < renewDeadlineMs
       ? []
       : [
-          about(
+          aboutTiming(
             'retryPeriod',
             `1.2 times it must be shorter than renewDeadline (${renewDeadline}), got ${retryPeriod}`,
           ),

@@ -5,6 +5,7 @@
  */
 
 import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
 import { PreconditionError, UnreachableError } from '../control/errors.ts';
 import type { Term } from '../scaler/observation.ts';
 
@@ -14,6 +15,12 @@ export interface Order {
   readonly node: string;
   readonly term: Term;
 }
+
+const rowSchema = z.object({
+  createdAtSeconds: z.int(),
+  transitions: z.int(),
+  isFenced: z.literal([0, 1]),
+});
 
 /** The lock is held for milliseconds; whoever waits for it does nothing else meanwhile. */
 const LOCK_WITHIN_MS = 200;
@@ -64,12 +71,13 @@ export class FenceFile {
   }
 
   #require(database: DatabaseSync, { verb, term }: Order): void {
-    const newest = database
+    const row = database
       .prepare(
         `SELECT created_at_seconds AS createdAtSeconds, transitions, MAX(verb = 'fence') AS isFenced
          FROM orders WHERE host = ? GROUP BY 1, 2 ORDER BY 1 DESC, 2 DESC LIMIT 1`,
       )
-      .get(this.#host) as (Term & { readonly isFenced: 0 | 1 }) | undefined;
+      .get(this.#host);
+    const newest = row === undefined ? undefined : rowSchema.parse(row);
     const comparison = newest === undefined ? 1 : compare(term, newest);
     if (newest !== undefined && comparison < 0) {
       throw new PreconditionError(

@@ -175,7 +175,7 @@ const MAX_JITTER = 1.2;
 /** Shorter, a lease and the one that follows its deletion could be led in the same second, by the same term. */
 const SHORTEST_LEASE_MS = 2_000;
 /** No Rackfire holds a lease for longer; a record that says more was edited. */
-export const LONGEST_LEASE_MS = 60_000;
+const LONGEST_LEASE_MS = 60_000;
 /** What a host takes. @see is_term in config/dom0/rackfire-dom0 */
 const MOST_TRANSITIONS = 999_999_999;
 /** As client-go writes it. */
@@ -357,11 +357,11 @@ function judge(
   const { reign, leaving } = state;
   const untilMs = request.sentAtMs + renewDeadlineMs;
   if (request.kind === 'read') {
-    const isOurs =
+    const isOwnReign =
       lease.holder === identity &&
       lease.uid === reign?.uid &&
       lease.transitions === reign.term.transitions;
-    return isOurs ? state : endReign(state, 'taken');
+    return isOwnReign ? state : endReign(state, 'taken');
   }
   if (request.kind === 'create') {
     return state;
@@ -411,8 +411,8 @@ function act(settings: ElectorSettings, state: ElectorState, moment: Moment): El
 /** Gives the lease away if it names us; twice at most, when something else changes it meanwhile. */
 function leave(settings: ElectorSettings, state: ElectorState, moment: Moment): ElectorState {
   const { seen, releasesSent, nextReadAtMs } = state;
-  const isOurs = seen.kind === 'lease' && seen.lease.holder === settings.identity;
-  if (!isOurs || releasesSent >= MOST_RELEASES) {
+  const namesUs = seen.kind === 'lease' && seen.lease.holder === settings.identity;
+  if (!namesUs || releasesSent >= MOST_RELEASES) {
     return act(settings, stopLeaving(state), moment);
   }
   if (seen.isCurrent) {
@@ -500,11 +500,11 @@ function replace(
     return state;
   }
   const { lease } = seen;
-  const isRelease = purpose === 'release';
+  const isGivenAway = purpose === 'release';
   const isAcquisition = purpose === 'acquire';
   const content: LeaseContent = {
-    holder: isRelease ? '' : settings.identity,
-    leaseSeconds: isRelease ? RELEASED_LEASE_SECONDS : settings.leaseMs / 1000,
+    holder: isGivenAway ? '' : settings.identity,
+    leaseSeconds: isGivenAway ? RELEASED_LEASE_SECONDS : settings.leaseMs / 1000,
     transitions: isAcquisition ? nextTransitions(lease, newestTerm) : lease.transitions,
     acquiredAtMs: isAcquisition ? moment.wallMs : lease.acquiredAtMs,
     renewedAtMs: moment.wallMs,
@@ -512,7 +512,7 @@ function replace(
   const { uid, resourceVersion } = lease;
   const sent = nextSent(state, moment);
   const { transitions } = content;
-  const claim = isRelease ? state.claim : { uid, transitions, sentAtMs: sent.sentAtMs };
+  const claim = isGivenAway ? state.claim : { uid, transitions, sentAtMs: sent.sentAtMs };
   return noteWrite(
     settings,
     { ...state, claim },

@@ -1,5 +1,6 @@
 /** One Lease of Kubernetes' API. The client is big, so it is loaded only when a Lease is what is contended for. */
 
+import type * as KubernetesClient from '@kubernetes/client-node';
 import type { CoordinationV1Api, V1Lease } from '@kubernetes/client-node';
 import { ConfigError } from '../control/errors.ts';
 import type { LeaseAnswer, LeaseContent, LeaseRecord, LeaseRequest } from './elector.ts';
@@ -20,7 +21,7 @@ export interface LeaseApi {
   send(request: LeaseRequest, signal: AbortSignal): Promise<LeaseReply>;
 }
 
-type Client = typeof import('@kubernetes/client-node');
+type Client = typeof KubernetesClient;
 
 /**
  * Finds the API server as every client does: `KUBECONFIG`, `~/.kube/config`, or what a pod is given; a token that is
@@ -85,8 +86,12 @@ class NamedLease implements LeaseApi {
       }
       case 'replace': {
         const { uid, resourceVersion } = request;
-        const metadata = { ...this.#latest?.metadata, name, namespace, uid, resourceVersion };
-        const spec = { ...this.#latest?.spec, ...this.#specOf(request.content) };
+        const before = this.#latest;
+        // What the client calls classes are plain values.
+        // oxlint-disable-next-line typescript/no-misused-spread -- as said
+        const metadata = { ...before?.metadata, name, namespace, uid, resourceVersion };
+        // oxlint-disable-next-line typescript/no-misused-spread -- as said
+        const spec = { ...before?.spec, ...this.#specOf(request.content) };
         return this.#api.replaceNamespacedLease(
           { namespace, name, body: { ...KIND, metadata, spec } },
           options,
@@ -154,8 +159,14 @@ function readRecord({ metadata = {}, spec = {} }: V1Lease): LeaseRecord {
     holder: spec.holderIdentity ?? '',
     leaseSeconds: spec.leaseDurationSeconds,
     transitions: spec.leaseTransitions ?? 0,
-    acquiredAtMs: spec.acquireTime?.getTime(),
+    acquiredAtMs: readTime(spec.acquireTime),
   };
+}
+
+/** Whatever its types say, the client hands the text on as it came. */
+function readTime(time: Date | undefined): number | undefined {
+  const atMs = time === undefined ? Number.NaN : new Date(time).getTime();
+  return Number.isNaN(atMs) ? undefined : atMs;
 }
 
 /** In one line, and without headers or bodies: `403: leases … is forbidden: User …`. */
@@ -171,9 +182,18 @@ function describe(error: unknown): string {
   return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
 }
 
+/** @param body - The text of a `Status`, or whatever a proxy in between has answered. */
 function describeBody(body: unknown): string {
-  const text =
-    typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
+  let text: unknown;
+  try {
+    const status: unknown = JSON.parse(String(body));
+    text =
+      typeof status === 'object' && status !== null && 'message' in status
+        ? status.message
+        : undefined;
+  } catch {
+    // No JSON.
+  }
   return typeof text === 'string' ? text.slice(0, 300) : 'without a message';
 }
 

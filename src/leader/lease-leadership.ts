@@ -29,12 +29,11 @@ export interface LeaseLeadershipOptions extends LeaseName, Omit<ElectorSettings,
   readonly onTrouble?: (why: string | undefined) => void;
 }
 
-const LOSSES: Readonly<Record<LossReason, string>> = {
+const LOSSES: Readonly<Record<Exclude<LossReason, 'released'>, string>> = {
   'not-renewed': 'the lease could not be renewed in time',
   taken: 'the lease is not ours any more: another one has it, or it was edited',
   deleted: 'the lease was deleted',
   resigned: 'it resigned, because it could not work',
-  released: 'it ends',
 };
 
 const BLOCKS: Readonly<Record<BlockReason, string>> = {
@@ -202,7 +201,8 @@ class LeaseLeadership implements Contender {
       this.#tell({ kind: 'leader', holder: { ...holder, term: reign.term } });
       return;
     }
-    if (before?.reign !== undefined && lost !== undefined) {
+    // Its end at our own end is no loss.
+    if (before?.reign !== undefined && lost !== undefined && lost !== 'released') {
       this.#tell({ kind: 'lost', why: LOSSES[lost] });
     }
     const block = blockedBy(this.#state);

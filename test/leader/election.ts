@@ -66,7 +66,7 @@ export class Host {
 }
 
 /** The Lease object, and who may write it when. */
-export class ApiServer {
+class ApiServer {
   lease: LeaseRecord | undefined;
   /** Of its wall clock; forward only. */
   offsetMs = 1_700_000_000_000;
@@ -85,7 +85,10 @@ export class ApiServer {
         uid: `uid-${this.#uids}`,
         resourceVersion: this.#nextVersion(),
         createdAtSeconds: Math.floor((this.offsetMs + nowMs) / 1000),
-        ...{ holder, leaseSeconds, transitions, acquiredAtMs },
+        holder,
+        leaseSeconds,
+        transitions,
+        acquiredAtMs,
       };
       return { kind: 'lease', lease: this.lease };
     }
