@@ -70,11 +70,6 @@ export class SimulatedHost implements Hypervisor {
   silent: 'no' | 'unreachable' | 'hang' | 'deaf' = 'no';
   /** Time that an answer takes. */
   answerMs = 20;
-  /** Of its leaders, as they were shown. */
-  readonly terms: Term[] = [];
-  keepsNoTerms = false;
-  /** Only of a host that heeds terms. */
-  fence?: NonNullable<Hypervisor['fence']>;
   createFault: CreateFault | undefined;
   destroyFault: 'unreachable' | 'hang' | undefined;
   /** No room for the file; a file that cannot be read. */
@@ -91,16 +86,6 @@ export class SimulatedHost implements Hypervisor {
   constructor(host: string, world: SimulatedWorld) {
     this.host = host;
     this.#world = world;
-  }
-
-  heedTerms(): void {
-    this.fence = async (term, signal) => {
-      await this.#reach(signal);
-      if (this.keepsNoTerms) {
-        throw new UnreachableError(`${this.host} cannot keep the term`);
-      }
-      this.terms.push(term);
-    };
   }
 
   async inspect(signal: AbortSignal): Promise<HostSnapshot> {

@@ -11,7 +11,6 @@ const OURS = { createdAtSeconds: 1_795_500_000, transitions: 4 };
 async function startFollowing(intervalMs = 2 * SECOND): Promise<Lab> {
   const lab = new Lab({ nodes: 2, rps: 100 });
   for (const host of lab.world.hosts) {
-    host.heedTerms();
     host.pace = {
       ...host.pace,
       intervalMs,
@@ -31,11 +30,11 @@ async function startFollowing(intervalMs = 2 * SECOND): Promise<Lab> {
 
 test('who follows shows no host a term; who takes over shows it to each at once, looks, and acts', async () => {
   await using lab = await startFollowing(MINUTE);
-  expect(lab.world.hosts.map(({ terms }) => terms)).toEqual([[], []]);
+  expect(lab.world.hosts.map(({ fencedBy }) => fencedBy)).toEqual([undefined, undefined]);
   lab.world.lease.held = OURS;
   await lab.clock.step(1_100);
 
-  expect(lab.world.hosts.map(({ terms }) => terms)).toEqual([[OURS], [OURS]]);
+  expect(lab.world.hosts.map(({ fencedBy }) => fencedBy)).toEqual([OURS, OURS]);
   expect(lab.world.callsOf('create')).toHaveLength(1);
 });
 
@@ -48,7 +47,7 @@ test('what a host was just saying when it acknowledged is not waited for: it is 
   host!.answerMs = 20;
   lab.world.lease.held = OURS;
   await lab.clock.step(1_500);
-  expect(host!.terms).toEqual([OURS]);
+  expect(host!.fencedBy).toEqual(OURS);
   expect(lab.world.callsOf('create')).toEqual([]);
 
   await lab.clock.step(4 * SECOND);
@@ -74,7 +73,7 @@ test('nothing is begun anywhere before each host has acknowledged the term and w
   slow!.answerMs = 3 * SECOND;
   lab.world.lease.held = OURS;
   await lab.clock.step(6 * SECOND);
-  expect(lab.world.hosts.map(({ terms }) => terms)).toEqual([[OURS], [OURS]]);
+  expect(lab.world.hosts.map(({ fencedBy }) => fencedBy)).toEqual([OURS, OURS]);
   expect(quick!.domains.size + slow!.domains.size).toBe(2);
   expect(lab.world.calls).toEqual([]);
 
@@ -85,7 +84,7 @@ test('nothing is begun anywhere before each host has acknowledged the term and w
 test('a host that does not acknowledge the term gets no boots, and what it has stays as it is', async () => {
   await using lab = await startFollowing();
   const [host, refusing] = lab.world.hosts;
-  refusing!.keepsNoTerms = true;
+  refusing!.fencing = 'was-shown-a-newer-one';
   lab.world.lease.held = OURS;
   await lab.clock.step(MINUTE);
 
@@ -100,7 +99,7 @@ test('a host that does not acknowledge the term gets no boots, and what it has s
   await lab.clock.step(3 * MINUTE);
   expect(lab.world.domains).toEqual(['news-web-1', 'news-web-2']);
 
-  refusing!.keepsNoTerms = false;
+  refusing!.fencing = 'acknowledges';
   await lab.clock.step(10 * SECOND);
   lab.world.rps = 500;
   await lab.clock.stepUntil(() => refusing!.domains.size > 1, MINUTE);
@@ -108,11 +107,8 @@ test('a host that does not acknowledge the term gets no boots, and what it has s
 
 test('a dry run shows no host a term', async () => {
   const lab = new Lab({ nodes: 2 });
-  for (const host of lab.world.hosts) {
-    host.heedTerms();
-  }
   const looking = lab.controller.dryRun(new AbortController().signal);
   await lab.clock.step(5 * SECOND);
   await looking;
-  expect(lab.world.hosts.map(({ terms }) => terms)).toEqual([[], []]);
+  expect(lab.world.hosts.map(({ fencedBy }) => fencedBy)).toEqual([undefined, undefined]);
 });
