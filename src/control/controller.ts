@@ -121,7 +121,10 @@ export class Controller {
     this.#sources = new Sources({
       ...options,
       isBusy: () => this.#busy,
-      onHost: (port, snapshot) => this.#world.seeHost(port.host, snapshot),
+      onHost: (port, snapshot) => {
+        this.#world.seeHost(port.host, snapshot);
+        this.#beginReign();
+      },
       onBalancer: (port, snapshot) => this.#seeBalancer(port, snapshot),
     });
     this.#world = this.#install();
@@ -424,14 +427,20 @@ export class Controller {
     }
     this.#fences.keep(this.#options.leadership.term(), this.#setup.hypervisors.values(), {
       silent: this.#sources.silentHosts,
+      askedAtMs: (host) => this.#world.askedAtMs(host),
       signal,
-      onAnswer: () => {
-        // Whoever takes over acts at once, and not up to a second later.
-        if (!this.#fences.hasBegun && this.#stop?.aborted === false) {
-          this.#tickAll();
-        }
+      onAnswer: (host) => {
+        this.#sources.askHostAnew(host);
+        this.#beginReign();
       },
     });
+  }
+
+  /** Whoever takes over acts at once, and not up to a second later. */
+  #beginReign(): void {
+    if (this.#fences.isBeginning && this.#stop?.aborted === false) {
+      this.#tickAll();
+    }
   }
 
   #noticeTakeover(atMs: number): void {

@@ -6,11 +6,12 @@ import type { Recorder } from './events.ts';
 import type { Hypervisor } from './ports.ts';
 
 interface Fence {
-  state: 'asking' | 'acknowledged' | 'failed';
+  /** `seen`: acknowledged, and looked at since. */
+  state: 'asking' | 'acknowledged' | 'seen' | 'failed';
   /** It has failed at least once; said once. */
   hasFailed: boolean;
-  /** Not asked again before. Steady clock. */
-  restsUntilMs: number;
+  /** Of the last answer. Steady clock. */
+  answeredAtMs: number;
 }
 
 const RETRY_PAUSE_MS = 1_000;
@@ -19,8 +20,9 @@ const RETRY_PAUSE_MS = 1_000;
  * Shows each host the term in force before anything is done there, so that what a former leader has ordered, and
  * what it may still order because it does not know, is refused.
  *
- * A reign begins when every host that answers has acknowledged its term, or failed to; those that have not are shown it
- * again each second, and nothing is begun or taken away there until they have.
+ * A host is fenced when it was looked at after it has acknowledged: only then all that former leaders have done there is
+ * known. A reign begins when every host that answers is fenced, or has failed to acknowledge; those that have failed are
+ * shown the term again each second, and nothing is begun or taken away there until they are fenced.
  */
 export class Fences {
   readonly #clock: Clock;
@@ -39,10 +41,15 @@ export class Fences {
     return this.#hasBegun;
   }
 
+  /** A term is in force, and hosts are awaited. */
+  get isBeginning(): boolean {
+    return this.#term !== undefined && !this.#hasBegun;
+  }
+
   /** False for a host that may still take orders of whoever led before. */
   isFenced(host: string): boolean {
     const fence = this.#fences.get(host);
-    return !this.#hasBegun || fence === undefined || fence.state === 'acknowledged';
+    return !this.#hasBegun || fence === undefined || fence.state === 'seen';
   }
 
   /**
@@ -50,6 +57,7 @@ export class Fences {
    *
    * @param term - The one in force; `undefined`: none.
    * @param silent - Hosts that do not answer now: a reign does not wait for them.
+   * @param askedAtMs - When the latest answer of this host was asked for.
    * @param onAnswer - Called when a host has acknowledged or failed.
    */
   keep(
@@ -57,8 +65,9 @@ export class Fences {
     hosts: Iterable<Hypervisor>,
     around: {
       readonly silent: ReadonlySet<string>;
+      readonly askedAtMs: (host: string) => number;
       readonly signal: AbortSignal;
-      readonly onAnswer: () => void;
+      readonly onAnswer: (host: string) => void;
     },
   ): void {
     if (!isSame(term, this.#term)) {
@@ -75,10 +84,17 @@ export class Fences {
         continue;
       }
       const fence = this.#fenceOf(port.host);
-      if (fence.state === 'failed' && this.#clock.steadyMs() >= fence.restsUntilMs) {
+      const rested = this.#clock.steadyMs() >= fence.answeredAtMs + RETRY_PAUSE_MS;
+      if (fence.state === 'failed' && rested) {
         void this.#show(term, port, fence, around);
+      } else if (
+        fence.state === 'acknowledged' &&
+        around.askedAtMs(port.host) >= fence.answeredAtMs
+      ) {
+        fence.state = 'seen';
       }
-      isWaiting ||= fence.state === 'asking' && !fence.hasFailed && !around.silent.has(port.host);
+      const isOnItsWay = fence.state === 'asking' || fence.state === 'acknowledged';
+      isWaiting ||= isOnItsWay && !fence.hasFailed && !around.silent.has(port.host);
     }
     this.#hasBegun ||= !isWaiting;
   }
@@ -86,7 +102,7 @@ export class Fences {
   #fenceOf(host: string): Fence {
     let fence = this.#fences.get(host);
     if (fence === undefined) {
-      fence = { state: 'failed', hasFailed: false, restsUntilMs: Number.NEGATIVE_INFINITY };
+      fence = { state: 'failed', hasFailed: false, answeredAtMs: Number.NEGATIVE_INFINITY };
       this.#fences.set(host, fence);
     }
     return fence;
@@ -96,7 +112,10 @@ export class Fences {
     term: Term,
     port: Hypervisor,
     fence: Fence,
-    { signal, onAnswer }: { readonly signal: AbortSignal; readonly onAnswer: () => void },
+    {
+      signal,
+      onAnswer,
+    }: { readonly signal: AbortSignal; readonly onAnswer: (host: string) => void },
   ): Promise<void> {
     const { host, pace } = port;
     fence.state = 'asking';
@@ -117,11 +136,11 @@ export class Fences {
     const isNews = failure === undefined || !fence.hasFailed;
     fence.state = failure === undefined ? 'acknowledged' : 'failed';
     fence.hasFailed ||= failure !== undefined;
-    fence.restsUntilMs = this.#clock.steadyMs() + RETRY_PAUSE_MS;
+    fence.answeredAtMs = this.#clock.steadyMs();
     if (isNews) {
       this.#recorder.record({ type: 'host-fenced', host, term, error: failure });
     }
-    onAnswer();
+    onAnswer(host);
   }
 }
 

@@ -200,6 +200,11 @@ export class World {
     return Math.min(...stamps);
   }
 
+  /** When the latest answer of this host was asked for; `-Infinity` before the first. */
+  askedAtMs(host: string): number {
+    return stampOf(this.#host(host)?.snapshot);
+  }
+
   /** All that is known of one tier now. */
   observe(tier: ScaledTier, term: Term, atMs: number): Observation {
     const { boots, concurrentBootsPerHost, hostFailuresToTolerate } = this.#options;
