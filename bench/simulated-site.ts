@@ -69,7 +69,7 @@ export class SimulatedHosts {
         freeMemoryMiB: 122_880 - used * 2_048,
         freeVcpus: 128 - used * 2,
         freeDiskMiB: 1_966_080 - used * 20_480,
-        bootsInFlight: 0,
+        startsInFlight: 0,
         circuit: 'closed',
         recentFailures: 0,
       };
@@ -300,6 +300,7 @@ function makeTier(index: number): ScaledTier {
       maxNodes: 14,
       requestRate: { targetPerNodeRps: TARGET_RPS },
       queue: { maxWaitMs: 100 },
+      looksAhead: true,
       scaleOut: {
         tolerance: 0.05,
         policies: [

@@ -88,6 +88,7 @@ describe('scripts/setup', () => {
       'mktemp',
       'node',
       'npm',
+      'prometheus',
       'rm',
       'sed',
       'sort',

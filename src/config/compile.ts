@@ -238,26 +238,29 @@ function compileTier(
 }
 
 function compilePolicy(tier: WrittenScaledTier): TierPolicy {
-  const { stabilizationWindow } = tier.scaleIn;
   return {
     minNodes: tier.nodes.min,
     maxNodes: tier.nodes.max,
     requestRate: { targetPerNodeRps: tier.signals.requestRate.targetPerNode },
     queue: { maxWaitMs: parseDurationMs(tier.signals.queue.maxWait) },
+    looksAhead: tier.storm.enabled,
     scaleOut: {
       tolerance: tier.scaleOut.tolerance,
       policies: tier.scaleOut.policies.flatMap(compileScalingPolicy),
     },
     scaleIn: {
       tolerance: tier.scaleIn.tolerance,
-      stabilizationWindowMs:
-        stabilizationWindow === 'auto' ? 'auto' : parseDurationMs(stabilizationWindow),
+      stabilizationWindowMs: durationOrAutoMs(tier.scaleIn.stabilizationWindow),
       policies: tier.scaleIn.policies.flatMap(compileScalingPolicy),
     },
     standby: tier.standby,
     drainDeadlineMs: parseDurationMs(tier.drain.deadline),
-    bootDeadlineMs: parseDurationMs(tier.boot.deadline),
+    bootDeadlineMs: durationOrAutoMs(tier.boot.deadline),
   };
+}
+
+function durationOrAutoMs(written: string): number | 'auto' {
+  return written === 'auto' ? 'auto' : parseDurationMs(written);
 }
 
 /** The schema lets exactly one of the two through. */

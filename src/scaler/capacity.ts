@@ -55,7 +55,7 @@ function fit(input: CapacityInput, size: Size): Fit {
     ...host,
     circuit: 'closed' as const,
     recentFailures: 0,
-    bootsInFlight: 0,
+    startsInFlight: 0,
   }));
   const view = { ...input, hosts, concurrentBootsPerHost: Number.POSITIVE_INFINITY };
   const placement = createPlacement(view, []);

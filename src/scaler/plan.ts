@@ -154,6 +154,7 @@ function bringIn(
   for (const node of missing > 0 ? quickestFirst(tier, observation, fleet.standby) : []) {
     if (missing > 0 && !frozen.has(node.number) && hasRoomToWake(node)) {
       fleet.standby.splice(fleet.standby.indexOf(node), 1);
+      placement.countWake(node.host ?? '');
       actions.push({ kind: 'wake', ...domainAction(node, 'needed', term) });
       base.woke();
       missing -= 1;
@@ -165,7 +166,7 @@ function bringIn(
 /** Nodes to be kept ready: beside those in service there is only so much room within the maximum. */
 function standbyTarget(tier: ScaledTier, decision: Decision): number {
   const room = Math.max(0, tier.policy.maxNodes - decision.desiredNodes);
-  return Math.min(tier.policy.standby.nodes, room);
+  return Math.min(decision.standbyNodes, room);
 }
 
 /** What is standby, or becomes it because nobody needs it. */

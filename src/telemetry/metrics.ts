@@ -55,6 +55,18 @@ export function createMetrics(registry: Registry) {
       labelNames: tier,
       registers,
     }),
+    forecastRps: new Gauge({
+      name: 'rackfire_request_rate_forecast_rps',
+      help: 'The rate that is foreseen for when a node that is ordered now serves.',
+      labelNames: tier,
+      registers,
+    }),
+    storm: new Gauge({
+      name: 'rackfire_storm',
+      help: '1 while a storm is detected, and nodes are ordered ahead of it.',
+      labelNames: tier,
+      registers,
+    }),
     queuedRequests: new Gauge({
       name: 'rackfire_queued_requests',
       help: 'Requests that wait at the balancers.',
@@ -157,8 +169,16 @@ export type Metrics = ReturnType<typeof createMetrics>;
 /** Those that each tick sets for its tier. */
 export function tierGauges(metrics: Metrics) {
   const { nodes, desiredNodes, minNodes, maxNodes, neededNodes, missingNodes } = metrics;
-  const { requestsPerSecond, queuedRequests, usedSlots, signalUp, overrides, balancerInSync } =
-    metrics;
+  const {
+    requestsPerSecond,
+    forecastRps,
+    storm,
+    queuedRequests,
+    usedSlots,
+    signalUp,
+    overrides,
+    balancerInSync,
+  } = metrics;
   return [
     nodes,
     desiredNodes,
@@ -167,6 +187,8 @@ export function tierGauges(metrics: Metrics) {
     neededNodes,
     missingNodes,
     requestsPerSecond,
+    forecastRps,
+    storm,
     queuedRequests,
     usedSlots,
     signalUp,

@@ -168,6 +168,7 @@ export class TelemetryRecorder implements Recorder {
         this.#log.info({ ...fields, mode, stages }, `decided to scale ${decision.direction}`);
       }
     });
+    this.#sayStorm(event);
     if (event.unheard === true) {
       return;
     }
@@ -183,6 +184,23 @@ export class TelemetryRecorder implements Recorder {
       }
     });
     this.#sayConflicts(event);
+  }
+
+  #sayStorm({ tier, tick }: TierTicked): void {
+    const { outlook } = tick.decision;
+    // What is not known wholly now ends no storm.
+    if (outlook === undefined) {
+      return;
+    }
+    const { storm, forecastRps } = outlook;
+    this.#sayOnce(`storm ${tierKey(tier)}`, storm === undefined ? '' : 'on', () => {
+      const fields = { cluster: tier.cluster, tier: tier.name, forecastRps };
+      if (storm === undefined) {
+        this.#log.info(fields, 'storm is over');
+      } else {
+        this.#log.info({ ...fields, baseRps: storm.baseRps }, 'storm detected');
+      }
+    });
   }
 
   #fixedTierSeen({
@@ -263,6 +281,8 @@ export class TelemetryRecorder implements Recorder {
     metrics.maxNodes.set(labels, tier.policy.maxNodes);
     metrics.neededNodes.set(labels, decision.needNodes ?? Number.NaN);
     metrics.requestsPerSecond.set(labels, valueOf(requestRate) ?? Number.NaN);
+    metrics.forecastRps.set(labels, decision.outlook?.forecastRps ?? Number.NaN);
+    metrics.storm.set(labels, decision.outlook?.storm === undefined ? 0 : 1);
     metrics.queuedRequests.set(labels, valueOf(queue)?.requests ?? Number.NaN);
     const slotReading = valueOf(slots);
     metrics.usedSlots.set(

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Outlook } from '../../src/scaler/foresee.ts';
 import { type Peak, pushPeak, windowOf } from '../../src/scaler/stabilize.ts';
 
 const WINDOW_MS = 30_000;
@@ -77,16 +78,31 @@ describe('pushPeak', () => {
 
     expect(peaks.length).toBeLessThanOrEqual(3);
   });
+
+  test('a load that falls for long is remembered in 65 needs, and none of them is let go too early', () => {
+    const windowMs = 600_000;
+    let peaks: readonly Peak[] = [];
+    for (let atMs = 0; atMs <= 1_200_000; atMs += 250) {
+      peaks = pushPeak(peaks, { atMs, needNodes: 1e6 - atMs }, windowMs);
+      const exact = 1e6 - Math.max(0, atMs - windowMs + 250);
+      expect(peaks[0]!.needNodes).toBeGreaterThanOrEqual(exact);
+      expect(peaks[0]!.needNodes).toBeLessThanOrEqual(exact + windowMs / 64);
+      expect(peaks.length).toBeLessThanOrEqual(65);
+    }
+  });
 });
 
 describe('windowOf', () => {
-  test.each<[string, number | 'auto', number | undefined, number]>([
-    ['a configured one is taken as it is', 5_000, 90_000, 5_000],
-    ['zero is a window', 0, 90_000, 0],
-    ['auto is 30 s before the first boot', 'auto', undefined, 30_000],
-    ['auto is 30 s while boots are quick', 'auto', 4_000, 30_000],
-    ['auto is the boot time once that is longer', 'auto', 45_000, 45_000],
-  ])('%s', (_, configured, bootTimeMs, windowMs) => {
-    expect(windowOf(configured, bootTimeMs)).toBe(windowMs);
+  const outlook = { holdMs: 20_000 };
+  type Foreseen = Pick<Outlook, 'holdMs'> | undefined;
+  test.each<[string, number | 'auto', Foreseen, number | undefined, number]>([
+    ['a configured one is taken as it is', 5_000, outlook, 90_000, 5_000],
+    ['zero is a window', 0, outlook, 90_000, 0],
+    ['auto is what the outlook holds for', 'auto', outlook, 90_000, 20_000],
+    ['auto is 30 s before the first boot', 'auto', undefined, undefined, 30_000],
+    ['auto is 30 s while boots are quick', 'auto', undefined, 4_000, 30_000],
+    ['auto is the boot time once that is longer', 'auto', undefined, 45_000, 45_000],
+  ])('%s', (_, configured, foreseen, bootTimeMs, windowMs) => {
+    expect(windowOf(configured, foreseen, bootTimeMs)).toBe(windowMs);
   });
 });
