@@ -81,6 +81,15 @@ const lifecycle = (
       expect(await dom0.run(tenant('unpause', node))).toEqual(refusal('not-ours'));
     });
 
+    test('is not known to a dom0 that has become one of another installation', async () => {
+      const { dom0 } = rig;
+      await dom0.run(createRequest(dom0, node));
+      await dom0.run(tenant('pause', node));
+      const conf = await readFile(dom0.confPath, 'utf8');
+      await writeFile(dom0.confPath, `${conf}\nINSTALLATION=other\n`);
+      expect(await dom0.run(tenant('unpause', node))).toEqual(refusal('not-ours'));
+    });
+
     test('is known no more when it is gone', async () => {
       const { dom0 } = rig;
       await dom0.run(createRequest(dom0, node));

@@ -42,7 +42,9 @@ weather(
     limitFileSize(service, 'unlimited');
     await service.told(WRITTEN, full);
     await load.end();
+    expect(service.found(WRITTEN), 'after the lock, and after the full disk').toHaveLength(2);
     expectSaidOnce(service, WRITTEN, full);
+    expect(service.found(BEFELL)).toEqual([]);
   },
 );
 

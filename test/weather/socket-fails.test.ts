@@ -47,6 +47,7 @@ weather(
     });
     await proxy.turn('gone');
     await site.lasts(30_000);
+    expect(service.found('source does not answer')).toHaveLength(1);
     expect(site.watch.latest?.inService).toHaveLength(2);
     expect(site.watch.latest?.nodes).toHaveLength(4);
     await proxy.turn('clear');
@@ -76,13 +77,15 @@ weather(
     await load.end();
     expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
     expect(answers.map(({ node }) => node)).toContain(site.nodeName(4));
-    const [gone, hanging, cut, garbage, ...others] = reasonsOfSilences(service);
-    expect(gone).toContainEqual(expect.stringContaining('no such socket'));
-    expect(hanging).toContainEqual(expect.stringContaining('did not answer in time'));
-    expect(cut).toContainEqual(expect.stringMatching(/HAProxy gave [0-9] of 3 answers/));
-    expect(garbage).toContainEqual(expect.stringMatching(/HAProxy gave [0-9] of 3 answers/));
-    expect(others).toEqual([]);
-    for (const reasons of reasonsOfSilences(service)) {
+    const silences = reasonsOfSilences(service);
+    // Later reasons of a silence depend on where it was cut.
+    expect(silences.map(([first]) => first)).toEqual([
+      expect.stringContaining('no such socket'),
+      expect.stringContaining('did not answer in time'),
+      expect.stringMatching(/HAProxy gave [0-9] of 3 answers/),
+      expect.stringMatching(/HAProxy gave [0-9] of 3 answers/),
+    ]);
+    for (const reasons of silences) {
       expect(new Set(reasons).size).toBe(reasons.length);
     }
     expect(ticks.unhealthy).toBe(0);
