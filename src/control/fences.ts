@@ -10,6 +10,8 @@ interface Fence {
   state: 'asking' | 'acknowledged' | 'seen' | 'failed';
   /** It has failed at least once; said once. */
   hasFailed: boolean;
+  /** Nothing is begun anywhere before this is over. */
+  isAwaited: boolean;
   /** Of the last answer. Steady clock. */
   answeredAtMs: number;
 }
@@ -22,7 +24,8 @@ const RETRY_PAUSE_MS = 1_000;
  *
  * A host is fenced when it was looked at after it has acknowledged: only then all that former leaders have done there is
  * known. A reign begins when every host that answers is fenced, or has failed to acknowledge; those that have failed are
- * shown the term again each second, and nothing is begun or taken away there until they are fenced.
+ * shown the term again each second, and nothing is begun or taken away there until they are fenced. A host that comes
+ * later, by another config, is waited for in the same way: what it has is not known until then.
  */
 export class Fences {
   readonly #clock: Clock;
@@ -93,16 +96,23 @@ export class Fences {
       ) {
         fence.state = 'seen';
       }
-      const isOnItsWay = fence.state === 'asking' || fence.state === 'acknowledged';
-      isWaiting ||= isOnItsWay && !fence.hasFailed && !around.silent.has(port.host);
+      // Once it has kept silent or failed, the reign goes on without it, whatever it says later.
+      fence.isAwaited &&=
+        fence.state !== 'seen' && !fence.hasFailed && !around.silent.has(port.host);
+      isWaiting ||= fence.isAwaited;
     }
-    this.#hasBegun ||= !isWaiting;
+    this.#hasBegun = !isWaiting;
   }
 
   #fenceOf(host: string): Fence {
     let fence = this.#fences.get(host);
     if (fence === undefined) {
-      fence = { state: 'failed', hasFailed: false, answeredAtMs: Number.NEGATIVE_INFINITY };
+      fence = {
+        state: 'failed',
+        hasFailed: false,
+        isAwaited: true,
+        answeredAtMs: Number.NEGATIVE_INFINITY,
+      };
       this.#fences.set(host, fence);
     }
     return fence;

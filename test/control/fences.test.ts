@@ -106,6 +106,25 @@ test('a host that hangs at the fence is waited for as long as for an answer, one
   await another.clock.stepUntil(() => another.world.callsOf('create').length > 0, 2 * SECOND);
 });
 
+test('a host that was silent when the reign began and is back holds nobody up, however long it takes to acknowledge', async () => {
+  await using lab = startLab();
+  const [late] = lab.world.hosts;
+  late!.silent = 'unreachable';
+  lab.start();
+  await lab.clock.stepUntil(() => lab.world.callsOf('create').length > 0, 10 * SECOND);
+  const before = lab.world.callsOf('create').length;
+  late!.fencing = 'hang';
+  late!.silent = 'no';
+  await lab.clock.stepUntil(() => lab.log.of('source-answered').length === 3, 5 * SECOND);
+  lab.world.rps = 600;
+  await lab.clock.stepUntil(
+    () => lab.world.callsOf('create').length > before,
+    late!.pace.answerWithinMs - SECOND,
+  );
+  expect(late!.fencedBy).toBeUndefined();
+  expect(lab.world.callsOf('create').filter((call) => call.startsWith('host-a '))).toEqual([]);
+});
+
 test('when leadership is lost, what has begun is given up at once', async () => {
   await using lab = startLab();
   lab.world.host(0).createFault = 'hang';
