@@ -27,8 +27,8 @@
  *    when the last successful write was *sent*: before that, nobody can have seen the lease as ours.
  * 7. What is over does not come back: another reign follows, with another term.
  *
- * While the steady clocks of two electors go right within 10 %, they never lead at the same moment – whatever the
- * network does, and whoever deletes the lease or edits its holder.
+ * While the steady clocks of two electors go right within 10 %, and the lease is at least 1.25 × the renew deadline, they
+ * never lead at the same moment – whatever the network does, and whoever deletes the lease or edits its holder.
  *
  * Its limits. A lease does not fence: a process that stood still between its look at `leadsAt` and its command, or
  * whose steady clock did (a suspended machine), sends all the same. Hosts refuse it by its term; HAProxy cannot. Whoever
@@ -259,7 +259,7 @@ function passTime(settings: ElectorSettings, state: ElectorState, nowMs: number)
     : ended;
 }
 
-/** Three may fail in a row before the deadline. */
+/** Two in a row may hang, and a third succeed before the deadline. */
 function givenUpAtMs({ renewDeadlineMs }: ElectorSettings, { sentAtMs }: LeaseRequest): number {
   return sentAtMs + renewDeadlineMs / 3;
 }
