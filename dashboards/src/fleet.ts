@@ -1,0 +1,376 @@
+/** All clusters, hosts and balancers of an installation at a glance. */
+
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import {
+  BytesIEC,
+  NoUnit,
+  PercentUnit,
+  RequestsPerSecond,
+  Seconds,
+} from '@grafana/grafana-foundation-sdk/units';
+import { createDashboard, nameVariable, type Section } from './create-dashboard.ts';
+import { lines, stat, states, table, thresholds, valueTexts } from './panels.ts';
+import { BREAKER_TEXTS, SYNC_TEXTS, UP_TEXTS } from './words.ts';
+
+const CLUSTERS = 'cluster=~"$cluster"';
+
+/** Of each tier of the chosen clusters; several Rackfires measure the same. */
+function each(metric: string, labels = ''): string {
+  return `max by (cluster, tier) (${metric}{${CLUSTERS}${labels === '' ? '' : `, ${labels}`}})`;
+}
+
+const NOW: Section = {
+  title: 'Now',
+  panels: [
+    stat(
+      {
+        title: 'Who leads',
+        description:
+          'Of several Rackfires exactly one leads and acts. With none, nothing scales, though the site runs on as it is.',
+        unit: NoUnit,
+        span: 4,
+        alerts: ['RackfireNoLeader'],
+      },
+      [{ expression: 'sum(rackfire_leader)', legend: 'leaders' }],
+      {
+        mappings: [
+          valueTexts({ 0: ['nobody', 'red'], 1: ['one leads', 'green'], 2: ['two lead', 'red'] }),
+        ],
+      },
+    ),
+    stat(
+      {
+        title: 'Nodes in service',
+        description: 'In all chosen clusters.',
+        unit: NoUnit,
+        span: 4,
+      },
+      [
+        {
+          expression: `sum(${each('rackfire_nodes', 'phase="in-service"')})`,
+          legend: 'in service',
+          color: 'green',
+        },
+      ],
+      { showsCurve: true },
+    ),
+    stat(
+      {
+        title: 'Wanted, cannot be booted',
+        description:
+          'Nodes that decisions want and that have no place, summed over the chosen clusters.',
+        unit: NoUnit,
+        span: 4,
+        alerts: ['RackfireAtMaximum'],
+        thresholds: thresholds('green', [1, 'red']),
+      },
+      [
+        {
+          expression: `sum(max by (cluster, tier, reason) (rackfire_nodes_missing{${CLUSTERS}}))`,
+          legend: 'missing',
+        },
+      ],
+    ),
+    stat(
+      {
+        title: 'Failed, unknown or in conflict',
+        description: 'Nodes that are neither in service nor on their way.',
+        unit: NoUnit,
+        span: 4,
+        alerts: ['RackfireNodeStuck'],
+        thresholds: thresholds('green', [1, 'orange']),
+      },
+      [
+        {
+          expression: `sum(${each('rackfire_nodes', 'phase=~"failed|unknown|conflict|residue"')})`,
+          legend: 'nodes',
+        },
+      ],
+    ),
+    stat(
+      {
+        title: 'Room for more nodes',
+        description: 'How many more nodes fit on the hosts now, of the size that fits least often.',
+        unit: NoUnit,
+        span: 4,
+        alerts: ['RackfireHeadroom'],
+        thresholds: thresholds('red', [2, 'orange'], [4, 'green']),
+      },
+      [{ expression: 'min(max by (size) (rackfire_capacity_nodes))', legend: 'fit' }],
+      { showsCurve: true },
+    ),
+    stat(
+      {
+        title: 'A host may be lost',
+        description:
+          'Whether the base nodes of any one host would fit on the others (N+1). Not known with a single host.',
+        unit: NoUnit,
+        span: 4,
+        alerts: ['RackfireHostLossNotCovered'],
+      },
+      [{ expression: 'max(rackfire_host_loss_covered)', legend: 'covered' }],
+      { mappings: [valueTexts({ 0: ['not covered', 'red'], 1: ['covered', 'green'] })] },
+    ),
+  ],
+};
+
+const CLUSTER_TABLE: Section = {
+  title: 'Clusters',
+  panels: [
+    table(
+      {
+        title: 'Clusters and tiers',
+        description:
+          'Click on a cluster for its own dashboard. Load is requests in relation to what the nodes in service are meant for. Tiers that are only watched (databases) have nodes and nothing else.',
+        unit: NoUnit,
+        span: 24,
+        height: 8,
+      },
+      {
+        keys: { cluster: 'Cluster', tier: 'Tier' },
+        url: '/d/rackfire-cluster?var-datasource=${datasource}&var-cluster=${__data.fields.Cluster}&var-tier=${__data.fields.Tier}&${__url_time_range}',
+        columns: [
+          { name: 'In service', expression: each('rackfire_nodes', 'phase="in-service"') },
+          { name: 'Desired', expression: each('rackfire_nodes_desired') },
+          { name: 'Minimum', expression: each('rackfire_nodes_min') },
+          { name: 'Maximum', expression: each('rackfire_nodes_max') },
+          { name: 'Standby', expression: each('rackfire_nodes', 'phase="standby"') },
+          {
+            name: 'Requests',
+            unit: RequestsPerSecond,
+            decimals: 0,
+            expression: each('rackfire_request_rate_rps'),
+          },
+          {
+            name: 'Load',
+            unit: PercentUnit,
+            decimals: 0,
+            thresholds: thresholds('green', [1, 'orange'], [1.25, 'red']),
+            expression: `${each('rackfire_request_rate_rps')} / (${each('rackfire_nodes', 'phase="in-service"')} * ${each('rackfire_target_per_node_rps')})`,
+          },
+          {
+            name: 'Waiting',
+            thresholds: thresholds('green', [1, 'orange']),
+            expression: each('rackfire_queued_requests'),
+          },
+          {
+            name: 'Response time',
+            unit: Seconds,
+            expression: each('rackfire_response_time_seconds'),
+          },
+          {
+            name: 'Boots',
+            mappings: [BREAKER_TEXTS],
+            expression: each('rackfire_breaker_state'),
+          },
+          {
+            name: 'Paused',
+            mappings: [valueTexts({ 0: ['no', 'green'], 1: ['paused', 'orange'] })],
+            expression: each('rackfire_paused'),
+          },
+        ],
+      },
+    ),
+    lines(
+      {
+        title: 'Nodes in service by cluster',
+        description: 'Stacked: the whole fleet, and who has how much of it.',
+        unit: NoUnit,
+        span: 12,
+      },
+      [
+        {
+          expression: each('rackfire_nodes', 'phase="in-service"'),
+          legend: '{{cluster}}/{{tier}}',
+        },
+      ],
+      { isStacked: true, isStepped: true },
+    ),
+    lines(
+      {
+        title: 'Requests by cluster',
+        description: 'Requests that arrive per second, stacked.',
+        unit: RequestsPerSecond,
+        span: 12,
+      },
+      [{ expression: each('rackfire_request_rate_rps'), legend: '{{cluster}}/{{tier}}' }],
+      { isStacked: true },
+    ),
+  ],
+};
+
+const HOSTS: Section = {
+  title: 'Hosts',
+  panels: [
+    lines(
+      {
+        title: 'Memory in use',
+        description:
+          'Of what a host has for nodes, its reserve taken off and boots in flight counted. Nothing is ever oversold: at 100 % a host takes no more.',
+        unit: PercentUnit,
+        span: 8,
+        thresholds: thresholds('green', [0.85, 'orange'], [0.95, 'red']),
+      },
+      [
+        {
+          expression:
+            '1 - max by (host) (rackfire_host_memory_free_bytes) / max by (host) (rackfire_host_memory_bytes)',
+          legend: '{{host}}',
+        },
+      ],
+      { max: 1, isStepped: true },
+    ),
+    lines(
+      {
+        title: 'Free memory',
+        description: 'For nodes, by host.',
+        unit: BytesIEC,
+        span: 8,
+      },
+      [{ expression: 'max by (host) (rackfire_host_memory_free_bytes)', legend: '{{host}}' }],
+      { isStacked: true, isStepped: true },
+    ),
+    lines(
+      {
+        title: 'How many more nodes fit',
+        description:
+          'By size: now, and if the worst host were down. What stops the next one says `rackfire capacity`.',
+        unit: NoUnit,
+        span: 8,
+        alerts: ['RackfireHeadroom', 'RackfireHostLossNotCovered'],
+        thresholds: thresholds('red', [2, 'transparent']),
+      },
+      [
+        { expression: 'max by (size) (rackfire_capacity_nodes)', legend: '{{size}}' },
+        {
+          expression: 'max by (size) (rackfire_capacity_nodes_one_host_down)',
+          legend: '{{size}}, a host down',
+        },
+      ],
+      { isStepped: true },
+    ),
+    states(
+      {
+        title: 'Hosts that answer',
+        description:
+          'A silent host is not taken for dead: its nodes are unknown and keep their numbers, and nothing new is placed there.',
+        unit: NoUnit,
+        span: 8,
+        alerts: ['RackfireHostUnreachable'],
+      },
+      [
+        {
+          expression: 'max by (name) (rackfire_source_up{kind="host"})',
+          legend: '{{name}}',
+        },
+      ],
+      [UP_TEXTS],
+    ),
+    states(
+      {
+        title: 'Boots on each host',
+        description: 'After too many failed boots a host rests; then one boot is tried.',
+        unit: NoUnit,
+        span: 8,
+        alerts: ['RackfireBreakerOpen'],
+      },
+      [{ expression: 'max by (host) (rackfire_host_breaker_state)', legend: '{{host}}' }],
+      [BREAKER_TEXTS],
+    ),
+    lines(
+      {
+        title: 'Boots that ended',
+        description: 'Cold boots of all clusters that ended in this time, by host and result.',
+        unit: NoUnit,
+        span: 8,
+        height: 6,
+        decimals: 0,
+      },
+      [
+        {
+          expression: 'sum by (host, result) (increase(rackfire_boots_total[$__rate_interval]))',
+          legend: '{{host}} {{result}}',
+        },
+      ],
+      { isStacked: true, drawsBars: true },
+    ),
+  ],
+};
+
+const BALANCERS: Section = {
+  title: 'Balancers and standby',
+  panels: [
+    states(
+      {
+        title: 'Balancers that answer and agree',
+        description:
+          'In sync: it answers and has every server as its node is. One that differs is put right at the next tick.',
+        unit: NoUnit,
+        span: 8,
+      },
+      [{ expression: 'max by (balancer) (rackfire_balancer_in_sync)', legend: '{{balancer}}' }],
+      [SYNC_TEXTS],
+    ),
+    lines(
+      {
+        title: 'Reloads and restarts of balancers',
+        description: 'As noticed by Rackfire, which then brings back the states that were lost.',
+        unit: NoUnit,
+        span: 8,
+        height: 6,
+        decimals: 0,
+      },
+      [
+        {
+          expression:
+            'max by (balancer) (increase(rackfire_balancer_restarts_total[$__rate_interval]))',
+          legend: '{{balancer}}',
+        },
+      ],
+      { isStacked: true, drawsBars: true },
+    ),
+    lines(
+      {
+        title: 'Standby nodes of all clusters',
+        description: 'Nodes that are woken before any is booted, and how many the configs ask for.',
+        unit: NoUnit,
+        span: 8,
+        height: 6,
+      },
+      [
+        {
+          expression: `sum(${each('rackfire_nodes', 'phase="standby"')})`,
+          legend: 'standby',
+          color: 'blue',
+          fillPercent: 20,
+        },
+        {
+          expression: `sum(${each('rackfire_nodes_standby_target')})`,
+          legend: 'configured',
+          color: 'text',
+          isDashed: true,
+        },
+      ],
+      { isStepped: true },
+    ),
+  ],
+};
+
+export function fleetDashboard(): Dashboard {
+  return createDashboard({
+    uid: 'rackfire-fleet',
+    title: 'Rackfire / Fleet',
+    description: 'All clusters, hosts and balancers of an installation at a glance.',
+    variables: [
+      nameVariable({
+        name: 'cluster',
+        label: 'Clusters',
+        of: 'cluster',
+        selector: 'rackfire_nodes',
+        multi: true,
+      }),
+    ],
+    annotations: [],
+    sections: [NOW, CLUSTER_TABLE, HOSTS, BALANCERS],
+  });
+}

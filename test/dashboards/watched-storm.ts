@@ -1,0 +1,100 @@
+/** A real storm of `rackfire demo`, scraped by a real Prometheus, while HAProxy is asked beside both what serves. */
+
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { createSystemClock } from '../../src/control/clock.ts';
+import { UnreachableError } from '../../src/control/errors.ts';
+import { DemoProcess, type Summary } from '../e2e/demo-process.ts';
+import { type HaproxyAddress, viewHaproxy } from '../weather/haproxy-view.ts';
+import { Prometheus } from './prometheus.ts';
+
+const ALERTS_FILE = fileURLToPath(new URL('../../dashboards/alerts.yaml', import.meta.url));
+const LOOK_INTERVAL_MS = 200;
+const LOOK_DEADLINE_MS = 1_000;
+
+const DemoConfig = z.looseObject({ http: z.object({ listen: z.string() }) });
+
+/** What HAProxy's own table said at one moment. */
+export interface HaproxyMoment {
+  readonly atMs: number;
+  /** Servers that it sends requests to: in rotation, and their checks pass. */
+  readonly servers: number;
+}
+
+/** The storm is over, its Prometheus still answers. */
+export interface WatchedStorm extends AsyncDisposable {
+  readonly prometheus: Prometheus;
+  readonly haproxy: readonly HaproxyMoment[];
+  readonly summary: Summary;
+  /** When the first and the last request of the load were due, or nearly so. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly log: string;
+}
+
+/** Plays the demo to its end, in about two minutes and a half. */
+export async function watchStorm(): Promise<WatchedStorm> {
+  const demo = new DemoProcess();
+  await demo.until((_, line) => line.startsWith('Rackfire'));
+  const configFile = demo.printed(/config {4}(.+)/);
+  const { http } = DemoConfig.parse(parse(await readFile(configFile, 'utf8')));
+  const prometheus = await Prometheus.start({ target: http.listen, ruleFiles: [ALERTS_FILE] });
+  const folder = dirname(configFile);
+  const ended = new AbortController();
+  const watch = watchHaproxy(
+    {
+      socketPath: join(folder, 'admin.sock'),
+      masterSocketPath: join(folder, 'master.sock'),
+      backend: 'news-web',
+    },
+    ended.signal,
+  );
+  try {
+    await demo.until(({ atSeconds }) => atSeconds >= 0);
+    const fromMs = Date.now();
+    await demo.until((_, line) => line === 'tearing down');
+    const toMs = Date.now();
+    ended.abort();
+    const [summary, haproxy] = await Promise.all([demo.summary(), watch]);
+    const log = demo.log();
+    return {
+      prometheus,
+      haproxy,
+      summary,
+      fromMs,
+      toMs,
+      log,
+      [Symbol.asyncDispose]: async () => await prometheus[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    ended.abort();
+    await watch;
+    await prometheus[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function watchHaproxy(
+  address: HaproxyAddress,
+  signal: AbortSignal,
+): Promise<readonly HaproxyMoment[]> {
+  const clock = createSystemClock();
+  const moments: HaproxyMoment[] = [];
+  while (!signal.aborted) {
+    try {
+      const { servers } = await viewHaproxy(address, AbortSignal.timeout(LOOK_DEADLINE_MS));
+      const up = [...servers.values()].filter(({ status }) => status.startsWith('UP'));
+      moments.push({ atMs: Date.now(), servers: up.length });
+    } catch (error) {
+      // The demo takes it down at its end.
+      if (!(error instanceof UnreachableError)) {
+        throw error;
+      }
+    }
+    await clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => undefined);
+  }
+  return moments;
+}
