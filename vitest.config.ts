@@ -22,11 +22,18 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/lab/**', 'test/weather/**', 'test/dataplane/**'],
+          exclude: [
+            'test/e2e/**',
+            'test/lab/**',
+            'test/weather/**',
+            'test/dataplane/**',
+            'test/dashboards/**',
+          ],
         },
       },
       { extends: true, test: { name: 'weather', include: ['test/weather/**/*.test.ts'] } },
       { extends: true, test: { name: 'dataplane', include: ['test/dataplane/**/*.test.ts'] } },
+      { extends: true, test: { name: 'dashboards', include: ['test/dashboards/**/*.test.ts'] } },
       {
         extends: true,
         test: {
