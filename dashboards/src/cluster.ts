@@ -1,6 +1,6 @@
 /** One tier of one virtual cluster: what it needs, what it has, what visitors get, and why. */
 
-import { AnnotationQueryBuilder, type Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import { AnnotationQueryBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import {
   DateTimeFromNow,
   NoUnit,
@@ -8,8 +8,8 @@ import {
   RequestsPerSecond,
   Seconds,
 } from '@grafana/grafana-foundation-sdk/units';
-import { createDashboard, nameVariable, type Section } from './create-dashboard.ts';
-import { lines, query, stat, states, thresholds, valueTexts, DATA_SOURCE } from './panels.ts';
+import { type DashboardPlan, nameVariable, type Section } from './create-dashboard.ts';
+import { colorSteps, DATA_SOURCE, lines, query, stat, states, valueTexts } from './panels.ts';
 import { PHASE_COLORS } from './words.ts';
 
 const TIER = 'cluster="$cluster", tier="$tier"';
@@ -57,7 +57,7 @@ const NOW: Section = {
         unit: NoUnit,
         span: 3,
         alerts: ['RackfireAtMaximum'],
-        thresholds: thresholds('red', [1, 'orange'], [3, 'green']),
+        thresholds: colorSteps('red', [1, 'orange'], [3, 'green']),
       },
       [
         {
@@ -74,7 +74,7 @@ const NOW: Section = {
         unit: PercentUnit,
         span: 3,
         decimals: 0,
-        thresholds: thresholds('green', [1, 'orange'], [1.25, 'red']),
+        thresholds: colorSteps('green', [1, 'orange'], [1.25, 'red']),
       },
       [
         {
@@ -274,7 +274,7 @@ const VISITORS: Section = {
           'Of all slots (`maxConnections`) of the nodes in service. Near 100 % while the requests are below the target: the nodes answer too slowly, so the target is set too high.',
         unit: PercentUnit,
         span: 8,
-        thresholds: thresholds('green', [0.8, 'orange'], [0.95, 'red']),
+        thresholds: colorSteps('green', [0.8, 'orange'], [0.95, 'red']),
       },
       [{ expression: of('rackfire_slots_used_ratio'), legend: 'in use', color: 'blue' }],
       { max: 1 },
@@ -408,26 +408,24 @@ function decisionMarks(direction: 'out' | 'in', iconColor: string): AnnotationQu
     .target(query(`1000 * ${reasons}`, 0).range());
 }
 
-export function clusterDashboard(): Dashboard {
-  return createDashboard({
-    uid: 'rackfire-cluster',
-    title: 'Rackfire / Cluster',
-    description: 'One tier of one virtual cluster: what it needs, what it has, and why.',
-    variables: [
-      nameVariable({
-        name: 'cluster',
-        label: 'Cluster',
-        of: 'cluster',
-        selector: 'rackfire_nodes_desired',
-      }),
-      nameVariable({
-        name: 'tier',
-        label: 'Tier',
-        of: 'tier',
-        selector: 'rackfire_nodes_desired{cluster="$cluster"}',
-      }),
-    ],
-    annotations: [decisionMarks('out', 'blue'), decisionMarks('in', 'purple')],
-    sections: [NOW, LOAD, VISITORS, COMING],
-  });
-}
+export const CLUSTER: DashboardPlan = {
+  uid: 'rackfire-cluster',
+  title: 'Rackfire / Cluster',
+  description: 'One tier of one virtual cluster: what it needs, what it has, and why.',
+  variables: [
+    nameVariable({
+      name: 'cluster',
+      label: 'Cluster',
+      of: 'cluster',
+      selector: 'rackfire_nodes_desired',
+    }),
+    nameVariable({
+      name: 'tier',
+      label: 'Tier',
+      of: 'tier',
+      selector: 'rackfire_nodes_desired{cluster="$cluster"}',
+    }),
+  ],
+  annotations: [decisionMarks('out', 'blue'), decisionMarks('in', 'purple')],
+  sections: [NOW, LOAD, VISITORS, COMING],
+};

@@ -1,6 +1,5 @@
 import {
-  AnnotationQueryBuilder,
-  type Dashboard,
+  type AnnotationQueryBuilder,
   DashboardBuilder,
   DashboardCursorSync,
   DashboardLinkBuilder,
@@ -10,7 +9,6 @@ import {
   QueryVariableBuilder,
   RowBuilder,
   VariableRefresh,
-  VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DATA_SOURCE, type PanelBuilder, RUNBOOK_VARIABLE } from './panels.ts';
 
@@ -37,7 +35,8 @@ export interface DashboardPlan {
 }
 
 /** @returns A dashboard of the kind that Grafana 11, 12 and newer load from a file. */
-export function createDashboard(plan: DashboardPlan): Dashboard {
+export function createDashboard(plan: DashboardPlan): object {
+  // oxlint-disable-next-line typescript/no-deprecated -- Grafana 11 knows no other kind
   const builder = new DashboardBuilder(plan.title)
     .uid(plan.uid)
     .description(plan.description)
@@ -93,8 +92,7 @@ export function nameVariable({ name, label, of, selector, multi }: VariablePlan)
     .label(label)
     .datasource(DATA_SOURCE)
     .query({ qryType: 1, query: `label_values(${selector},${of})`, refId: `Variable-${name}` })
-    .refresh(VariableRefresh.OnTimeRangeChanged)
-    .sort(VariableSort.AlphabeticalAsc);
+    .refresh(VariableRefresh.OnTimeRangeChanged);
   return multi === true
     ? variable.multi(true).includeAll(true).allValue('.+').current({ text: 'All', value: '$__all' })
     : variable;

@@ -1,13 +1,13 @@
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { clusterDashboard } from './cluster.ts';
-import { fleetDashboard } from './fleet.ts';
-import { itselfDashboard } from './itself.ts';
+import { CLUSTER } from './cluster.ts';
+import { createDashboard } from './create-dashboard.ts';
+import { FLEET } from './fleet.ts';
+import { ITSELF } from './itself.ts';
 
 /** @returns What stands in each file of `dashboards/`, by its name. */
-export function createDashboards(): Readonly<Record<string, Dashboard>> {
+export function createDashboards(): Readonly<Record<string, object>> {
   return {
-    'cluster.json': clusterDashboard(),
-    'fleet.json': fleetDashboard(),
-    'itself.json': itselfDashboard(),
+    'cluster.json': createDashboard(CLUSTER),
+    'fleet.json': createDashboard(FLEET),
+    'itself.json': createDashboard(ITSELF),
   };
 }

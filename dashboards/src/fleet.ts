@@ -1,6 +1,5 @@
 /** All clusters, hosts and balancers of an installation at a glance. */
 
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import {
   BytesIEC,
   NoUnit,
@@ -8,8 +7,8 @@ import {
   RequestsPerSecond,
   Seconds,
 } from '@grafana/grafana-foundation-sdk/units';
-import { createDashboard, nameVariable, type Section } from './create-dashboard.ts';
-import { lines, stat, states, table, thresholds, valueTexts } from './panels.ts';
+import { type DashboardPlan, nameVariable, type Section } from './create-dashboard.ts';
+import { colorSteps, lines, stat, states, table, valueTexts } from './panels.ts';
 import { BREAKER_TEXTS, SYNC_TEXTS, UP_TEXTS } from './words.ts';
 
 const CLUSTERS = 'cluster=~"$cluster"';
@@ -62,7 +61,7 @@ const NOW: Section = {
         unit: NoUnit,
         span: 4,
         alerts: ['RackfireAtMaximum'],
-        thresholds: thresholds('green', [1, 'red']),
+        thresholds: colorSteps('green', [1, 'red']),
       },
       [
         {
@@ -78,7 +77,7 @@ const NOW: Section = {
         unit: NoUnit,
         span: 4,
         alerts: ['RackfireNodeStuck'],
-        thresholds: thresholds('green', [1, 'orange']),
+        thresholds: colorSteps('green', [1, 'orange']),
       },
       [
         {
@@ -94,7 +93,7 @@ const NOW: Section = {
         unit: NoUnit,
         span: 4,
         alerts: ['RackfireHeadroom'],
-        thresholds: thresholds('red', [2, 'orange'], [4, 'green']),
+        thresholds: colorSteps('red', [2, 'orange'], [4, 'green']),
       },
       [{ expression: 'min(max by (size) (rackfire_capacity_nodes))', legend: 'fit' }],
       { showsCurve: true },
@@ -145,12 +144,12 @@ const CLUSTER_TABLE: Section = {
             name: 'Load',
             unit: PercentUnit,
             decimals: 0,
-            thresholds: thresholds('green', [1, 'orange'], [1.25, 'red']),
+            thresholds: colorSteps('green', [1, 'orange'], [1.25, 'red']),
             expression: `${each('rackfire_request_rate_rps')} / (${each('rackfire_nodes', 'phase="in-service"')} * ${each('rackfire_target_per_node_rps')})`,
           },
           {
             name: 'Waiting',
-            thresholds: thresholds('green', [1, 'orange']),
+            thresholds: colorSteps('green', [1, 'orange']),
             expression: each('rackfire_queued_requests'),
           },
           {
@@ -209,7 +208,7 @@ const HOSTS: Section = {
           'Of what a host has for nodes, its reserve taken off and boots in flight counted. Nothing is ever oversold: at 100 % a host takes no more.',
         unit: PercentUnit,
         span: 8,
-        thresholds: thresholds('green', [0.85, 'orange'], [0.95, 'red']),
+        thresholds: colorSteps('green', [0.85, 'orange'], [0.95, 'red']),
       },
       [
         {
@@ -238,7 +237,7 @@ const HOSTS: Section = {
         unit: NoUnit,
         span: 8,
         alerts: ['RackfireHeadroom', 'RackfireHostLossNotCovered'],
-        thresholds: thresholds('red', [2, 'transparent']),
+        thresholds: colorSteps('red', [2, 'transparent']),
       },
       [
         { expression: 'max by (size) (rackfire_capacity_nodes)', legend: '{{size}}' },
@@ -356,21 +355,19 @@ const BALANCERS: Section = {
   ],
 };
 
-export function fleetDashboard(): Dashboard {
-  return createDashboard({
-    uid: 'rackfire-fleet',
-    title: 'Rackfire / Fleet',
-    description: 'All clusters, hosts and balancers of an installation at a glance.',
-    variables: [
-      nameVariable({
-        name: 'cluster',
-        label: 'Clusters',
-        of: 'cluster',
-        selector: 'rackfire_nodes',
-        multi: true,
-      }),
-    ],
-    annotations: [],
-    sections: [NOW, CLUSTER_TABLE, HOSTS, BALANCERS],
-  });
-}
+export const FLEET: DashboardPlan = {
+  uid: 'rackfire-fleet',
+  title: 'Rackfire / Fleet',
+  description: 'All clusters, hosts and balancers of an installation at a glance.',
+  variables: [
+    nameVariable({
+      name: 'cluster',
+      label: 'Clusters',
+      of: 'cluster',
+      selector: 'rackfire_nodes',
+      multi: true,
+    }),
+  ],
+  annotations: [],
+  sections: [NOW, CLUSTER_TABLE, HOSTS, BALANCERS],
+};

@@ -1,9 +1,8 @@
 /** Rackfire itself: whether its loop turns, what it hears, what it does, and what goes wrong. */
 
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { NoUnit, OpsPerSecond, Seconds } from '@grafana/grafana-foundation-sdk/units';
-import { createDashboard, type Section } from './create-dashboard.ts';
-import { lines, stat, states, thresholds, valueTexts } from './panels.ts';
+import type { DashboardPlan, Section } from './create-dashboard.ts';
+import { colorSteps, lines, stat, states, valueTexts } from './panels.ts';
 import { UP_TEXTS } from './words.ts';
 
 /** Of what was observed in the whole time shown: what is measured here is too rare for a rate. */
@@ -58,7 +57,7 @@ const NOW: Section = {
         span: 4,
         decimals: 1,
         alerts: ['RackfireLoopStale'],
-        thresholds: thresholds('green', [5, 'orange'], [15, 'red']),
+        thresholds: colorSteps('green', [5, 'orange'], [15, 'red']),
       },
       [{ expression: 'max(time() - rackfire_last_tick_timestamp_seconds)', legend: 'age' }],
     ),
@@ -94,7 +93,7 @@ const NOW: Section = {
         unit: NoUnit,
         span: 4,
         alerts: ['RackfirePaused'],
-        thresholds: thresholds('green', [1, 'orange']),
+        thresholds: colorSteps('green', [1, 'orange']),
       },
       [{ expression: 'sum(max by (kind) (rackfire_overrides))', legend: 'overrides' }],
     ),
@@ -375,13 +374,11 @@ const ERRORS: Section = {
   ],
 };
 
-export function itselfDashboard(): Dashboard {
-  return createDashboard({
-    uid: 'rackfire-itself',
-    title: 'Rackfire / Itself',
-    description: 'Whether the loop turns, what it hears, what it does, and what goes wrong.',
-    variables: [],
-    annotations: [],
-    sections: [NOW, LOOP, SOURCES, ACTIONS, ERRORS],
-  });
-}
+export const ITSELF: DashboardPlan = {
+  uid: 'rackfire-itself',
+  title: 'Rackfire / Itself',
+  description: 'Whether the loop turns, what it hears, what it does, and what goes wrong.',
+  variables: [],
+  annotations: [],
+  sections: [NOW, LOOP, SOURCES, ACTIONS, ERRORS],
+};

@@ -12,7 +12,6 @@ import {
   LegendPlacement,
   LineInterpolation,
   ReduceDataOptionsBuilder,
-  SortOrder,
   StackingConfigBuilder,
   StackingMode,
   TooltipDisplayMode,
@@ -109,9 +108,7 @@ export function lines(
         .placement(LegendPlacement.Bottom)
         .calcs([]),
     )
-    .tooltip(
-      new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending),
-    );
+    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi));
   if (look.isStacked === true) {
     panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'));
   }
@@ -282,7 +279,7 @@ export function valueTexts(
 }
 
 /** @param steps - Color from the least value on, then pairs of a value and the color from there on. */
-export function thresholds(
+export function colorSteps(
   base: string,
   ...steps: readonly (readonly [from: number, color: string])[]
 ): readonly Threshold[] {

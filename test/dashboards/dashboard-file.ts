@@ -31,9 +31,7 @@ const Panel = z.looseObject({
   targets: z.array(Target).default([]),
   links: z.array(z.object({ title: z.string(), url: z.string() })).default([]),
   options: z.looseObject({}).default({}),
-  transformations: z
-    .array(z.object({ id: z.string(), options: z.looseObject({}) }))
-    .default([]),
+  transformations: z.array(z.object({ id: z.string(), options: z.looseObject({}) })).default([]),
   fieldConfig: z
     .object({
       defaults: z.looseObject({
@@ -125,5 +123,7 @@ export function interpolate(expression: string, choice: Choice): string {
 
 /** @returns The names of the variables that a text refers to. */
 export function findReferences(text: string): readonly string[] {
-  return [...text.matchAll(REFERENCE)].map(({ groups }) => groups?.['braced'] ?? groups?.['bare'] ?? '');
+  return [...text.matchAll(REFERENCE)].map(
+    ({ groups }) => groups?.['braced'] ?? groups?.['bare'] ?? '',
+  );
 }

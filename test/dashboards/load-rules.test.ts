@@ -44,7 +44,10 @@ describe.each(DASHBOARD_NAMES)('%s', (name) => {
     for (const panel of panels) {
       expect(panel.gridPos.x + panel.gridPos.w, panel.title).toBeLessThanOrEqual(GRID_COLUMNS);
       const covered = panels.filter((other) => other !== panel && overlap(panel, other));
-      expect(covered.map(({ title }) => title), panel.title).toEqual([]);
+      expect(
+        covered.map(({ title }) => title),
+        panel.title,
+      ).toEqual([]);
     }
   });
 

@@ -122,7 +122,10 @@ export class Prometheus implements AsyncDisposable {
     const { data } = QueryAnswer.parse(await this.#ask(path, question));
     switch (data.resultType) {
       case 'vector':
-        return data.result.map(({ metric, value }) => ({ labels: metric, points: [toPoint(value)] }));
+        return data.result.map(({ metric, value }) => ({
+          labels: metric,
+          points: [toPoint(value)],
+        }));
       case 'matrix':
         return data.result.map(({ metric, values }) => ({
           labels: metric,

@@ -81,7 +81,10 @@ test('each decision that changed the count is marked at its time, with its reaso
     const inStorm = times.filter((atMs) => atMs >= shown.fromMs && atMs <= shown.toMs);
     expect(inStorm.length, name).toBeGreaterThan(0);
     for (const [, label = ''] of titleFormat.matchAll(/\{\{(\w+)\}\}/g)) {
-      expect(series.map(({ labels }) => labels[label]), name).not.toContain(undefined);
+      expect(
+        series.map(({ labels }) => labels[label]),
+        name,
+      ).not.toContain(undefined);
     }
   }
 });
