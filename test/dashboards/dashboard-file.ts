@@ -22,6 +22,31 @@ const Mapping = z.object({
   options: z.record(z.string(), z.object({ text: z.string(), color: z.string() })),
 });
 
+/** How curves are drawn. */
+const Custom = z.looseObject({
+  drawStyle: z.string().optional(),
+  lineInterpolation: z.string().optional(),
+  lineWidth: z.number().default(1),
+  fillOpacity: z.number().default(0),
+  stacking: z.looseObject({ mode: z.string() }).default({ mode: 'none' }),
+  thresholdsStyle: z.looseObject({ mode: z.string() }).default({ mode: 'off' }),
+});
+
+const Property = z.object({ id: z.string(), value: z.unknown() });
+
+const FieldRules = z.looseObject({
+  unit: z.string().default('none'),
+  decimals: z.number().optional(),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  thresholds: Thresholds.optional(),
+  mappings: z.array(Mapping).default([]),
+  color: z.looseObject({ fixedColor: z.string().optional() }).optional(),
+  noValue: z.string().optional(),
+  custom: Custom.prefault({}),
+});
+
+/** Rows are panels with a title alone. */
 const Panel = z.looseObject({
   id: z.number(),
   type: z.string(),
@@ -30,29 +55,32 @@ const Panel = z.looseObject({
   gridPos: z.object({ x: z.number(), y: z.number(), w: z.number(), h: z.number() }),
   targets: z.array(Target).default([]),
   links: z.array(z.object({ title: z.string(), url: z.string() })).default([]),
-  options: z.looseObject({}).default({}),
-  transformations: z.array(z.object({ id: z.string(), options: z.looseObject({}) })).default([]),
+  options: z
+    .looseObject({ textMode: z.string().optional(), graphMode: z.string().optional() })
+    .default({}),
+  transformations: z
+    .array(
+      z.object({
+        id: z.string(),
+        options: z.looseObject({
+          renameByName: z.record(z.string(), z.string()).default({}),
+        }),
+      }),
+    )
+    .default([]),
   fieldConfig: z
     .object({
-      defaults: z.looseObject({
-        unit: z.string().default('none'),
-        decimals: z.number().optional(),
-        min: z.number().optional(),
-        max: z.number().optional(),
-        thresholds: Thresholds.optional(),
-        mappings: z.array(Mapping).default([]),
-        color: z.looseObject({ fixedColor: z.string().optional() }).optional(),
-        noValue: z.string().optional(),
-        custom: z.looseObject({}).default({}),
-      }),
-      overrides: z.array(
-        z.object({
-          matcher: z.object({ id: z.string(), options: z.string() }),
-          properties: z.array(z.object({ id: z.string(), value: z.unknown() })),
-        }),
-      ),
+      defaults: FieldRules.prefault({}),
+      overrides: z
+        .array(
+          z.object({
+            matcher: z.object({ id: z.string(), options: z.string() }),
+            properties: z.array(Property),
+          }),
+        )
+        .default([]),
     })
-    .optional(),
+    .prefault({}),
 });
 
 const Variable = z.looseObject({
@@ -79,6 +107,7 @@ const DashboardFile = z.looseObject({
 
 export type DashboardFile = z.output<typeof DashboardFile>;
 export type PanelInFile = z.output<typeof Panel>;
+export type FieldRules = z.output<typeof FieldRules>;
 export type TargetInFile = z.output<typeof Target>;
 
 export const DASHBOARD_NAMES = ['cluster.json', 'fleet.json', 'itself.json'] as const;

@@ -78,7 +78,7 @@ describe.each(DASHBOARD_NAMES)('%s', (name) => {
       if (type !== 'row') {
         expect(description, title).toMatch(/^[A-Z].*[.!]$/s);
         expect(targets.length, title).toBeGreaterThan(0);
-        expect(fieldConfig?.defaults.unit, title).toMatch(/^\w+$/);
+        expect(fieldConfig.defaults.unit, title).toMatch(/^\w+$/);
       }
     }
   });
@@ -90,7 +90,7 @@ describe.each(DASHBOARD_NAMES)('%s', (name) => {
       const names = [...legends, ...renamed(transformations)];
       // A legend with a label in it stands for several names.
       const isOpen = type === 'timeseries' && legends.some((legend) => legend.includes('{{'));
-      for (const { matcher } of isOpen ? [] : (fieldConfig?.overrides ?? [])) {
+      for (const { matcher } of isOpen ? [] : fieldConfig.overrides) {
         expect(names, title).toContain(matcher.options);
       }
     }
@@ -104,7 +104,5 @@ function overlap({ gridPos: one }: PanelInFile, { gridPos: other }: PanelInFile)
 }
 
 function renamed(transformations: PanelInFile['transformations']): readonly string[] {
-  return transformations.flatMap(({ options }) =>
-    Object.values((options['renameByName'] ?? {}) as Record<string, string>),
-  );
+  return transformations.flatMap(({ options }) => Object.values(options.renameByName));
 }
