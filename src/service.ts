@@ -18,7 +18,9 @@ import { openJournal } from './store/journal.ts';
 import { createEventLog } from './telemetry/event-log.ts';
 import { EventFeed } from './telemetry/event-feed.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import type { PhaseWatch } from './telemetry/phase-watch.ts';
 import { type Log, TelemetryRecorder } from './telemetry/recorder.ts';
+import { registerStateMetrics } from './telemetry/state-metrics.ts';
 
 export interface ServiceOptions {
   readonly configFile: string;
@@ -62,8 +64,9 @@ export class Service {
     this.startedAtMs = clock.wallMs();
     this.#metrics = createMetrics(registry);
     this.#metrics.buildInfo.set({ version }, 1);
-    this.#metrics.configUp.set(1);
+    this.#metrics.configOk.set(1);
     this.#log = createEventLog(log, clock, (record) => {
+      this.#metrics.logLines.inc({ level: record.level });
       this.feed.append(record);
       this.#journal?.appendEvent(record);
     });
@@ -94,8 +97,14 @@ export class Service {
       onReload: (result) => this.#sayReload(result),
       clock,
     });
+    registerStateMetrics(registry, this);
     // Last: with a config that cannot be used, nothing is taken that would have to be given back.
     this.lease = this.#contend(loaded.config.leadership.path);
+  }
+
+  /** How long nodes have been in their phases. */
+  get phases(): PhaseWatch {
+    return this.#telemetry.phases;
   }
 
   /** Undefined while another one leads. */
@@ -169,6 +178,9 @@ export class Service {
 
   #sayStanding(standing: Standing): void {
     this.#metrics.leader.set(standing.kind === 'leader' ? 1 : 0);
+    if (standing.kind === 'leader' || standing.kind === 'lost') {
+      this.#metrics.leaderTransitions.inc();
+    }
     switch (standing.kind) {
       case 'leader':
         this.#log.info({ term: standing.holder.term }, 'leads from now on');
@@ -225,7 +237,7 @@ export class Service {
   }
 
   #sayJournal(health: JournalHealth): void {
-    this.#metrics.journalUp.set(health.state === 'writing' ? 1 : 0);
+    this.#metrics.journalOk.set(health.state === 'writing' ? 1 : 0);
     if (health.state !== 'writing') {
       this.#log.error({ ...health }, 'journal is not written, scaling goes on');
       return;
@@ -276,7 +288,7 @@ export class Service {
   #sayReload(result: ReloadResult): void {
     const metrics = this.#metrics;
     metrics.configReloads.inc({ result: result.outcome });
-    metrics.configUp.set(result.outcome === 'refused' ? 0 : 1);
+    metrics.configOk.set(result.outcome === 'refused' ? 0 : 1);
     switch (result.outcome) {
       case 'refused': {
         const { message, problems } = result.refusal;

@@ -20,7 +20,7 @@ import { Reassertion } from './reassertion.ts';
 import type { Snapshot } from './source.ts';
 import { BALANCER_PACE, type SourceFailure, Sources } from './sources.ts';
 import { WallWatch } from './wall-watch.ts';
-import { type StrangerWatch, World } from './world.ts';
+import { type HostFigures, type StrangerWatch, type TrafficFigures, World } from './world.ts';
 
 /** What a config says of the world. */
 export interface Setup extends Pick<Actuators, 'hypervisors' | 'balancers'> {
@@ -274,6 +274,16 @@ export class Controller {
   /** What `measureCapacity` needs beside sizes, from the latest answers. */
   capacityInput(): Omit<CapacityInput, 'sizes'> {
     return this.#world.capacityInput(Math.round(this.#options.clock.steadyMs()));
+  }
+
+  /** Every host as its latest answer shows it. */
+  get hosts(): readonly HostFigures[] {
+    return this.#world.hostFigures(Math.round(this.#options.clock.steadyMs()));
+  }
+
+  /** How the tier's requests fare. */
+  trafficOf(tier: ScaledTier): TrafficFigures {
+    return this.#world.trafficOf(tier);
   }
 
   /** The latest tick of each tier, by `cluster/tier`. */

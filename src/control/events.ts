@@ -59,6 +59,13 @@ export type ControlEvent =
       readonly start: StartKind;
       readonly durationMs: number;
     }
+  /** Each question, answered or not. */
+  | {
+      readonly type: 'source-asked';
+      readonly kind: SourceKind;
+      readonly name: string;
+      readonly durationMs: number;
+    }
   /** The first failure of a silence, and again when it has another reason. */
   | {
       readonly type: 'source-failed';

@@ -1,10 +1,16 @@
 import { ConflictError } from '../control/errors.ts';
-import type { ControlEvent, GivenOverride, Recorder, TierTicked } from '../control/events.ts';
+import type {
+  ControlEvent,
+  GivenOverride,
+  Recorder,
+  SourceKind,
+  TierTicked,
+} from '../control/events.ts';
 import { tierKey } from '../scaler/cluster.ts';
-import type { NodePhase } from '../scaler/node-phase.ts';
 import type { Sample } from '../scaler/observation.ts';
-import type { Override } from '../scaler/override.ts';
-import { type Metrics, tierGauges } from './metrics.ts';
+import { PASSING_PHASES } from './catalog.ts';
+import type { Metrics } from './metrics.ts';
+import { PhaseWatch } from './phase-watch.ts';
 
 /** As pino's. @see EventLog for one that remembers, too */
 export interface Log {
@@ -14,29 +20,6 @@ export interface Log {
   debug(fields: object, msg: string): void;
 }
 
-const PHASES: readonly NodePhase[] = [
-  'booting',
-  'warming',
-  'out-of-rotation',
-  'in-service',
-  'stopping',
-  'failed',
-  'standby',
-  'unknown',
-  'conflict',
-  'residue',
-];
-
-const OVERRIDE_KINDS: readonly Override['kind'][] = [
-  'pause',
-  'hold',
-  'min',
-  'protect',
-  'drain',
-  'drain-host',
-  'exclude-balancer',
-];
-
 /** Turns events into log lines – one for each change, none for a converged tick – and into metrics. */
 export class TelemetryRecorder implements Recorder {
   readonly #log: Log;
@@ -45,6 +28,7 @@ export class TelemetryRecorder implements Recorder {
   readonly #said = new Map<string, string>();
   /** Nodes in service at the last tick, or unknown since then, by tier. */
   readonly #inService = new Map<string, ReadonlySet<string>>();
+  readonly phases = new PhaseWatch();
 
   constructor(log: Log, metrics: Metrics) {
     this.#log = log;
@@ -58,7 +42,7 @@ export class TelemetryRecorder implements Recorder {
       case 'fixed-tier-seen':
         return this.#fixedTierSeen(event);
       case 'cluster-ticked':
-        return this.#metrics.tickSeconds.observe(event.durationMs / 1000);
+        return this.#metrics.tickDuration.observe(event.durationMs / 1000);
       case 'action-started':
         return this.#log[isToldAgain(event) ? 'info' : 'debug'](
           describeAction(event),
@@ -68,6 +52,11 @@ export class TelemetryRecorder implements Recorder {
         return this.#actionEnded(event);
       case 'boot-ended':
         return this.#bootEnded(event);
+      case 'source-asked': {
+        const { kind, name, durationMs } = event;
+        this.#metrics.lastAskDuration.set({ kind, name }, durationMs / 1000);
+        return this.#metrics.askDuration.observe({ kind }, durationMs / 1000);
+      }
       case 'source-failed':
         this.#metrics.sourceUp.set({ kind: event.kind, name: event.name }, 0);
         return this.#log.warn(
@@ -76,6 +65,7 @@ export class TelemetryRecorder implements Recorder {
         );
       case 'source-answered':
         this.#metrics.sourceUp.set({ kind: event.kind, name: event.name }, 1);
+        this.#beginToCount(event);
         return this.#log.info({ [event.kind]: event.name }, 'source answers');
       case 'balancer-restarted':
         this.#metrics.balancerRestarts.inc({ balancer: event.balancer });
@@ -106,19 +96,22 @@ export class TelemetryRecorder implements Recorder {
     }
   }
 
-  /** A config was reloaded: what is not in it any more is measured no more; the rest is, with the next tick. */
+  /** A config was reloaded: what is not in it any more is measured no more. */
   forget(gone: {
     readonly hosts: readonly { readonly name: string }[];
     readonly balancers: readonly { readonly name: string }[];
   }): void {
+    const { sourceUp, lastAskDuration, boots, balancerRestarts } = this.#metrics;
     for (const { name } of gone.hosts) {
-      this.#metrics.sourceUp.remove({ kind: 'host', name });
+      sourceUp.remove({ kind: 'host', name });
+      lastAskDuration.remove({ kind: 'host', name });
+      boots.remove({ host: name, result: 'served' });
+      boots.remove({ host: name, result: 'failed' });
     }
     for (const { name } of gone.balancers) {
-      this.#metrics.sourceUp.remove({ kind: 'balancer', name });
-    }
-    for (const gauge of tierGauges(this.#metrics)) {
-      gauge.reset();
+      sourceUp.remove({ kind: 'balancer', name });
+      lastAskDuration.remove({ kind: 'balancer', name });
+      balancerRestarts.remove({ balancer: name });
     }
   }
 
@@ -135,7 +128,7 @@ export class TelemetryRecorder implements Recorder {
       needNodes: decision.needNodes,
       ...signalFields(event),
     };
-    this.#measureTier(event);
+    this.#measureTick(event);
     this.#sayOnce(`findings ${key}`, findings.join('; '), () => {
       if (findings.length > 0) {
         this.#log.error({ ...fields, findings }, 'plan refused, it contradicts itself');
@@ -171,11 +164,10 @@ export class TelemetryRecorder implements Recorder {
     nodes,
     unheard,
   }: Extract<ControlEvent, { readonly type: 'fixed-tier-seen' }>): void {
-    const labels = { cluster: tier.cluster, tier: tier.name };
-    this.#countPhases(labels, nodes);
     if (unheard === true) {
       return;
     }
+    const labels = { cluster: tier.cluster, tier: tier.name };
     const missing = nodes.filter(({ phase }) => phase !== 'in-service');
     this.#sayOnce(`fixed ${tierKey(tier)}`, JSON.stringify(missing), () => {
       if (missing.length > 0) {
@@ -184,13 +176,14 @@ export class TelemetryRecorder implements Recorder {
     });
   }
 
-  #countPhases(
-    labels: { readonly cluster: string; readonly tier: string },
-    nodes: readonly { readonly phase: NodePhase }[],
-  ): void {
-    for (const phase of PHASES) {
-      const count = nodes.filter((node) => node.phase === phase).length;
-      this.#metrics.nodes.set({ ...labels, phase }, count);
+  /** A counter that is not there before its first increment hides that one from `increase`. */
+  #beginToCount({ kind, name }: { readonly kind: SourceKind; readonly name: string }): void {
+    if (kind === 'balancer') {
+      this.#metrics.balancerRestarts.inc({ balancer: name }, 0);
+      return;
+    }
+    for (const result of ['served', 'failed'] as const) {
+      this.#metrics.boots.inc({ host: name, result }, 0);
     }
   }
 
@@ -233,48 +226,31 @@ export class TelemetryRecorder implements Recorder {
     }
   }
 
-  #measureTier({ tier, observation, tick }: TierTicked): void {
+  #measureTick(event: TierTicked): void {
+    const { tier, tick } = event;
+    const { direction, reason } = tick.decision;
+    const { decisions, scaleDecisions, forcedDrains, phaseDuration } = this.#metrics;
     const labels = { cluster: tier.cluster, tier: tier.name };
-    const { decision, nodes, plan } = tick;
-    const metrics = this.#metrics;
-    const { requestRate, queue, slots } = observation.signals;
-    this.#countPhases(labels, nodes);
-    metrics.desiredNodes.set(labels, decision.desiredNodes);
-    metrics.minNodes.set(labels, tier.policy.minNodes);
-    metrics.maxNodes.set(labels, tier.policy.maxNodes);
-    metrics.neededNodes.set(labels, decision.needNodes ?? Number.NaN);
-    metrics.requestsPerSecond.set(labels, valueOf(requestRate) ?? Number.NaN);
-    metrics.queuedRequests.set(labels, valueOf(queue)?.requests ?? Number.NaN);
-    const slotReading = valueOf(slots);
-    metrics.usedSlots.set(
-      labels,
-      slotReading === undefined || slotReading.total === 0
-        ? Number.NaN
-        : slotReading.used / slotReading.total,
-    );
-    for (const { signal, status } of decision.advice) {
-      metrics.signalUp.set({ ...labels, signal }, status === 'ok' ? 1 : 0);
+    decisions.inc({ direction, reason });
+    // As for `boots`: there from the beginning.
+    for (const each of ['out', 'in'] as const) {
+      scaleDecisions.inc({ ...labels, direction: each }, direction === each ? 1 : 0);
     }
-    for (const reason of ['maximum', 'addresses', 'fleet-limit', 'breaker', 'no-host'] as const) {
-      const missing = plan.shortfall?.why === reason ? plan.shortfall.nodes : 0;
-      metrics.missingNodes.set({ ...labels, reason }, missing);
+    forcedDrains.inc(labels, 0);
+    for (const { phase, durationMs } of this.phases.see(event)) {
+      if (PASSING_PHASES.some((passing) => passing === phase)) {
+        phaseDuration.observe({ phase }, durationMs / 1000);
+      }
     }
-    for (const { name, answers } of observation.balancers ?? []) {
-      const drifts = plan.drift?.some(({ balancer }) => balancer === name) ?? false;
-      metrics.balancerInSync.set({ ...labels, balancer: name }, answers && !drifts ? 1 : 0);
-    }
-    for (const kind of OVERRIDE_KINDS) {
-      const given = observation.overrides.filter((override) => override.kind === kind).length;
-      metrics.overrides.set({ ...labels, kind }, given);
-    }
-    metrics.decisions.inc({ ...labels, direction: decision.direction, reason: decision.reason });
   }
 
   #actionEnded(event: Extract<ControlEvent, { readonly type: 'action-ended' }>): void {
     const { tier, action, durationMs, error } = event;
     const result = error === undefined ? 'done' : 'failed';
-    const labels = { cluster: tier.cluster, tier: tier.name, kind: action.kind, result };
-    this.#metrics.actions.inc(labels);
+    this.#metrics.actionDuration.observe({ kind: action.kind, result }, durationMs / 1000);
+    if (action.kind === 'destroy' && action.force && error === undefined) {
+      this.#metrics.forcedDrains.inc({ cluster: tier.cluster, tier: tier.name });
+    }
     const fields = { ...describeAction(event), durationMs: Math.round(durationMs) };
     if (error === undefined) {
       this.#log.info(fields, 'action done');

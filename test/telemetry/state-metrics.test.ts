@@ -1,0 +1,184 @@
+import { Registry } from 'prom-client';
+import { expect, test } from 'vitest';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { TelemetryRecorder } from '../../src/telemetry/recorder.ts';
+import { registerStateMetrics } from '../../src/telemetry/state-metrics.ts';
+import { Lab, type LabOptions } from '../control/lab.ts';
+import { makeTier, uuidOf } from '../control/site.ts';
+
+const MIB = 1024 * 1024;
+const TIER = { cluster: 'news', tier: 'web' };
+
+function createLab(options: LabOptions = {}, removedTiers: readonly string[] = []) {
+  const registry = new Registry();
+  const silent = (): void => undefined;
+  const log = { error: silent, warn: silent, info: silent, debug: silent };
+  const recorder = new TelemetryRecorder(log, createMetrics(registry));
+  const lab = new Lab({ nodes: 2, rps: 100, recorder, ...options });
+  const { clock, controller, overrides } = lab;
+  const { phases } = recorder;
+  registerStateMetrics(registry, { clock, controller, overrides, phases, removedTiers });
+  const read = async (name: string, labels: Readonly<Record<string, string>> = {}) => {
+    const values = (await registry.getSingleMetric(`rackfire_${name}`)?.get())?.values ?? [];
+    const found = values.filter(({ labels: has }) =>
+      Object.entries(labels).every(([label, value]) => has[label] === value),
+    );
+    expect(found.map((one) => one.labels)).toHaveLength(1);
+    return found[0]?.value;
+  };
+  return { lab, registry, read };
+}
+
+test('before its first answer nothing is known of a host, and what is not known is not 0', async () => {
+  const { lab, read } = createLab();
+  await using started = lab;
+  lab.world.host().silent = 'unreachable';
+  started.start();
+  await lab.clock.step(3_000);
+  for (const name of ['memory_bytes', 'memory_free_bytes', 'vcpus_free', 'orphans']) {
+    expect(await read(`host_${name}`, { host: 'host-a' }), name).toBeNaN();
+  }
+  expect(await read('host_memory_bytes', { host: 'host-b' })).toBe(16 * 512 * MIB);
+});
+
+test("a host's memory: what it has, and what is left with a boot under way", async () => {
+  const { lab, read } = createLab({ hosts: ['host-a'] });
+  await using started = lab;
+  started.start();
+  await lab.clock.step(5_000);
+  expect(await read('host_memory_free_bytes', { host: 'host-a' })).toBe(14 * 512 * MIB);
+  lab.world.host().createFault = 'hang-before';
+  lab.world.rps = 230;
+  await lab.clock.step(5_000);
+  expect(lab.world.calls).toContain('host-a create news-web-3');
+  expect(await read('host_memory_free_bytes', { host: 'host-a' })).toBe(13 * 512 * MIB);
+  expect(await read('host_memory_bytes', { host: 'host-a' })).toBe(16 * 512 * MIB);
+});
+
+test.each([
+  { what: 'of a tier that the config does not have', name: 'old-web-1', orphans: 1 },
+  { what: 'of a number beyond the addresses', name: 'news-web-17', orphans: 1 },
+  { what: 'of a tier of the config', name: 'news-web-9', orphans: 0 },
+])('a domain of ours $what: $orphans orphans', async ({ name, orphans }) => {
+  const { lab, read } = createLab();
+  await using started = lab;
+  lab.world.host().addDomain({ ...makeTier().size, name, bornMs: 1 }, true);
+  started.start();
+  await lab.clock.step(3_000);
+  expect(await read('host_orphans', { host: 'host-a' })).toBe(orphans);
+});
+
+test('a guest of somebody else with a name like ours is no orphan', async () => {
+  const { lab, read } = createLab();
+  await using started = lab;
+  const guest = { ...makeTier().size, name: 'old-web-1', bornMs: 1 };
+  lab.world.host().addDomain({ ...guest, uuid: `not ${uuidOf(guest.name)}` }, true);
+  started.start();
+  await lab.clock.step(3_000);
+  expect(await read('host_orphans', { host: 'host-a' })).toBe(0);
+});
+
+test('the room that is left counts for the sizes of scaled tiers', async () => {
+  const { lab, read } = createLab();
+  await using started = lab;
+  started.start();
+  await lab.clock.step(3_000);
+  expect(await read('capacity_nodes', { size: 'small' })).toBe(30);
+  // The lab provides for no loss.
+  expect(await read('host_loss_covered')).toBeNaN();
+});
+
+test('boots that fail open the breaker of the tier and of the host, until one serves', async () => {
+  const { lab, read } = createLab({ hosts: ['host-a'] });
+  await using started = lab;
+  lab.world.host().createFault = 'refuse';
+  lab.world.rps = 700;
+  started.start();
+  await lab.clock.step(10_000);
+  expect(await read('breaker_state', TIER)).toBe(2);
+  expect(await read('host_breaker_state', { host: 'host-a' })).toBe(2);
+  expect(await read('nodes_missing', { ...TIER, reason: 'breaker' })).toBe(6);
+  lab.world.host().createFault = undefined;
+  await lab.clock.step(330_000);
+  expect(await read('breaker_state', TIER)).toBe(0);
+  expect(await read('host_breaker_state', { host: 'host-a' })).toBe(0);
+});
+
+test('the reason of the latest decision is the one that is 1', async () => {
+  const { lab, read } = createLab({ rps: 2_000 });
+  await using started = lab;
+  started.start();
+  await lab.clock.step(10_000);
+  expect(await read('decision_reason', { ...TIER, reason: 'maximum' })).toBe(1);
+  expect(await read('decision_reason', { ...TIER, reason: 'converged' })).toBe(0);
+});
+
+test('a tier is paused by the word of an operator, and by a config that has it no more', async () => {
+  const { lab, read } = createLab();
+  await using started = lab;
+  started.start();
+  await lab.clock.step(3_000);
+  expect(await read('paused', TIER)).toBe(0);
+  const word = { kind: 'pause', direction: 'in' } as const;
+  lab.overrides.give('news/web', word, { reason: 'sale', durationMs: 60_000 });
+  await lab.clock.step(2_000);
+  expect(await read('paused', TIER)).toBe(1);
+  expect(await read('overrides', { kind: 'pause' })).toBe(1);
+  await lab.clock.step(60_000);
+  expect(await read('paused', TIER)).toBe(0);
+
+  const removed = createLab({}, ['news/web']);
+  await using other = removed.lab;
+  other.start();
+  await other.clock.step(3_000);
+  expect(await removed.read('paused', TIER)).toBe(1);
+});
+
+test('a node that nobody can destroy is overdue after the deadlines of boot and drain and four minutes', async () => {
+  const { lab, read } = createLab({ hosts: ['host-a'], nodes: 4, rps: 100 });
+  await using started = lab;
+  lab.world.host().destroyFault = 'hang';
+  started.start();
+  await lab.clock.stepUntil(() => lab.world.calls.includes('host-a destroy news-web-4'), 120_000);
+  await lab.clock.step(320_000);
+  expect(await read('nodes_overdue', TIER)).toBe(0);
+  await lab.clock.step(30_000);
+  expect(await read('nodes_overdue', TIER)).toBeGreaterThan(0);
+});
+
+test('how long nodes were in the phases that they have left is observed', async () => {
+  const { lab, registry } = createLab();
+  await using started = lab;
+  started.start();
+  await lab.clock.step(3_000);
+  lab.world.rps = 230;
+  await lab.clock.step(60_000);
+  const name = 'rackfire_node_phase_duration_seconds';
+  const values = (await registry.getSingleMetric(name)?.get())?.values ?? [];
+  const counts = values.filter(({ labels }) => !('le' in labels));
+  expect(counts.map(({ labels }) => labels['phase'])).toContain('warming');
+  for (const { value } of counts) {
+    expect(value).toBeGreaterThan(0);
+  }
+});
+
+test('of a balancer that answers slowly, the time of the latest question is a metric', async () => {
+  const { lab, read } = createLab();
+  await using started = lab;
+  lab.world.balancer.answerMs = 700;
+  started.start();
+  await lab.clock.step(5_000);
+  expect(await read('source_last_ask_duration_seconds', { name: 'lb' })).toBeCloseTo(0.7, 1);
+});
+
+test('the last tick is a moment of the wall clock', async () => {
+  const { lab, read } = createLab();
+  await using started = lab;
+  expect(await read('last_tick_timestamp_seconds')).toBe(0);
+  started.start();
+  await lab.clock.step(5_000);
+  const ageSeconds =
+    lab.clock.wallMs() / 1_000 - ((await read('last_tick_timestamp_seconds')) ?? 0);
+  expect(ageSeconds).toBeGreaterThanOrEqual(0);
+  expect(ageSeconds).toBeLessThan(1.5);
+});
