@@ -233,19 +233,13 @@ const HOSTS: Section = {
       {
         title: 'How many more nodes fit',
         description:
-          'By size: now, and if the worst host were down. What stops the next one says `rackfire capacity`.',
+          'By size, on all hosts together, with room kept for the loss of one; more than 50 are not counted. What stops the next one says `rackfire capacity`.',
         unit: NoUnit,
         span: 8,
         alerts: ['RackfireHeadroom', 'RackfireHostLossNotCovered'],
-        thresholds: colorSteps('red', [2, 'transparent']),
+        thresholds: colorSteps('red', [2, 'red']),
       },
-      [
-        { expression: 'max by (size) (rackfire_capacity_nodes)', legend: '{{size}}' },
-        {
-          expression: 'max by (size) (rackfire_capacity_nodes_one_host_down)',
-          legend: '{{size}}, a host down',
-        },
-      ],
+      [{ expression: 'max by (size) (rackfire_capacity_nodes)', legend: '{{size}}' }],
       { isStepped: true },
     ),
     states(

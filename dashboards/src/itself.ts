@@ -1,6 +1,12 @@
 /** Rackfire itself: whether its loop turns, what it hears, what it does, and what goes wrong. */
 
-import { NoUnit, OpsPerSecond, Seconds } from '@grafana/grafana-foundation-sdk/units';
+import {
+  BytesIEC,
+  NoUnit,
+  OpsPerSecond,
+  PercentUnit,
+  Seconds,
+} from '@grafana/grafana-foundation-sdk/units';
 import type { DashboardPlan, Section } from './create-dashboard.ts';
 import { colorSteps, lines, stat, states, valueTexts } from './panels.ts';
 import { UP_TEXTS } from './words.ts';
@@ -15,6 +21,9 @@ function recentQuantile(share: number, histogram: string, ...labels: readonly st
   const rate = `rate(${histogram}_bucket[$__rate_interval])`;
   return `histogram_quantile(${share}, sum by (${['le', ...labels].join(', ')}) (${rate}))`;
 }
+
+/** Other programs have metrics of these names, too. */
+const OF_RACKFIRE = 'and on (job, instance) rackfire_build_info';
 
 const OK_TEXTS = valueTexts({ 0: ['no', 'red'], 1: ['yes', 'green'] });
 
@@ -158,6 +167,31 @@ const LOOP: Section = {
       ],
       { isStacked: true },
     ),
+    lines(
+      {
+        title: 'Memory',
+        description: 'Of the process. It should stay level: what is remembered is bounded.',
+        unit: BytesIEC,
+        span: 12,
+        height: 7,
+      },
+      [{ expression: `process_resident_memory_bytes ${OF_RACKFIRE}`, legend: '{{instance}}' }],
+    ),
+    lines(
+      {
+        title: 'Processor time',
+        description: 'Of the process, as a share of one core.',
+        unit: PercentUnit,
+        span: 12,
+        height: 7,
+      },
+      [
+        {
+          expression: `rate(process_cpu_seconds_total[$__rate_interval]) ${OF_RACKFIRE}`,
+          legend: '{{instance}}',
+        },
+      ],
+    ),
   ],
 };
 
@@ -184,16 +218,15 @@ const SOURCES: Section = {
     ),
     lines(
       {
-        title: 'Age of the latest answer',
+        title: 'The latest question to each',
         description:
-          'Balancers are asked each second, hosts at the pace that their driver says and right after an action.',
+          'How long it took, answered or not. One host or balancer that is slower than the others stands out here.',
         unit: Seconds,
         span: 8,
       },
       [
         {
-          expression:
-            'time() - max by (kind, name) (rackfire_source_last_answer_timestamp_seconds)',
+          expression: 'max by (kind, name) (rackfire_source_last_ask_duration_seconds)',
           legend: '{{kind}} {{name}}',
         },
       ],

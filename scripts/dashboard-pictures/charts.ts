@@ -13,10 +13,9 @@ interface Size {
 
 type Curve = echarts.SeriesOption;
 
-const LEGEND_HEIGHT = 26;
 const GRID_COLOR = '#E6E8EB';
 
-/** @returns An SVG element with axes, legend and what marks decisions. */
+/** @returns An SVG element with axes and what marks decisions; the legend stands below it. */
 export function drawLines({ panel, answers }: PanelData, whole: DashboardData, size: Size): string {
   const { range, marks } = whole;
   const { unit, decimals, max } = panel.fieldConfig.defaults;
@@ -24,16 +23,7 @@ export function drawLines({ panel, answers }: PanelData, whole: DashboardData, s
   const curves = series.map((one, index) => curveOf({ panel, answers }, one, index, whole));
   return render(size, {
     animation: false,
-    grid: { left: 4, right: 14, top: 10, bottom: LEGEND_HEIGHT + 4, containLabel: true },
-    legend: {
-      bottom: 0,
-      left: 4,
-      icon: 'roundRect',
-      itemWidth: 14,
-      itemHeight: 4,
-      type: 'scroll',
-      textStyle: { color: INK, fontSize: 12 },
-    },
+    grid: { left: 12, right: 18, top: 12, bottom: 4, containLabel: true },
     xAxis: {
       type: 'time',
       min: range.fromMs,
@@ -56,6 +46,11 @@ export function drawLines({ panel, answers }: PanelData, whole: DashboardData, s
     },
     series: [...curves, markLines(panel, marks)],
   });
+}
+
+/** The color of each series, in their order. */
+export function colorsOf({ panel, answers }: PanelData): readonly string[] {
+  return answers.flat().map(({ name }, index) => lookOf(panel, name).color ?? nthColor(index));
 }
 
 /** A curve without axes, that a large number stands on. */
@@ -85,7 +80,7 @@ function curveOf(
 ): Curve {
   const { custom } = panel.fieldConfig.defaults;
   const look = lookOf(panel, series.name);
-  const color = look.color ?? nthColor(index);
+  const color = colorsOf({ panel, answers })[index] ?? INK;
   const isStacked = custom.stacking.mode === 'normal';
   const common = {
     name: series.name,

@@ -1,6 +1,6 @@
 /** A dashboard as one page of HTML, its panels where Grafana's grid has them. */
 
-import { drawLines, drawSparkline } from './charts.ts';
+import { colorsOf, drawLines, drawSparkline } from './charts.ts';
 import { formatValue } from './format-value.ts';
 import { colorOf, INK, mapValue, rulesOf, type Shown } from './look.ts';
 import type { DashboardData, NamedSeries, PanelData } from './panel-data.ts';
@@ -12,6 +12,7 @@ const GRID_COLUMNS = 24;
 const ROW_HEIGHT = 30;
 const GAP = 8;
 const TITLE_HEIGHT = 30;
+const LEGEND_HEIGHT = 24;
 
 const STYLE = `
 body { margin: 0; background: #F4F5F5; color: ${INK}; font: 13px Inter, Roboto, "DejaVu Sans", sans-serif; }
@@ -77,7 +78,9 @@ interface Size {
 function drawContent(data: PanelData, whole: DashboardData, size: Size): string {
   switch (data.panel.type) {
     case 'timeseries':
-      return drawLines(data, whole, size);
+      return (
+        drawLines(data, whole, { ...size, height: size.height - LEGEND_HEIGHT }) + drawLegend(data)
+      );
     case 'stat':
       return drawStats(data, whole, size);
     case 'state-timeline':
@@ -87,6 +90,18 @@ function drawContent(data: PanelData, whole: DashboardData, size: Size): string 
     default:
       throw new Error(`a panel of type ${data.panel.type} cannot be drawn yet`);
   }
+}
+
+function drawLegend(data: PanelData): string {
+  const colors = colorsOf(data);
+  return drawKeys(data.answers.flat().map(({ name }, index) => [name, colors[index] ?? INK]));
+}
+
+function drawKeys(keys: readonly (readonly [text: string, color: string])[]): string {
+  const items = keys.map(
+    ([text, color]) => `<i style="background: ${color}"></i><span>${escapeHtml(text)}</span>`,
+  );
+  return `<div class="keys">${items.join('')}</div>`;
 }
 
 function drawStats({ panel, answers }: PanelData, { range }: DashboardData, size: Size): string {
@@ -132,11 +147,8 @@ function drawStates({ panel, answers }: PanelData, { range }: DashboardData, siz
   const keys = mappings
     .flatMap(({ options }) => Object.values(options))
     .filter(({ color }) => color !== 'transparent')
-    .map(
-      ({ text, color }) =>
-        `<i style="background: ${colorOf(color)}"></i><span>${escapeHtml(text)}</span>`,
-    );
-  return `${rows.join('')}<div class="times">${times.join('')}</div><div class="keys">${keys.join('')}</div>`;
+    .map(({ text, color }) => [text, colorOf(color)] as const);
+  return `${rows.join('')}<div class="times">${times.join('')}</div>${drawKeys(keys)}`;
 }
 
 /** A row for each combination of the keys, as the panel's own transformations would make it. */
