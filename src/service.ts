@@ -65,6 +65,9 @@ export class Service {
     this.#metrics = createMetrics(registry);
     this.#metrics.buildInfo.set({ version }, 1);
     this.#metrics.configOk.set(1);
+    for (const level of ['error', 'warn', 'info'] as const) {
+      this.#metrics.logLines.inc({ level }, 0);
+    }
     this.#log = createEventLog(log, clock, (record) => {
       this.#metrics.logLines.inc({ level: record.level });
       this.feed.append(record);

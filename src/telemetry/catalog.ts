@@ -214,6 +214,12 @@ export const TIER_METRICS = {
     help: 'Decisions that wanted another number of nodes than before.',
     labels: { ...TIER, direction: ['out', 'in'] },
   },
+  scaleReversals: {
+    type: 'counter',
+    name: 'rackfire_scale_reversals_total',
+    help: 'Decisions that took back the direction of the change before: a storm that comes and goes is two.',
+    labels: TIER,
+  },
   forcedDrains: {
     type: 'counter',
     name: 'rackfire_drains_forced_total',

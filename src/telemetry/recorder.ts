@@ -28,6 +28,8 @@ export class TelemetryRecorder implements Recorder {
   readonly #said = new Map<string, string>();
   /** Nodes in service at the last tick, or unknown since then, by tier. */
   readonly #inService = new Map<string, ReadonlySet<string>>();
+  /** Of the last change, by tier. */
+  readonly #lastDirection = new Map<string, 'out' | 'in'>();
   readonly phases = new PhaseWatch();
 
   constructor(log: Log, metrics: Metrics) {
@@ -229,7 +231,8 @@ export class TelemetryRecorder implements Recorder {
   #measureTick(event: TierTicked): void {
     const { tier, tick } = event;
     const { direction, reason } = tick.decision;
-    const { decisions, scaleDecisions, forcedDrains, phaseDuration } = this.#metrics;
+    const { decisions, scaleDecisions, scaleReversals, forcedDrains, phaseDuration } =
+      this.#metrics;
     const labels = { cluster: tier.cluster, tier: tier.name };
     decisions.inc({ direction, reason });
     // As for `boots`: there from the beginning.
@@ -237,6 +240,12 @@ export class TelemetryRecorder implements Recorder {
       scaleDecisions.inc({ ...labels, direction: each }, direction === each ? 1 : 0);
     }
     forcedDrains.inc(labels, 0);
+    const key = tierKey(tier);
+    const before = this.#lastDirection.get(key) ?? direction;
+    scaleReversals.inc(labels, direction !== 'none' && direction !== before ? 1 : 0);
+    if (direction !== 'none') {
+      this.#lastDirection.set(key, direction);
+    }
     for (const { phase, durationMs } of this.phases.see(event)) {
       if (PASSING_PHASES.some((passing) => passing === phase)) {
         phaseDuration.observe({ phase }, durationMs / 1000);

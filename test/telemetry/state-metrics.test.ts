@@ -146,6 +146,24 @@ test('a node that nobody can destroy is overdue after the deadlines of boot and 
   expect(await read('nodes_overdue', TIER)).toBeGreaterThan(0);
 });
 
+test('out, out and in again are one reversal; and out once more is the second', async () => {
+  const { lab, read } = createLab();
+  await using started = lab;
+  started.start();
+  await lab.clock.step(3_000);
+  for (const rps of [230, 330]) {
+    lab.world.rps = rps;
+    await lab.clock.step(20_000);
+  }
+  expect(await read('scale_reversals_total', TIER)).toBe(0);
+  lab.world.rps = 100;
+  await lab.clock.step(60_000);
+  expect(await read('scale_reversals_total', TIER)).toBe(1);
+  lab.world.rps = 330;
+  await lab.clock.step(20_000);
+  expect(await read('scale_reversals_total', TIER)).toBe(2);
+});
+
 test('how long nodes were in the phases that they have left is observed', async () => {
   const { lab, registry } = createLab();
   await using started = lab;
