@@ -33,7 +33,15 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'weather', include: ['test/weather/**/*.test.ts'] } },
       { extends: true, test: { name: 'dataplane', include: ['test/dataplane/**/*.test.ts'] } },
-      { extends: true, test: { name: 'dashboards', include: ['test/dashboards/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'dashboards',
+          include: ['test/dashboards/**/*.test.ts'],
+          // One of them is a storm in real time.
+          fileParallelism: false,
+        },
+      },
       {
         extends: true,
         test: {

@@ -159,6 +159,7 @@ const LOAD: Section = {
           'Needed is what the signals state, a fraction and without any limit; desired is what the decision made of it; in service is what HAProxy has. Between desired and in service lies the time to serve.',
         unit: NoUnit,
         span: 12,
+        alerts: ['RackfireFlapping'],
       },
       [
         { expression: IN_SERVICE, legend: 'in service', color: 'green', fillPercent: 20 },
@@ -299,7 +300,7 @@ const VISITORS: Section = {
           'By what stops them: the configured maximum, no address left, the limit of the fleet, an open breaker, no host with room. `rackfire explain` says it for each host.',
         unit: NoUnit,
         span: 8,
-        alerts: ['RackfireAtMaximum', 'RackfireBreakerOpen'],
+        alerts: ['RackfireNodesMissing', 'RackfireAtMaximum', 'RackfireBreakerOpen'],
       },
       [{ expression: by('reason', 'rackfire_nodes_missing'), legend: '{{reason}}' }],
       {
@@ -327,7 +328,7 @@ const COMING: Section = {
           'How long four of five cold boots take from the order to the first passed check, learned from those before. A boot that takes longer than the deadline is given up: keep a margin.',
         unit: Seconds,
         span: 8,
-        alerts: ['RackfireTimeToServe'],
+        alerts: ['RackfireBootsSlow'],
       },
       [
         {
@@ -376,7 +377,12 @@ const COMING: Section = {
         unit: NoUnit,
         span: 8,
         height: 9,
-        alerts: ['RackfirePaused', 'RackfireBreakerOpen', 'RackfireNodeStuck'],
+        alerts: [
+          'RackfirePausedForADay',
+          'RackfireHealingFrozen',
+          'RackfireBreakerOpen',
+          'RackfireNodeStuck',
+        ],
       },
       [
         { expression: of('rackfire_paused'), legend: 'paused' },

@@ -13,7 +13,7 @@ import {
 import { DATA_SOURCE, type PanelBuilder, RUNBOOK_VARIABLE } from './panels.ts';
 
 /** What all of Rackfire's dashboards have in common. */
-export const TAG = 'rackfire';
+const TAG = 'rackfire';
 
 /** The form that Grafana 11 knows; newer ones bring it to their own by themselves. */
 const SCHEMA_VERSION = 39;

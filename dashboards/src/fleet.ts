@@ -60,7 +60,7 @@ const NOW: Section = {
           'Nodes that decisions want and that have no place, summed over the chosen clusters.',
         unit: NoUnit,
         span: 4,
-        alerts: ['RackfireAtMaximum'],
+        alerts: ['RackfireNodesMissing', 'RackfireAtMaximum'],
         thresholds: colorSteps('green', [1, 'red']),
       },
       [
@@ -92,7 +92,7 @@ const NOW: Section = {
         description: 'How many more nodes fit on the hosts now, of the size that fits least often.',
         unit: NoUnit,
         span: 4,
-        alerts: ['RackfireHeadroom'],
+        alerts: ['RackfireHeadroomLow'],
         thresholds: colorSteps('red', [2, 'orange'], [4, 'green']),
       },
       [{ expression: 'min(max by (size) (rackfire_capacity_nodes))', legend: 'fit' }],
@@ -236,7 +236,7 @@ const HOSTS: Section = {
           'By size, on all hosts together, with room kept for the loss of one; more than 50 are not counted. What stops the next one says `rackfire capacity`.',
         unit: NoUnit,
         span: 8,
-        alerts: ['RackfireHeadroom', 'RackfireHostLossNotCovered'],
+        alerts: ['RackfireHeadroomLow', 'RackfireHostLossNotCovered'],
         thresholds: colorSteps('red', [2, 'red']),
       },
       [{ expression: 'max by (size) (rackfire_capacity_nodes)', legend: '{{size}}' }],
@@ -291,7 +291,7 @@ const HOSTS: Section = {
 };
 
 const BALANCERS: Section = {
-  title: 'Balancers and standby',
+  title: 'Balancers, what is left over, standby',
   panels: [
     states(
       {
@@ -299,7 +299,8 @@ const BALANCERS: Section = {
         description:
           'In sync: it answers and has every server as its node is. One that differs is put right at the next tick.',
         unit: NoUnit,
-        span: 8,
+        span: 6,
+        alerts: ['RackfireBalancerUnreachable'],
       },
       [{ expression: 'max by (balancer) (rackfire_balancer_in_sync)', legend: '{{balancer}}' }],
       [SYNC_TEXTS],
@@ -309,7 +310,7 @@ const BALANCERS: Section = {
         title: 'Reloads and restarts of balancers',
         description: 'As noticed by Rackfire, which then brings back the states that were lost.',
         unit: NoUnit,
-        span: 8,
+        span: 6,
         height: 6,
         decimals: 0,
       },
@@ -324,10 +325,23 @@ const BALANCERS: Section = {
     ),
     lines(
       {
+        title: 'Domains that belong to no tier',
+        description:
+          'Guests with a mark or name of this installation that no tier of the config wants, by host. Nothing touches them.',
+        unit: NoUnit,
+        span: 6,
+        height: 6,
+        alerts: ['RackfireOrphans'],
+      },
+      [{ expression: 'max by (host) (rackfire_host_orphans)', legend: '{{host}}' }],
+      { isStacked: true, isStepped: true },
+    ),
+    lines(
+      {
         title: 'Standby nodes of all clusters',
         description: 'Nodes that are woken before any is booted, and how many the configs ask for.',
         unit: NoUnit,
-        span: 8,
+        span: 6,
         height: 6,
       },
       [

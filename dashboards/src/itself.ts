@@ -89,7 +89,7 @@ const NOW: Section = {
           'No: scaling goes on, but what happens is not kept for `explain` and restarts.',
         unit: NoUnit,
         span: 4,
-        alerts: ['RackfireJournalFailing'],
+        alerts: ['RackfireJournalNotWritten'],
       },
       [{ expression: 'min(rackfire_journal_ok)', legend: 'journal' }],
       { mappings: [OK_TEXTS] },
@@ -101,7 +101,7 @@ const NOW: Section = {
           'What operators have said for a while: `rackfire status` lists them with their reasons.',
         unit: NoUnit,
         span: 4,
-        alerts: ['RackfirePaused'],
+        alerts: ['RackfirePausedForADay'],
         thresholds: colorSteps('green', [1, 'orange']),
       },
       [{ expression: 'sum(max by (kind) (rackfire_overrides))', legend: 'overrides' }],
@@ -206,7 +206,7 @@ const SOURCES: Section = {
         unit: NoUnit,
         span: 8,
         height: 9,
-        alerts: ['RackfireHostUnreachable'],
+        alerts: ['RackfireHostUnreachable', 'RackfireBalancerUnreachable'],
       },
       [
         {
@@ -279,7 +279,7 @@ const ACTIONS: Section = {
         unit: Seconds,
         span: 6,
         decimals: 1,
-        alerts: ['RackfireTimeToServe'],
+        alerts: ['RackfireBootsSlow'],
       },
       [
         {
@@ -351,6 +351,7 @@ const ERRORS: Section = {
         description: 'Lines. error: a person must act now; warn: look tomorrow.',
         unit: NoUnit,
         span: 6,
+        alerts: ['RackfireErrorLogged'],
       },
       [
         {

@@ -1,5 +1,6 @@
 /** What Grafana expects of a dashboard when it loads one, and does not say when it is otherwise. */
 
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { createDashboards } from '../../dashboards/src/dashboards.ts';
 import {
@@ -29,6 +30,16 @@ test('no two dashboards have the same id or title', async () => {
   for (const { uid } of all) {
     expect(uid).toMatch(/^[a-z-]{1,40}$/);
   }
+});
+
+test('each panel leads to alerts that exist, and each alert has a panel that leads to what to do', async () => {
+  const all = await Promise.all(DASHBOARD_NAMES.map(readDashboard));
+  const links = all.flatMap(({ panels }) => panels.flatMap((panel) => panel.links));
+  const rules = await readFile(new URL('../../dashboards/alerts.yaml', import.meta.url), 'utf8');
+  const places = [...rules.matchAll(/runbook_url: (?<place>.+)$/gm)].map(({ groups }) =>
+    groups?.['place']?.replace('docs/runbook.md', '${runbook}'),
+  );
+  expect(new Set(links.map(({ url }) => url))).toEqual(new Set(places));
 });
 
 describe.each(DASHBOARD_NAMES)('%s', (name) => {
