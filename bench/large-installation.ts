@@ -59,6 +59,10 @@ export function scrapeLargeInstallation(): Registry {
   );
   for (const ticked of ticks.values()) {
     recorder.record(ticked);
+    for (const direction of ['out', 'in'] as const) {
+      const decision = { ...ticked.tick.decision, direction };
+      recorder.record({ ...ticked, tick: { ...ticked.tick, decision } });
+    }
   }
   for (const name of HOSTS) {
     recorder.record({ type: 'source-asked', kind: 'host', name, durationMs: 1 });

@@ -214,6 +214,12 @@ export const TIER_METRICS = {
     help: 'Decisions that wanted another number of nodes than before.',
     labels: { ...TIER, direction: ['out', 'in'] },
   },
+  lastScaleDecision: {
+    type: 'gauge',
+    name: 'rackfire_last_scale_decision_timestamp_seconds',
+    help: 'When a decision wanted more (out) or fewer (in) nodes than before for the last time, and its reason: of each direction, one series.',
+    labels: { ...TIER, direction: ['out', 'in'], reason: DECISION_REASONS },
+  },
   scaleReversals: {
     type: 'counter',
     name: 'rackfire_scale_reversals_total',

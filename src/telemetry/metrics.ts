@@ -25,6 +25,7 @@ export function createMetrics(registry: Registry) {
     phaseDuration: createHistogram(registry, SERVICE_METRICS.phaseDuration),
     actionDuration: createHistogram(registry, SERVICE_METRICS.actionDuration),
     scaleDecisions: createCounter(registry, TIER_METRICS.scaleDecisions),
+    lastScaleDecision: createGauge(registry, TIER_METRICS.lastScaleDecision),
     scaleReversals: createCounter(registry, TIER_METRICS.scaleReversals),
     forcedDrains: createCounter(registry, TIER_METRICS.forcedDrains),
     boots: createCounter(registry, HOST_METRICS.boots),

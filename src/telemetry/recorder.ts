@@ -7,6 +7,7 @@ import type {
   TierTicked,
 } from '../control/events.ts';
 import { tierKey } from '../scaler/cluster.ts';
+import type { DecisionReason } from '../scaler/decide.ts';
 import type { Sample } from '../scaler/observation.ts';
 import { PASSING_PHASES } from './catalog.ts';
 import type { Metrics } from './metrics.ts';
@@ -30,6 +31,8 @@ export class TelemetryRecorder implements Recorder {
   readonly #inService = new Map<string, ReadonlySet<string>>();
   /** Of the last change, by tier. */
   readonly #lastDirection = new Map<string, 'out' | 'in'>();
+  /** Of the last change, by tier and direction. */
+  readonly #lastReason = new Map<string, DecisionReason>();
   readonly phases = new PhaseWatch();
 
   constructor(log: Log, metrics: Metrics) {
@@ -245,12 +248,28 @@ export class TelemetryRecorder implements Recorder {
     scaleReversals.inc(labels, direction !== 'none' && direction !== before ? 1 : 0);
     if (direction !== 'none') {
       this.#lastDirection.set(key, direction);
+      this.#measureScaleDecision({ ...labels, direction }, reason);
     }
     for (const { phase, durationMs } of this.phases.see(event)) {
       if (PASSING_PHASES.some((passing) => passing === phase)) {
         phaseDuration.observe({ phase }, durationMs / 1000);
       }
     }
+  }
+
+  /** The reason is a label, so the series of the one before must go. */
+  #measureScaleDecision(
+    labels: Readonly<Record<'cluster' | 'tier' | 'direction', string>>,
+    reason: DecisionReason,
+  ): void {
+    const { lastScaleDecision } = this.#metrics;
+    const key = Object.values(labels).join('/');
+    const before = this.#lastReason.get(key);
+    if (before !== undefined) {
+      lastScaleDecision.remove({ ...labels, reason: before });
+    }
+    this.#lastReason.set(key, reason);
+    lastScaleDecision.setToCurrentTime({ ...labels, reason });
   }
 
   #actionEnded(event: Extract<ControlEvent, { readonly type: 'action-ended' }>): void {

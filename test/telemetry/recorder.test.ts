@@ -108,6 +108,29 @@ test('every decision is a line at debug', async () => {
   expect(desk.lines.filter(({ level }) => level === LEVELS.debug).length).toBeGreaterThan(2);
 });
 
+test('of each direction, the last decision that changed the count stands with its reason and its time', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk);
+  lab.start();
+  await lab.clock.step(5_000);
+  const last = 'rackfire_last_scale_decision_timestamp_seconds';
+  expect(await desk.values(last)).toEqual({});
+
+  const tier = 'cluster=news,tier=web';
+  const startSeconds = Date.now() / 1000;
+  lab.world.rps = 230;
+  await lab.clock.step(15_000);
+  const out = await desk.values(last);
+  expect(Object.keys(out)).toEqual([`${tier},direction=out,reason=recommended`]);
+  expect(Object.values(out)[0]).toBeGreaterThanOrEqual(startSeconds);
+
+  lab.world.rps = 100_000;
+  await lab.clock.step(60_000);
+  const [latest = '', ...others] = Object.keys(await desk.values(last));
+  expect(others).toEqual([]);
+  expect(latest).not.toContain('recommended');
+});
+
 test('metrics say what is', async () => {
   const desk = new Desk();
   await using lab = createLab(desk, { nodes: 3, rps: 200 });
