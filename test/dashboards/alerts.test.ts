@@ -465,5 +465,5 @@ test('promtool takes the rules', async () => {
 
 test('the runbook has no heading of an alert that is gone', () => {
   const headings = [...runbook.matchAll(/^## (Rackfire\w+)$/gm)].map(([, name]) => name);
-  expect(headings.toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
+  expect(new Set(headings)).toEqual(new Set(rules.map(({ alert }) => alert)));
 });
