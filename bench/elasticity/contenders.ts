@@ -23,7 +23,7 @@ import {
   createReg,
 } from './peers/research.ts';
 import { createRackfire } from './rackfire.ts';
-import type { Scaler } from './scaler.ts';
+import type { Orderer, Scaler } from './scaler.ts';
 
 export interface Contender {
   readonly name: string;
@@ -33,7 +33,7 @@ export interface Contender {
   readonly targets: readonly number[];
   /** Paused nodes that are kept beside those it orders. */
   readonly standbyNodes?: number;
-  readonly create: (target: number, run: { bootSeconds: number; demand: Uint16Array }) => Scaler;
+  readonly create: (target: number, run: { bootSeconds: number; demand: Uint16Array }) => Orderer;
 }
 
 /** Finest where somebody was best; below 64 nobody ever was. */
@@ -59,7 +59,13 @@ export const CONTENDERS: readonly Contender[] = [
     kind: 'rackfire with standby',
     targets: [RACKFIRE_TARGET],
     standbyNodes: 1,
-    create: (target, { bootSeconds }) => createRackfire(target, bootSeconds),
+    create: (target, { bootSeconds }) => createRackfire(target, bootSeconds, 1),
+  },
+  {
+    name: 'Rackfire, standby auto',
+    kind: 'rackfire with standby',
+    targets: [RACKFIRE_TARGET],
+    create: (target, { bootSeconds }) => createRackfire(target, bootSeconds, 'auto'),
   },
   peer('Knative KPA', createKnative),
   peer('HPA rps', (target) => createHpaOnRate(target, { windowSeconds: 15 })),

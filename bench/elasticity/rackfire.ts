@@ -11,10 +11,11 @@ import type { Node } from '../../src/scaler/node-phase.ts';
 import type { Observation, Signals } from '../../src/scaler/observation.ts';
 import { MAX_NODES, MIN_NODES } from '../../src/sim/optimum.ts';
 import { SERVICE_SECONDS, SLOTS } from '../../src/sim/physics.ts';
-import type { Scaler, Sight } from './scaler.ts';
+import type { Orderer, Sight } from './scaler.ts';
 
-/** A config that says nothing but target, minimum and maximum. */
-function configText(targetRps: number): string {
+/** A config that says nothing but target, minimum and maximum, and how many nodes stand by where some do. */
+function configText(targetRps: number, standbyNodes: number | 'auto'): string {
+  const standby = standbyNodes === 0 ? '' : `standby: { nodes: ${standbyNodes} }`;
   return `installation: bench
 hosts:
   - { name: host, driver: embedded, capacity: { memory: 1TiB, vcpus: 1000, disk: 10TiB } }
@@ -34,11 +35,12 @@ clusters:
         addresses: 127.0.1.1-127.0.1.${MAX_NODES}
         backend: site-web
         signals: { requestRate: { targetPerNode: ${targetRps} } }
+        ${standby}
 `;
 }
 
-function tierFor(targetRps: number): ScaledTier {
-  const { config } = parseConfig(configText(targetRps), 'bench');
+function tierFor(targetRps: number, standbyNodes: number | 'auto'): ScaledTier {
+  const { config } = parseConfig(configText(targetRps, standbyNodes), 'bench');
   const tier = config.clusters[0]?.tiers[0];
   if (tier?.scaling !== 'automatic') {
     throw new RangeError('the config of the bench has no tier that scales');
@@ -47,22 +49,28 @@ function tierFor(targetRps: number): ScaledTier {
 }
 
 /** @param bootSeconds - What the journal knows of boots at the start: the nodes that serve have booted once. */
-export function createRackfire(targetRps: number, bootSeconds: number): Scaler {
-  const tier = tierFor(targetRps);
+export function createRackfire(
+  targetRps: number,
+  bootSeconds: number,
+  standby: number | 'auto' = 0,
+): Orderer {
+  const tier = tierFor(targetRps, standby);
   const learned = new LearnedTimes();
   const of = { imageVersion: tier.image.version, host: 'host', start: 'cold' } as const;
   learned.learn(of, bootSeconds * 1_000);
   const nodes = new AlikeNodes();
   let memory = EMPTY_MEMORY;
   let seenBoots = 0;
-  let { bootTimeMs, all: startTimes } = learned;
+  let startTimes = learned.all;
+  let bootTimeMs = learned.bootTimeMs(of.imageVersion);
   return (sight) => {
     if (seenBoots < sight.bootTimes.length) {
       for (const seconds of sight.bootTimes.slice(seenBoots)) {
         learned.learn(of, seconds * 1_000);
       }
       seenBoots = sight.bootTimes.length;
-      ({ bootTimeMs, all: startTimes } = learned);
+      startTimes = learned.all;
+      bootTimeMs = learned.bootTimeMs(of.imageVersion);
     }
     const observation: Observation = {
       ...CALM,
@@ -71,9 +79,10 @@ export function createRackfire(targetRps: number, bootSeconds: number): Scaler {
       bootTimeMs,
       startTimes,
     };
-    const result = decide(tier, observation, nodes.of(sight.ready, sight.ordered), memory);
+    const result = decide(tier, observation, nodes.of(sight), memory);
     memory = result.memory;
-    return result.decision.desiredNodes;
+    const { desiredNodes, standbyNodes } = result.decision;
+    return { nodes: desiredNodes, standbyNodes };
   };
 }
 
@@ -114,22 +123,26 @@ const CALM: Observation = {
 /** The nodes of a run, of which nothing but their number matters. Made anew only when that changes. */
 class AlikeNodes {
   #nodes: readonly Node[] = [];
-  #ready = -1;
+  #key = '';
 
-  of(ready: number, ordered: number): readonly Node[] {
-    if (ready !== this.#ready || ordered !== this.#nodes.length) {
-      this.#ready = ready;
-      this.#nodes = Array.from({ length: ordered }, (_, index) => nodeOf(index + 1, index < ready));
+  of({ ready, ordered, standby }: Sight): readonly Node[] {
+    const key = `${ready} ${ordered} ${standby}`;
+    if (key !== this.#key) {
+      this.#key = key;
+      this.#nodes = Array.from({ length: ordered + standby }, (_, index) =>
+        nodeOf(index + 1, index < ready ? 'in-service' : index < ordered ? 'booting' : 'standby'),
+      );
     }
     return this.#nodes;
   }
 }
 
-function nodeOf(number: number, serving: boolean): Node {
+function nodeOf(number: number, phase: Node['phase']): Node {
+  const serving = phase === 'in-service';
   return {
     name: `site-web-${number}`,
     number,
-    phase: serving ? 'in-service' : 'booting',
+    phase,
     host: 'host',
     bornMs: 1,
     serving,

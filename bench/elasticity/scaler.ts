@@ -7,6 +7,8 @@ export interface Sight {
   readonly ready: number;
   /** Nodes in service and those on the way. */
   readonly ordered: number;
+  /** Nodes that stand by beside those, and those that boot to do so. */
+  readonly standby: number;
   /** Requests that wait at the balancer, and those that were served in the second before. */
   readonly waiting: number;
   readonly servedRps: number;
@@ -20,5 +22,14 @@ export interface Sight {
   readonly meanUse: (windowSeconds: number, delaySeconds: number) => number;
 }
 
+/** What is to run, and what is to stand by beside that. */
+export interface Order {
+  readonly nodes: number;
+  readonly standbyNodes: number;
+}
+
 /** Called each second, decides on its own period, says how many nodes there should be. */
 export type Scaler = (sight: Sight) => number;
+
+/** The same of one that keeps nodes on standby by its own judgment. */
+export type Orderer = (sight: Sight) => number | Order;

@@ -10,7 +10,7 @@ import {
   SATURATED_RPS,
 } from '../../src/sim/physics.ts';
 import { type Score, Scorer } from '../../src/sim/score.ts';
-import type { Scaler, Sight } from './scaler.ts';
+import type { Orderer, Sight } from './scaler.ts';
 
 /** Requests of each second, and the nodes that each second needs. */
 export interface Load {
@@ -41,7 +41,7 @@ export function loadOf(arrivals: Float64Array): Load {
 /** Runs a scaler over a load. Same load, same scaler, same seed, same score. */
 export function simulate(
   { arrivals, demand }: Load,
-  scaler: Scaler,
+  scaler: Orderer,
   options: RunOptions,
   timeline?: Timeline,
 ): Score {
@@ -58,7 +58,11 @@ export function simulate(
     fleet.advance(second);
     past.second = second;
     const wanted = scaler(past);
-    fleet.order(Math.min(MAX_NODES, Math.max(MIN_NODES, wanted)), second);
+    if (typeof wanted === 'number') {
+      fleet.order(withinBounds(wanted), second);
+    } else {
+      fleet.order(withinBounds(wanted.nodes), second, wanted.standbyNodes);
+    }
     const supply = fleet.ready;
     const requests = arrivals[second] ?? 0;
     queue.step(requests, supply * SATURATED_RPS);
@@ -80,6 +84,10 @@ export function simulate(
     }
   }
   return scorer.score;
+}
+
+function withinBounds(nodes: number): number {
+  return Math.min(MAX_NODES, Math.max(MIN_NODES, nodes));
 }
 
 /** So much of the load's beginning stands for the time before it, which every scaler has seen. */
@@ -118,6 +126,10 @@ class Past implements Sight {
 
   get ordered(): number {
     return this.#fleet.ordered;
+  }
+
+  get standby(): number {
+    return this.#fleet.paused + this.#fleet.pausedSoon;
   }
 
   get waiting(): number {

@@ -111,8 +111,8 @@ async function simulateOne(
   const { standby = tier.policy.standby } = options;
   const boots = plainBoots(options.bootDelay / 1_000);
   const deadlineMs = bootDeadlineMs(tier, boots);
-  if (deadlineMs > tier.policy.bootDeadlineMs) {
-    const { bootDeadlineMs: given } = tier.policy;
+  const { bootDeadlineMs: given } = tier.policy;
+  if (given !== 'auto' && deadlineMs > given) {
     say(
       `${file}: boot.deadline ${formatDuration(given)} is short for boots of ${formatDuration(options.bootDelay)}; the simulation waits ${formatDuration(deadlineMs)}`,
     );
@@ -200,11 +200,11 @@ function parseSeed(text: string): number {
 }
 
 function parseStandby(text: string): TierPolicy['standby'] {
-  const [, state, nodes] = /^(paused|saved)=(0|[1-9][0-9]{0,3})$/.exec(text) ?? [];
+  const [, state, nodes] = /^(paused|saved)=(auto|0|[1-9][0-9]{0,3})$/.exec(text) ?? [];
   if (state !== 'paused' && state !== 'saved') {
-    throw new InvalidArgumentError('Expected paused=N or saved=N, as in paused=2.');
+    throw new InvalidArgumentError('Expected paused=N or saved=N, as in paused=2 or paused=auto.');
   }
-  return { state, nodes: Number(nodes) };
+  return { state, nodes: nodes === 'auto' ? nodes : Number(nodes) };
 }
 
 function parsePlot(text: string): string {

@@ -58,7 +58,9 @@ function printScaledTier(tier: ScaledTier, nowMs: number): void {
   const { decision, minNodes, maxNodes, mode, standby } = tier;
   const notes = [
     `${minNodes}…${maxNodes} nodes`,
-    ...(standby.nodes === 0 ? [] : [`${standby.nodes} ${standby.state} on standby`]),
+    ...(standby.nodes === 0
+      ? []
+      : [`${standby.wantedNodes ?? standby.nodes} ${standby.state} on standby`]),
     ...(mode === 'full' ? [] : [`mode ${mode}`]),
     ...(tier.removed ? ['not in the config any more'] : []),
   ];
@@ -66,6 +68,9 @@ function printScaledTier(tier: ScaledTier, nowMs: number): void {
     `${paint('strong', tier.tier)}  ${describeCount(decision)}  ${paint('faint', notes.join(', '))}`,
   );
   print(`  ${describeSignals(tier)}`);
+  for (const line of describeOutlook(tier, nowMs)) {
+    print(`  ${line}`);
+  }
   if (tier.nodes.length > 0) {
     printTable(
       [
@@ -99,6 +104,21 @@ function describeSignals({ signals, decision }: ScaledTier): string {
     `${show(slots.used)} of ${show(slots.total)} slots in use${noteOf(slots)}`,
     need === null || need === undefined ? 'need unknown' : `needs ${need.toFixed(2)} nodes`,
   ].join(', ');
+}
+
+/** What is foreseen, and a storm with when it was detected and when it lets go. */
+function describeOutlook({ outlook }: ScaledTier, nowMs: number): readonly string[] {
+  if (outlook === null) {
+    return [];
+  }
+  const { forecastRps, ahead, headroomNodes, storm } = outlook;
+  const foreseen = `${show(forecastRps)} rps foreseen in ${ahead}, ${headroomNodes.toFixed(2)} nodes of head-room`;
+  if (storm === null) {
+    return [foreseen];
+  }
+  const { detected, baseRps, endsAt } = storm;
+  const told = `storm detected at ${formatMoment(detected, nowMs)}, from ${show(baseRps)} rps, over at ${formatMoment(endsAt, nowMs)} at the latest`;
+  return [foreseen, paint('warn', told)];
 }
 
 function noteOf({ status, why }: { readonly status: string; readonly why: string | null }): string {

@@ -213,7 +213,6 @@ function compileTier(
 }
 
 function compilePolicy(tier: WrittenScaledTier): TierPolicy {
-  const { stabilizationWindow } = tier.scaleIn;
   return {
     minNodes: tier.nodes.min,
     maxNodes: tier.nodes.max,
@@ -225,14 +224,17 @@ function compilePolicy(tier: WrittenScaledTier): TierPolicy {
     },
     scaleIn: {
       tolerance: tier.scaleIn.tolerance,
-      stabilizationWindowMs:
-        stabilizationWindow === 'auto' ? 'auto' : parseDurationMs(stabilizationWindow),
+      stabilizationWindowMs: durationOrAutoMs(tier.scaleIn.stabilizationWindow),
       policies: tier.scaleIn.policies.flatMap(compileScalingPolicy),
     },
     standby: tier.standby,
     drainDeadlineMs: parseDurationMs(tier.drain.deadline),
-    bootDeadlineMs: parseDurationMs(tier.boot.deadline),
+    bootDeadlineMs: durationOrAutoMs(tier.boot.deadline),
   };
+}
+
+function durationOrAutoMs(written: string): number | 'auto' {
+  return written === 'auto' ? 'auto' : parseDurationMs(written);
 }
 
 /** The schema lets exactly one of the two through. */

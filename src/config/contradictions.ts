@@ -183,7 +183,7 @@ function checkCounts({ tier, range, path }: PlacedTier): readonly Finding[] {
     const message = `up to ${nodes.max} nodes, ${tooMany}`;
     findings.push({ path: [...path, 'nodes', 'max'], about: 'value', message });
   }
-  if (nodes.min + standby.nodes > nodes.max) {
+  if (standby.nodes !== 'auto' && nodes.min + standby.nodes > nodes.max) {
     const message = `${standby.nodes} on standby beside ${nodes.min} in service are more than \`nodes.max\` (${nodes.max})`;
     findings.push({ path: [...path, 'standby', 'nodes'], about: 'value', message });
   }

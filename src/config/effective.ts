@@ -19,7 +19,7 @@ export function listEffective({ written, source }: LoadedConfig): readonly Effec
     const { line, isWritten } = source.locate(path, 'value');
     return {
       path: formatPath(path),
-      value: String(value),
+      value: Array.isArray(value) ? 'none' : String(value),
       origin: isWritten ? `${source.file}:${line}` : 'default',
     };
   });
@@ -34,10 +34,11 @@ function listLeaves(value: unknown, path: Path): readonly Leaf[] {
   if (value === undefined) {
     return [];
   }
-  if (Array.isArray(value)) {
+  // An empty list is a value, too: it says `none`.
+  if (Array.isArray(value) && value.length > 0) {
     return value.flatMap((entry, index) => listLeaves(entry, [...path, index]));
   }
-  if (typeof value === 'object' && value !== null) {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return Object.entries(value).flatMap(([key, entry]) => listLeaves(entry, [...path, key]));
   }
   return [{ path, value }];

@@ -9,6 +9,7 @@ import {
   parseAddress,
   rangeLength,
 } from './addresses.ts';
+import { bootDeadlineOf } from '../scaler/start-times.ts';
 import { compileRoom, splitHostAddress } from './compile.ts';
 import type { WrittenHost, WrittenNetwork } from './host-schema.ts';
 import type { PlacedTier } from './placed-tiers.ts';
@@ -113,10 +114,16 @@ function checkBootDeadline(
   if (tier.scaling === 'none') {
     return [];
   }
-  const deadlineMs = parseDurationMs(tier.boot.deadline);
+  const { deadline } = tier.boot;
+  const deadlineMs = bootDeadlineOf(
+    deadline === 'auto' ? deadline : parseDurationMs(deadline),
+    undefined,
+  );
+  const given =
+    deadline === 'auto' ? `auto, which is ${formatDuration(deadlineMs)} at first` : deadline;
   return hosts.flatMap(({ name, embedded }): Finding[] => {
     const delayMs = parseDurationMs(embedded.bootDelay);
-    const message = `must be longer than the boot delay of host \`${name}\` (${formatDuration(delayMs)}), got ${tier.boot.deadline}`;
+    const message = `must be longer than the boot delay of host \`${name}\` (${formatDuration(delayMs)}), got ${given}`;
     return deadlineMs > delayMs
       ? []
       : [{ path: [...path, 'boot', 'deadline'], about: 'value', message }];

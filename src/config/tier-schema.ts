@@ -32,33 +32,30 @@ const policy = section({
   error: 'needs either `percent` or `nodes`',
 });
 
-const policies = z.array(policy).min(1).max(10);
+const policies = z.array(policy).max(10).default([]);
 const tolerance = z.number().min(0).lt(1);
 
 const scaleOut = section({
   tolerance: tolerance
-    .default(0.05)
+    .default(0)
     .describe('No reaction while the need exceeds the nodes by less than this share of them.'),
-  policies: policies
-    .default([
-      { percent: 100, per: '15s' },
-      { nodes: 4, per: '15s' },
-    ])
-    .describe('At most so many more nodes per period; the most generous policy counts.'),
+  policies: policies.describe(
+    'At most so many more nodes per period; the most generous policy counts. None: at once.',
+  ),
 });
 
 const scaleIn = section({
   tolerance: tolerance
-    .default(0.1)
+    .default(0)
     .describe('No reaction while the nodes exceed the need by less than this share of them.'),
   stabilizationWindow: durationOrAuto()
     .default('auto')
     .describe(
       'The highest need of this window counts. `auto`: the measured boot time, at least 30s.',
     ),
-  policies: policies
-    .default([{ percent: 25, per: '15s' }])
-    .describe('At most so many fewer nodes per period, rounded down, at least one.'),
+  policies: policies.describe(
+    'At most so many fewer nodes per period, rounded down, at least one. None: at once.',
+  ),
 });
 
 const signals = section({
@@ -105,9 +102,12 @@ const standby = section({
     .describe(
       '`paused`: they keep their memory and serve within a second. `saved`: only disk, and some seconds.',
     ),
-  nodes: count(0, 4_096)
+  nodes: z
+    .union([count(0, 4_096), z.literal('auto')], { error: 'expected a number of nodes, or `auto`' })
     .default(0)
-    .describe('How many are kept beside those in service, within `nodes.max`.'),
+    .describe(
+      'How many are kept beside those in service, within `nodes.max`. `auto`: all that are ordered ahead and not needed yet, so that a storm or its noise costs memory and no CPU.',
+    ),
 });
 
 /** A tier that Rackfire keeps at the size that its traffic needs. */
@@ -153,9 +153,11 @@ const scaledTier = section({
       .describe('A drained node that still has sessions is let go after this time.'),
   }).prefault({}),
   boot: section({
-    deadline: duration('1s')
-      .default('2m')
-      .describe('From the order to the first passed check; later, the boot has failed.'),
+    deadline: durationOrAuto('1s')
+      .default('auto')
+      .describe(
+        'From the order to the first passed check; later, the boot has failed. `auto`: three times what boots take, at least 2m; 5m until one has been measured.',
+      ),
   }).prefault({}),
   schedules: notBuiltYet('schedules'),
 });

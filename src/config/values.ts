@@ -154,13 +154,15 @@ export function duration(atLeast: string, atMost: string = maxDuration) {
 }
 
 /** A duration, or `auto`. */
-export function durationOrAuto() {
-  return text(
-    new RegExp(`^auto$|${durationPattern.source}`),
-    `\`auto\` or ${expectedDuration}`,
-  ).refine((value) => value === 'auto' || parseDurationMs(value) <= parseDurationMs(maxDuration), {
-    error: ({ input }) => `must be at most ${maxDuration}, got ${String(input)}`,
-  });
+export function durationOrAuto(atLeast = '0s') {
+  return text(new RegExp(`^auto$|${durationPattern.source}`), `\`auto\` or ${expectedDuration}`)
+    .refine((value) => value === 'auto' || parseDurationMs(value) >= parseDurationMs(atLeast), {
+      error: ({ input }) => `must be at least ${atLeast}, got ${String(input)}`,
+      abort: true,
+    })
+    .refine((value) => value === 'auto' || parseDurationMs(value) <= parseDurationMs(maxDuration), {
+      error: ({ input }) => `must be at most ${maxDuration}, got ${String(input)}`,
+    });
 }
 
 /** Memory or disk, with bounds that are possible. */

@@ -15,15 +15,16 @@ const REMEMBERED_STARTS = 24;
 /** How long nodes of one tier took to come, from the order to the first passed check. Bounded. */
 export class LearnedTimes {
   /** Of cold boots on all hosts, the latest last. */
-  readonly #coldMs: number[] = [];
+  readonly #cold: { readonly imageVersion: string | undefined; readonly timeMs: number }[] = [];
   /** The one that was measured last is the last. */
   readonly #starts = new Map<string, { readonly of: Start; readonly timesMs: number[] }>();
   /** Made on demand: most ticks learn nothing. */
   #summary: readonly StartTime[] | undefined;
+  readonly #bootTimes = new Map<string, number | undefined>();
 
   learn(of: Start, timeMs: number): void {
     if (of.start === 'cold') {
-      pushBounded(this.#coldMs, timeMs);
+      pushBounded(this.#cold, { imageVersion: of.imageVersion, timeMs });
     }
     const key = `${of.imageVersion} ${of.host} ${of.start}`;
     const { timesMs } = this.#starts.get(key) ?? { timesMs: [] };
@@ -34,7 +35,7 @@ export class LearnedTimes {
     if (this.#starts.size > REMEMBERED_STARTS && oldest !== undefined) {
       this.#starts.delete(oldest);
     }
-    this.#summary = undefined;
+    this.#forgetSummaries();
   }
 
   /** What was known before a restart, until something newer is measured. */
@@ -43,13 +44,24 @@ export class LearnedTimes {
       this.learn(of, timeMs);
     }
     if (coldMs !== undefined) {
-      this.#coldMs.splice(0, this.#coldMs.length, coldMs);
+      const latest = starts.findLast(({ start }) => start === 'cold');
+      const boot = { imageVersion: latest?.imageVersion, timeMs: coldMs };
+      this.#cold.splice(0, this.#cold.length, boot);
+      this.#forgetSummaries();
     }
   }
 
-  /** The 80th percentile of the latest cold boots. */
-  get bootTimeMs(): number | undefined {
-    return percentile80(this.#coldMs);
+  /**
+   * The 80th percentile of the latest cold boots of an image, or of other versions of it until it has booted once.
+   * Hosts are not told apart here: where the next node will be is not known before it is ordered.
+   */
+  bootTimeMs(imageVersion: string): number | undefined {
+    if (!this.#bootTimes.has(imageVersion)) {
+      const own = this.#cold.filter((boot) => boot.imageVersion === imageVersion);
+      const known = own.length > 0 ? own : this.#cold;
+      this.#bootTimes.set(imageVersion, percentile80(known.map(({ timeMs }) => timeMs)));
+    }
+    return this.#bootTimes.get(imageVersion);
   }
 
   /** The 80th percentile of each; the one that was measured last is the last. */
@@ -60,6 +72,11 @@ export class LearnedTimes {
     }));
     return this.#summary;
   }
+
+  #forgetSummaries(): void {
+    this.#summary = undefined;
+    this.#bootTimes.clear();
+  }
 }
 
 function percentile80(timesMs: readonly number[]): number | undefined {
@@ -67,7 +84,7 @@ function percentile80(timesMs: readonly number[]): number | undefined {
   return sorted[Math.ceil(sorted.length * 0.8) - 1];
 }
 
-function pushBounded(timesMs: number[], timeMs: number): void {
-  timesMs.push(timeMs);
-  timesMs.splice(0, timesMs.length - REMEMBERED_TIMES);
+function pushBounded<T>(times: T[], latest: T): void {
+  times.push(latest);
+  times.splice(0, times.length - REMEMBERED_TIMES);
 }

@@ -235,7 +235,7 @@ export class World {
       ...boots.circuitOfTier(tier, atMs),
       fleetRoom: this.#fleetRoom(),
       concurrentBootsPerHost,
-      bootTimeMs: times.bootTimeMs,
+      bootTimeMs: times.bootTimeMs(tier.image.version),
       overrides,
       ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
       ...(times.all.length > 0 ? { startTimes: times.all } : {}),

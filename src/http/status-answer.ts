@@ -137,6 +137,26 @@ export const DecisionSummary = z
   .openapi('DecisionSummary');
 export type DecisionSummary = z.infer<typeof DecisionSummary>;
 
+const OutlookAnswer = z
+  .object({
+    forecastRps: z.number(),
+    ahead: z.string().openapi({
+      description: 'So far ahead is looked: when a node that is ordered now serves.',
+      examples: ['50s'],
+    }),
+    headroomNodes: z.number().openapi({ description: 'Wanted beyond the bare rate.' }),
+    storm: orNull(
+      z.object({
+        began: time(),
+        detected: time(),
+        baseRps: z.number().openapi({ description: 'The rate that it rose from.' }),
+        endsAt: time().openapi({ description: 'Over at the latest then.' }),
+      }),
+    ).openapi({ description: 'What is ordered ahead of it is `forecastRps`.' }),
+  })
+  .openapi('Outlook', { description: 'What is foreseen of the rate.' });
+export type OutlookAnswer = z.infer<typeof OutlookAnswer>;
+
 export const ScaledTierAnswer = z
   .object({
     scaling: z.literal('automatic'),
@@ -148,10 +168,19 @@ export const ScaledTierAnswer = z
     minNodes: z.int(),
     maxNodes: z.int(),
     standby: z
-      .object({ state: z.enum(['paused', 'saved']), nodes: z.int() })
+      .object({
+        state: z.enum(['paused', 'saved']),
+        nodes: z.union([z.int(), z.literal('auto')]).openapi({
+          description: 'As configured; `auto`: all that are ordered ahead and not needed yet.',
+        }),
+        wantedNodes: orNull(z.int()).openapi({ description: 'Now; null before the first tick.' }),
+      })
       .openapi({ description: 'How many are kept ready beside those in service, and how.' }),
     decision: orNull(DecisionSummary).openapi({ description: 'Null before the first tick.' }),
     signals: orNull(Signals),
+    outlook: orNull(OutlookAnswer).openapi({
+      description: 'Null while the rate is not known wholly and freshly.',
+    }),
     nodes: list(NodeAnswer),
     shortfall: orNull(ShortfallAnswer),
     healingFrozen: z.boolean().openapi({

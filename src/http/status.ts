@@ -1,10 +1,12 @@
 /** The service, as the status answer has it. */
 
 import type { Refusal } from '../config/config-keeper.ts';
+import { formatDuration } from '../config/units.ts';
 import type { TierTicked } from '../control/events.ts';
 import type { Shortfall } from '../scaler/boot-nodes.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Decision } from '../scaler/decide.ts';
+import { stormEndsAtMs } from '../scaler/explain-outlook.ts';
 import type { Node } from '../scaler/node-phase.ts';
 import type { HostSighting, NodeSighting, Sample } from '../scaler/observation.ts';
 import { answerOverride } from './override-answer.ts';
@@ -13,6 +15,7 @@ import type {
   DecisionSummary,
   FixedTierAnswer,
   NodeAnswer,
+  OutlookAnswer,
   RefusalAnswer,
   ScaledTierAnswer,
   ShortfallAnswer,
@@ -208,7 +211,7 @@ function describeScaledTier(
     removed,
     minNodes,
     maxNodes,
-    standby,
+    standby: { ...standby, wantedNodes: ticked?.tick.decision.standbyNodes ?? null },
     ...describeTick(ticked, formatSteadyOf(service)),
     overrides: overrides.map(answerOverride),
   };
@@ -221,6 +224,7 @@ function describeTick(
   ScaledTierAnswer,
   | 'decision'
   | 'signals'
+  | 'outlook'
   | 'nodes'
   | 'shortfall'
   | 'healingFrozen'
@@ -232,6 +236,7 @@ function describeTick(
     return {
       decision: null,
       signals: null,
+      outlook: null,
       nodes: [],
       shortfall: null,
       healingFrozen: false,
@@ -244,6 +249,7 @@ function describeTick(
   return {
     decision: summarizeDecision(tick.decision, format),
     signals: describeSignals(ticked),
+    outlook: describeOutlook(tick.decision, format),
     nodes: tick.nodes
       .filter(({ phase, operation }) => phase !== 'absent' || operation !== undefined)
       .map((node) => describeNode(node, ticked, format)),
@@ -271,6 +277,27 @@ export function summarizeDecision(decision: Decision, format: FormatSteady): Dec
     currentNodes,
     desiredNodes,
     needNodes: finiteOrNull(needNodes),
+  };
+}
+
+function describeOutlook({ outlook }: Decision, format: FormatSteady): OutlookAnswer | null {
+  if (outlook === undefined) {
+    return null;
+  }
+  const { forecastRps, aheadSeconds, headroomNodes, storm } = outlook;
+  return {
+    forecastRps,
+    ahead: formatDuration(Math.round(aheadSeconds * 1_000)),
+    headroomNodes,
+    storm:
+      storm === undefined
+        ? null
+        : {
+            began: format(storm.onsetMs),
+            detected: format(storm.detectedAtMs),
+            baseRps: storm.baseRps,
+            endsAt: format(stormEndsAtMs(storm)),
+          },
   };
 }
 

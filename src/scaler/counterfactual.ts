@@ -13,8 +13,14 @@ import type { TierTick } from './tick.ts';
 /** Coming ticks are taken to be so far apart: every moment that is stated is one of theirs. */
 export const TICK_MS = 1_000;
 
-/** So far ahead is looked: 3,600 decisions for one rate. */
-const HORIZON_MS = 3_600_000;
+/** So far ahead is looked, 600 decisions for one rate: by then a rate that stays has been taken for what it is. */
+const HORIZON_MS = 600_000;
+
+/**
+ * So far ahead it is looked for a scale-out. What a tick foresees depends on the ticks before it, and hardly ever on
+ * itself alone; but a rise that shows only after minutes is none to be told of.
+ */
+const RISE_HORIZON_MS = 120_000;
 
 /** No rate beyond so many steps is looked at; it is more than any tier's maximum can serve. */
 const MOST_STEPS = 2 ** 40;
@@ -31,16 +37,23 @@ export interface Obstacle {
   readonly override?: string;
 }
 
-/** This very tick, had it seen another rate. */
+/**
+ * This very tick, had it seen another rate; and where it did not go out, those that follow, were that rate to stay.
+ */
 export type ScaleOutAnswer =
-  /** At this rate and above; at one step less it would not. */
-  | { readonly when: 'from-rate'; readonly rps: number; readonly toNodes: number }
+  /** At this rate and above, so long after this tick or sooner; at one step less it would not. */
+  | {
+      readonly when: 'from-rate';
+      readonly rps: number;
+      readonly toNodes: number;
+      readonly afterMs: number;
+    }
   | ({ readonly when: 'at-any-rate'; readonly toNodes: number } & Obstacle)
   | ({ readonly when: 'never' } & Obstacle);
 
 /** The coming ticks, at a rate that stays. */
 export type ScaleInAnswer =
-  /** At this rate the count falls at that moment; at less not later; at one step more not within the horizon. */
+  /** At this rate the count falls at that moment; at less within the horizon, too; at one step more it does not. */
   | ({ readonly when: 'up-to-rate'; readonly rps: number } & Change)
   | ({ readonly when: 'at-any-rate' } & Change)
   | ({ readonly when: 'never' } & Obstacle);
@@ -86,12 +99,12 @@ export interface DecidedTick {
 }
 
 /**
- * Scaling out is asked of this tick, everything but the rate as it was. Scaling in is asked of the ticks that
+ * Scaling out is asked of this tick and, where it did not go out, of those that follow, everything but the rate as
+ * it was. Scaling in is asked of the ticks that
  * follow, a second apart: nodes as they are, overrides until they end, nothing waiting, and requests in work
  * in proportion to the rate.
  *
- * Rates are found by halving, so it takes about a dozen replays of at most 3,600 decisions each: some 10 ms,
- * and never more than 85 of them.
+ * Rates are found by halving, so it takes a few dozen replays of at most 600 decisions each: less than 0.1 s.
  */
 export function findCounterfactuals(decided: DecidedTick): Counterfactuals {
   const rates = rateSteps(decided.tier);
@@ -133,15 +146,22 @@ function soundRate(sample: Sample<number>): number | undefined {
 }
 
 function answerScaleOut(decided: DecidedTick, rates: RateSteps): ScaleOutAnswer {
-  const { tier, observation, memory } = decided;
-  const nodes = deriveNodes(tier, observation);
+  const { currentNodes, direction, atMs } = decided.tick.decision;
+  const horizonMs = direction === 'out' ? 0 : RISE_HORIZON_MS;
+  /** The first of these ticks that is beyond the count; the last of them, when none is. */
   const at = (steps: number): Decision => {
-    const requestRate = { status: 'ok', value: rates.rpsOf(steps) } as const;
-    const signals = { ...observation.signals, requestRate };
-    return decide(tier, { ...observation, signals }, nodes, memory).decision;
+    let latest = decided.tick.decision;
+    for (latest of replayWith(decided, rates.rpsOf(steps), atMs + horizonMs)) {
+      if (latest.desiredNodes > currentNodes) {
+        break;
+      }
+    }
+    return latest;
   };
-  const likely = rates.stepsFor(decided.tick.decision.currentNodes);
-  const first = firstStep((steps) => at(steps).direction === 'out', likely);
+  const first = firstStep(
+    (steps) => at(steps).desiredNodes > currentNodes,
+    rates.stepsFor(currentNodes),
+  );
   if (first === undefined) {
     return { when: 'never', ...obstacleOf(at(MOST_STEPS), 'down') };
   }
@@ -149,7 +169,23 @@ function answerScaleOut(decided: DecidedTick, rates: RateSteps): ScaleOutAnswer 
   const toNodes = decision.desiredNodes;
   return first === 0
     ? { when: 'at-any-rate', toNodes, ...obstacleOf(decision, 'up') }
-    : { when: 'from-rate', rps: rates.rpsOf(first), toNodes };
+    : { when: 'from-rate', rps: rates.rpsOf(first), toNodes, afterMs: decision.atMs - atMs };
+}
+
+/** Decides this tick again, and those that follow, everything but the rate as this one saw it. */
+function* replayWith(
+  { tier, observation, memory: before }: DecidedTick,
+  rps: number,
+  untilMs: number,
+): Generator<Decision, void> {
+  const signals = { ...observation.signals, requestRate: { status: 'ok', value: rps } as const };
+  const nodes = deriveNodes(tier, observation);
+  let memory = before;
+  for (let { atMs } = observation; atMs <= untilMs; atMs += TICK_MS) {
+    const again = decide(tier, { ...observation, atMs, signals }, nodes, memory);
+    memory = again.memory;
+    yield again.decision;
+  }
 }
 
 function answerScaleIn(decided: DecidedTick, rates: RateSteps): ScaleInAnswer {

@@ -6,6 +6,8 @@
  */
 
 import { type ScaledTier, tierKey } from './cluster.ts';
+import { ENGINE } from './constants.ts';
+import { foresee, type Foresight, type Outlook } from './foresee.ts';
 import {
   type DesiredChange,
   exceedsTolerance,
@@ -21,6 +23,8 @@ import type { Observation } from './observation.ts';
 import type { Override } from './override.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { type Peak, pushPeak, windowOf } from './stabilize.ts';
+import { needBeside, runningWindow, standbyBeside } from './standby.ts';
+import { wakeTimeMs } from './start-times.ts';
 
 /** What one tick hands to the next. Small, JSON-serializable, and rebuilt from nothing without danger. */
 export interface TierMemory {
@@ -33,11 +37,15 @@ export interface TierMemory {
   readonly knownSinceMs: number | undefined;
   readonly peaks: readonly Peak[];
   readonly changes: readonly DesiredChange[];
+  /** What will be needed when a node that is ordered now serves; kept where standby nodes follow from it. */
+  readonly aheadPeaks?: readonly Peak[];
   /** The request rate when it was last read with several balancers, and those settled; left out before that. */
   readonly settledRps?: number;
+  /** What the request rate did so far; left out until it has been read wholly and freshly. */
+  readonly foresight?: Foresight;
 }
 
-/** A fresh start: holds scale-in for one window. */
+/** A fresh start: holds scale-in for one window, and foresees nothing yet. */
 export const EMPTY_MEMORY: TierMemory = {
   desiredNodes: undefined,
   knownSinceMs: undefined,
@@ -75,6 +83,8 @@ export interface Decision {
   readonly atMs: number;
   readonly currentNodes: number;
   readonly desiredNodes: number;
+  /** To be kept ready beside those, as far as the maximum leaves room. */
+  readonly standbyNodes: number;
   readonly direction: 'out' | 'in' | 'none';
   /** Of the stage that had the last word. */
   readonly reason: DecisionReason;
@@ -86,6 +96,8 @@ export interface Decision {
   readonly peakNodes: number | undefined;
   readonly windowMs: number;
   readonly stages: readonly StageTrace[];
+  /** What is foreseen of the rate; left out while it is not known wholly and freshly. */
+  readonly outlook?: Outlook;
 }
 
 /**
@@ -104,11 +116,18 @@ export function decide(
   const { atMs } = observation;
   const servingNodes = countServing(nodes);
   const currentNodes = memory.desiredNodes ?? countPresent(nodes);
-  const windowMs = windowOf(policy.scaleIn.stabilizationWindowMs, observation.bootTimeMs);
-  const settled = areBalancersSettled(observation, windowMs);
+  const { stabilizationWindowMs } = policy.scaleIn;
+  const calmMs = windowOf(stabilizationWindowMs, undefined, observation.bootTimeMs);
+  const settled = areBalancersSettled(observation, calmMs);
+  const seen = settled ? lookAhead(tier, observation, memory.foresight, servingNodes) : undefined;
+  const outlook = seen?.outlook;
+  const aheadMs = windowOf(stabilizationWindowMs, outlook, observation.bootTimeMs);
+  const standbyNodes = policy.standby.nodes;
+  const windowMs = runningWindow(standbyNodes, aheadMs);
   const recommendation = recommend(tier, observation.signals, {
     currentNodes,
     servingNodes,
+    foreseenNodes: outlook && needBeside(standbyNodes, countSpare(nodes, currentNodes), outlook),
     floorRps: settled ? undefined : memory.settledRps,
   });
   const peaks =
@@ -116,7 +135,9 @@ export function decide(
       ? memory.peaks
       : pushPeak(memory.peaks, { atMs, needNodes: recommendation.needNodes }, windowMs);
   const knownSinceMs = recommendation.signalsKnown ? (memory.knownSinceMs ?? atMs) : undefined;
-  const windowFull = knownSinceMs !== undefined && atMs - knownSinceMs >= windowMs;
+  const knownForMs = knownSinceMs === undefined ? -1 : atMs - knownSinceMs;
+  // What is held for is measured; after a start, or a gap, that takes a while.
+  const windowFull = knownForMs >= Math.max(windowMs, calmMs);
 
   const stages = new Stages(currentNodes);
   followRecommendation(
@@ -132,6 +153,11 @@ export function decide(
   }
 
   const desiredNodes = stages.nodes;
+  const { aheadPeaks = [] } = memory;
+  const ahead =
+    outlook === undefined || standbyNodes !== 'auto'
+      ? aheadPeaks
+      : pushPeak(aheadPeaks, { atMs, needNodes: outlook.needNodes }, aheadMs);
   const changes = rememberChange(
     memory.changes,
     { atMs, nodes: desiredNodes - currentNodes },
@@ -143,6 +169,12 @@ export function decide(
       atMs,
       currentNodes,
       desiredNodes,
+      standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
+        spareNodes: countSpare(nodes, desiredNodes),
+        aheadPeaks: ahead,
+        mayLetGo: windowFull,
+        overrides: observation.overrides,
+      }),
       direction: directionOf(desiredNodes - currentNodes),
       reason: stages.reason,
       signalsKnown: recommendation.signalsKnown,
@@ -151,6 +183,7 @@ export function decide(
       peakNodes: recommendation.needNodes === undefined ? undefined : peaks[0]?.needNodes,
       windowMs,
       stages: stages.trace,
+      ...(outlook === undefined ? {} : { outlook }),
     },
     memory: {
       // Nothing heard yet: what is there will be counted again, rather than this guess be held against it.
@@ -162,19 +195,55 @@ export function decide(
       peaks,
       changes,
       ...settledRateOf(observation, memory, settled),
+      ...(ahead.length === 0 ? {} : { aheadPeaks: ahead }),
+      ...foresightOf(seen?.foresight ?? memory.foresight),
     },
   };
 }
 
 /**
  * The same balancers have answered for a window. Until then the visitors of one that is gone may be on their way
- * to another: what they were together before counts, unless there are more by now.
+ * to another: what they were together before counts, unless there are more by now, and nothing is foreseen.
  */
 function areBalancersSettled(
   { atMs, balancersChangedAtMs }: Observation,
   windowMs: number,
 ): boolean {
   return balancersChangedAtMs === undefined || atMs - balancersChangedAtMs >= windowMs;
+}
+
+/** A rate is that of the latest second: one that overlaps with the one before is looked at, and not learned from. */
+const NEWS_AFTER_MS = 900;
+
+/** Takes the rate in, and looks as far ahead as a boot takes; only where the rate is known wholly and freshly. */
+function lookAhead(
+  tier: ScaledTier,
+  observation: Observation,
+  before: Foresight | undefined,
+  servingNodes: number,
+): { readonly foresight: Foresight; readonly outlook: Outlook } | undefined {
+  const { requestRate: policy, standby } = tier.policy;
+  const { requestRate } = observation.signals;
+  if (policy === undefined || requestRate.status !== 'ok' || !isRate(requestRate.value)) {
+    return undefined;
+  }
+  const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
+  const { foresight, outlook } = foresee(
+    before,
+    { atMs, rps: requestRate.value },
+    {
+      targetPerNodeRps: policy.targetPerNodeRps,
+      timeToServeMs: bootTimeMs,
+      timeToWakeMs: standby.nodes === 0 ? 0 : wakeTimeMs(tier, observation),
+      servingNodes,
+    },
+  );
+  const isNews = before === undefined || atMs - before.atMs >= NEWS_AFTER_MS;
+  return { foresight: isNews ? foresight : before, outlook };
+}
+
+function foresightOf(foresight: Foresight | undefined): Pick<TierMemory, 'foresight'> {
+  return foresight === undefined ? {} : { foresight };
 }
 
 function settledRateOf(
@@ -195,6 +264,15 @@ function countServing(nodes: readonly Node[]): number {
     count += node.serving ? 1 : 0;
   }
   return count;
+}
+
+/** Nodes that stand by or come to, beyond those ordered. */
+function countSpare(nodes: readonly Node[], orderedNodes: number): number {
+  let count = 0;
+  for (const node of nodes) {
+    count += node.phase === 'standby' && !node.wakeRefused ? 1 : 0;
+  }
+  return Math.max(0, count + countPresent(nodes) - orderedNodes);
 }
 
 /** On a fresh start: all that serves, is on its way, or was being drained – a drain is taken back rather than guessed. */
@@ -244,17 +322,17 @@ function followRecommendation(stages: Stages, inputs: Inputs, memory: TierMemory
     return;
   }
 
+  const { tolerance } = policy.scaleIn;
+  if (latest === current || !undercutsTolerance(needNodes, current, tolerance)) {
+    stages.note(latest === current ? 'converged' : 'within-tolerance');
+    return;
+  }
   const peakNodes = peaks[0]?.needNodes ?? needNodes;
-  if (!undercutsTolerance(needNodes, current, policy.scaleIn.tolerance)) {
-    stages.note(latest < current ? 'within-tolerance' : 'converged');
+  const wanted = wholeNodes(peakNodes);
+  if (!windowFull || wanted >= current || !undercutsTolerance(peakNodes, current, tolerance)) {
+    stages.note(recommendation.signalsKnown ? 'stabilizing' : 'signals-unknown');
     return;
   }
-  if (!windowFull || !undercutsTolerance(peakNodes, current, policy.scaleIn.tolerance)) {
-    const why = recommendation.signalsKnown ? 'stabilizing' : 'signals-unknown';
-    stages.note(latest < current ? why : 'converged');
-    return;
-  }
-  const wanted = Math.min(current, wholeNodes(peakNodes));
   stages.lowerTo(wanted, 'recommended');
   const slots = inputs.observation.signals.slots;
   if (slots.status === 'ok') {

@@ -1,6 +1,7 @@
 /** Signals → recommendation: what was read, and how many nodes it comes to, in sentences. */
 
 import type { ExplainInput } from './explain-input.ts';
+import { summarizeOutlook } from './explain-outlook.ts';
 import { wholeNodes } from './limit.ts';
 import type { Observation, QueueReading, Sample } from './observation.ts';
 import type { SignalAdvice } from './recommend.ts';
@@ -70,7 +71,9 @@ export function describeTop(input: ExplainInput): string {
     if (rps !== undefined) {
       return `the ${inDigits(rps)} rps from before the balancers changed need ${needText(needNodes)} at ${inDigits(target)} rps each`;
     }
-    return `${inDigits(requestRate.value)} rps${known} need ${needText(needNodes)} at ${inDigits(target)} rps each`;
+    const foreseen = summarizeOutlook(input);
+    const and = foreseen === undefined ? '' : `, with ${foreseen},`;
+    return `${inDigits(requestRate.value)} rps${known}${and} need ${needText(needNodes)} at ${inDigits(target)} rps each`;
   }
   return `${needText(needNodes)} ${inNodes(needNodes) === '1' ? 'is' : 'are'} needed`;
 }
@@ -86,7 +89,7 @@ function describeSignal(input: ExplainInput, advice: SignalAdvice): string {
 }
 
 function describeRate(
-  { tier, observation }: ExplainInput,
+  { tier, observation, tick }: ExplainInput,
   sample: Sample<number>,
   { needNodes, heldRps }: SignalAdvice,
 ): string {
@@ -94,7 +97,12 @@ function describeRate(
     return `The request rate is not known${whyNot(sample)}.`;
   }
   const target = inDigits(tier.policy.requestRate?.targetPerNodeRps ?? 0);
-  const need = `at ${target} rps per node they need ${needText(needNodes)}`;
+  // What is foreseen has sentences of its own.
+  const nowNodes =
+    tick.decision.outlook === undefined
+      ? needNodes
+      : sample.value / (tier.policy.requestRate?.targetPerNodeRps ?? 1);
+  const need = `at ${target} rps per node they need ${needText(nowNodes)}`;
   const rates =
     heldRps === undefined
       ? `${inDigits(sample.value)} rps arrive;`

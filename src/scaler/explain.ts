@@ -20,12 +20,14 @@ import {
   describeShortfall,
   describeStarts,
 } from './explain-plan.ts';
+import { describeOutlook, type OutlookStage } from './explain-outlook.ts';
 import { describeNeed, describeSignals } from './explain-signals.ts';
 import { counted } from './wording.ts';
 import { describeWhatIf } from './what-if.ts';
 
 export type ExplainStage =
   | 'signal'
+  | OutlookStage
   | 'need'
   /** A stage of the decision goes by its reason. */
   | DecisionReason
@@ -96,6 +98,7 @@ function explainDecision(input: ExplainInput): readonly ExplainStep[] {
   const { stages } = input.tick.decision;
   return [
     ...describeSignals(input).map(step('signal')),
+    ...describeOutlook(input),
     ...describeNeed(input).map(step('need')),
     ...stages.map((stage) => step(stage.reason)(describeStage(input, stage))),
   ];

@@ -23,6 +23,7 @@ import type {
   Observation,
   ServerSighting,
 } from './observation.ts';
+import { bootDeadlineOf } from './start-times.ts';
 
 export type NodePhase =
   | 'absent'
@@ -81,8 +82,9 @@ export interface Node {
 /** Derives all nodes of a tier that are not simply absent, in the order of their numbers. */
 export function deriveNodes(tier: ScaledTier, observation: Observation): readonly Node[] {
   const hostsComplete = observation.hosts.every((host) => host.everAnswered);
+  const bootDeadlineMs = bootDeadlineOf(tier.policy.bootDeadlineMs, observation.bootTimeMs);
   return observation.nodes.map((sighting) =>
-    deriveNode(tier, sighting, { ...observation, hostsComplete }),
+    deriveNode(tier, sighting, { ...observation, hostsComplete, bootDeadlineMs }),
   );
 }
 
@@ -99,6 +101,7 @@ interface Surroundings {
   readonly hostsComplete: boolean;
   readonly oldWorkers: boolean;
   readonly overrides: readonly Override[];
+  readonly bootDeadlineMs: number;
 }
 
 function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundings): Node {
@@ -111,6 +114,7 @@ function deriveNode(tier: ScaledTier, sighting: NodeSighting, around: Surroundin
     hostsComplete: around.hostsComplete,
     sessionsKnown,
     phaseAgeMs,
+    bootDeadlineMs: around.bootDeadlineMs,
   });
   const unheard = servers.admin === 'unknown';
   const mayRun =
@@ -153,13 +157,14 @@ interface PhaseFacts {
   readonly hostsComplete: boolean;
   readonly sessionsKnown: boolean;
   readonly phaseAgeMs: number;
+  readonly bootDeadlineMs: number;
 }
 
 function derivePhase(
   tier: ScaledTier,
   sighting: NodeSighting,
   servers: ServerSummary,
-  { hostsComplete, sessionsKnown, phaseAgeMs }: PhaseFacts,
+  { hostsComplete, sessionsKnown, phaseAgeMs, bootDeadlineMs }: PhaseFacts,
 ): NodePhase {
   const [domain, second] = sighting.domains;
   if (domain === undefined) {
@@ -177,7 +182,7 @@ function derivePhase(
   if (sighting.operation === 'destroy' || domain.state === 'stopping') {
     return 'stopping';
   }
-  const overdue = phaseAgeMs > tier.policy.bootDeadlineMs && sighting.operation === undefined;
+  const overdue = phaseAgeMs > bootDeadlineMs && sighting.operation === undefined;
   // Xen shows a guest that is just being built as paused, and before that there is only its disk.
   if (
     domain.state === 'being-made' ||

@@ -154,7 +154,7 @@ function bringIn(
 /** Nodes to be kept ready: beside those in service there is only so much room within the maximum. */
 function standbyTarget(tier: ScaledTier, decision: Decision): number {
   const room = Math.max(0, tier.policy.maxNodes - decision.desiredNodes);
-  return Math.min(tier.policy.standby.nodes, room);
+  return Math.min(decision.standbyNodes, room);
 }
 
 /** What is standby, or becomes it because nobody needs it. */

@@ -19,17 +19,17 @@ export interface TierPolicy {
   };
   readonly scaleIn: {
     readonly tolerance: number;
-    /** `auto` is the larger of 30 s and the tier's measured boot time. */
+    /** `auto`: about as long as a boot takes. @see windowOf */
     readonly stabilizationWindowMs: number | 'auto';
     readonly policies: readonly ScalingPolicy[];
   };
   /**
    * Nodes kept ready beside those in service, within `maxNodes`: `paused` ones keep their memory and wake at
-   * once, `saved` ones take only disk.
+   * once, `saved` ones take only disk. `auto`: all that is ordered ahead, and not needed yet.
    */
-  readonly standby: { readonly state: 'paused' | 'saved'; readonly nodes: number };
+  readonly standby: { readonly state: 'paused' | 'saved'; readonly nodes: number | 'auto' };
   /** A drained node that still has sessions is let go this long after its drain began. */
   readonly drainDeadlineMs: number;
-  /** From the order to the first passed check; later, the boot has failed. */
-  readonly bootDeadlineMs: number;
+  /** From the order to the first passed check; later, the boot has failed. `auto`: see `bootDeadlineOf`. */
+  readonly bootDeadlineMs: number | 'auto';
 }

@@ -30,6 +30,7 @@ const BACKLOG_CLEAR_SECONDS = 10;
  *
  * @param around.currentNodes - The nodes ordered so far: what a queue that is still within bounds asks to keep.
  * @param around.servingNodes - The nodes that serve now: what the queue's own rate was measured on.
+ * @param around.foreseenNodes - What the rate will need, instead of what it needs now.
  * @param around.floorRps - No known rate is taken for less.
  */
 export function recommend(
@@ -38,6 +39,7 @@ export function recommend(
   around: {
     readonly currentNodes: number;
     readonly servingNodes: number;
+    readonly foreseenNodes?: number | undefined;
     readonly floorRps?: number | undefined;
   },
 ): Recommendation {
@@ -50,7 +52,7 @@ export function recommend(
           'request-rate',
           signals.requestRate,
           isRate,
-          (rps) => rps / requestRate.targetPerNodeRps,
+          (rps) => around.foreseenNodes ?? rps / requestRate.targetPerNodeRps,
         ),
         around.floorRps,
         requestRate.targetPerNodeRps,
@@ -60,7 +62,12 @@ export function recommend(
   if (queue !== undefined) {
     advice.push(
       advise('queue', signals.queue, isQueue, (reading) =>
-        needForQueue(reading, queue.maxWaitMs, around),
+        signals.queue.status === 'stale'
+          ? needForOldQueue(reading, around.currentNodes)
+          : needForQueue(reading, queue.maxWaitMs, {
+              ...around,
+              arrivingRps: arrivingRps(signals.requestRate),
+            }),
       ),
     );
   }
@@ -112,8 +119,21 @@ function isQueue(reading: QueueReading): boolean {
 }
 
 /**
- * A queue that takes longer than the allowed wait needs the nodes that serve now, plus those that clear
- * it in time; a shorter one keeps what is ordered, and agrees to scale-in once it is empty.
+ * What was served then was served by the nodes of then: divided by those that serve now, it would ask for more
+ * with each one that comes. So what is ordered stays, and no more.
+ */
+function needForOldQueue({ requests }: QueueReading, currentNodes: number): number {
+  return requests === 0 ? 0 : currentNodes;
+}
+
+function arrivingRps(requestRate: Sample<number>): number {
+  return requestRate.status === 'ok' && isRate(requestRate.value) ? requestRate.value : 0;
+}
+
+/**
+ * A queue that takes longer than the allowed wait shows what a node can really do, whatever its target says: a
+ * cold cache may halve that. It needs the nodes for what arrives at that rate, at least those that serve now, plus
+ * those that clear it in time; a shorter one keeps what is ordered, and agrees to scale-in once it is empty.
  */
 function needForQueue(
   reading: QueueReading,
@@ -121,6 +141,7 @@ function needForQueue(
   nodes: {
     readonly currentNodes: number;
     readonly servingNodes: number;
+    readonly arrivingRps: number;
   },
 ): number {
   if (reading.requests === 0) {
@@ -137,8 +158,9 @@ function needForQueue(
     // Everything hangs: one more node may help, and doubling on no evidence would not.
     return Math.max(nodes.currentNodes, nodes.servingNodes + 1);
   }
-  const perNodeRps = reading.servedRps / nodes.servingNodes;
-  const needNodes = nodes.servingNodes + reading.requests / BACKLOG_CLEAR_SECONDS / perNodeRps;
+  const clearingRps = reading.requests / BACKLOG_CLEAR_SECONDS;
+  const wantedRps = Math.max(reading.servedRps, nodes.arrivingRps) + clearingRps;
+  const needNodes = (nodes.servingNodes * wantedRps) / reading.servedRps;
   // Never fewer than a shorter queue asks for: what is ordered and still coming will help to clear it. And
   // at most twice what serves: next to nothing served says little about what a node can do.
   return Math.max(nodes.currentNodes, Math.min(needNodes, 2 * nodes.servingNodes));

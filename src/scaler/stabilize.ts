@@ -1,5 +1,7 @@
 /** Damps scale-in: the highest need of the window wins, so one quiet sample never tears a node down. */
 
+import type { Outlook } from './foresee.ts';
+
 /** A need at a moment. */
 export interface Peak {
   readonly atMs: number;
@@ -25,7 +27,13 @@ export function pushPeak(peaks: readonly Peak[], latest: Peak, windowMs: number)
 /** `stabilizationWindow: auto`: letting a node go makes sense only when getting it back takes less time. */
 const AUTO_WINDOW_FLOOR_MS = 30_000;
 
-/** The window in force. */
-export function windowOf(configured: number | 'auto', bootTimeMs: number | undefined): number {
-  return configured === 'auto' ? Math.max(AUTO_WINDOW_FLOOR_MS, bootTimeMs ?? 0) : configured;
+/** The window in force: what the outlook holds for, or about a boot while nothing is foreseen. */
+export function windowOf(
+  configured: number | 'auto',
+  outlook: Pick<Outlook, 'holdMs'> | undefined,
+  bootTimeMs: number | undefined,
+): number {
+  return configured === 'auto'
+    ? (outlook?.holdMs ?? Math.max(AUTO_WINDOW_FLOOR_MS, bootTimeMs ?? 0))
+    : configured;
 }

@@ -26,6 +26,33 @@ export function quickestFirst(
   );
 }
 
+/** `boot.deadline: auto`, until a boot has been measured; and the least after that. */
+const UNMEASURED_DEADLINE_MS = 300_000;
+const LEAST_DEADLINE_MS = 120_000;
+
+/** A boot that takes so many times what four of five take at most will not end any more. */
+const DEADLINE_FACTOR = 3;
+
+/** After so long, a boot has failed. */
+export function bootDeadlineOf(
+  configured: number | 'auto',
+  bootTimeMs: number | undefined,
+): number {
+  if (configured !== 'auto') {
+    return configured;
+  }
+  return bootTimeMs === undefined
+    ? UNMEASURED_DEADLINE_MS
+    : Math.max(LEAST_DEADLINE_MS, DEADLINE_FACTOR * bootTimeMs);
+}
+
+/** How long the tier's standby nodes take to serve; of several hosts, the slowest counts. */
+export function wakeTimeMs({ policy }: ScaledTier, { startTimes = [] }: Observation): number {
+  const { state } = policy.standby;
+  const learned = startTimes.filter(({ start }) => start === state).map(({ timeMs }) => timeMs);
+  return learned.length === 0 ? USUAL_MS[state] : Math.max(...learned);
+}
+
 /** What it took there lately, with the tier's image or, if that is not known, with another version of it. */
 function learnedMs(
   tier: ScaledTier,

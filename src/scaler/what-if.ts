@@ -35,7 +35,11 @@ function describeScaleOut(input: ExplainInput, found: Counterfactuals): string {
       return `Would not scale out now, whatever the rate: ${whyNot(input, scaleOut)}.`;
     case 'from-rate':
   }
-  const would = `Would scale out to ${counted(scaleOut.toNodes, 'node')} at ${exactRate(found, scaleOut.rps)}`;
+  const when =
+    scaleOut.afterMs === 0
+      ? `at ${exactRate(found, scaleOut.rps)}`
+      : `within ${inTime(scaleOut.afterMs)} if the rate were ${exactRate(found, scaleOut.rps)} from now on`;
+  const would = `Would scale out to ${counted(scaleOut.toNodes, 'node')} ${when}`;
   if (ifRateStays === undefined) {
     return `${would}; the rate is not known.`;
   }
@@ -76,24 +80,19 @@ function describeStays(input: ExplainInput, found: Counterfactuals): readonly st
 
 function describeScaleIn(input: ExplainInput, found: Counterfactuals): string {
   const { scaleIn, ifRateStays, horizonMs } = found;
-  const { direction, atMs } = input.tick.decision;
+  const { direction } = input.tick.decision;
   if (scaleIn.when === 'never') {
     const further = direction === 'in' ? ' further' : '';
     return `Would not scale in${further} within ${inTime(horizonMs)}, whatever the rate: ${whyNot(input, scaleIn)}.`;
   }
-  const orBefore = scaleIn.atMs - atMs > TICK_MS ? ' or before' : '';
   const nodes = counted(scaleIn.toNodes, 'node');
-  const would = `Would scale in${furtherIn(input)} to ${nodes} or fewer ${momentOf(input, scaleIn)}${orBefore}`;
+  const would = `Would scale in${furtherIn(input)} to ${nodes} ${momentOf(input, scaleIn)}`;
   if (scaleIn.when === 'at-any-rate') {
     return `${would}, whatever the rate${provided(found)}.`;
   }
-  const limit = `${exactRate(found, scaleIn.rps)}${scaleIn.rps === 0 ? '' : ' or less'}`;
-  if (ifRateStays === undefined) {
-    return `${would}${provided(found, `the rate is ${limit} now and stays there`)}.`;
-  }
-  return ifRateStays.rps <= scaleIn.rps
-    ? `${would}${provided(found, `the rate stays at ${limit}`)}.`
-    : `${would}${provided(found, `the rate falls to ${limit} now and stays there`, 'the requests in work fall with it')}.`;
+  const rate = `the rate were ${exactRate(found, scaleIn.rps)} from now on`;
+  const work = ifRateStays === undefined ? undefined : 'the requests in work followed it';
+  return `${would}${provided(found, rate, work)}; at more it would not.`;
 }
 
 function furtherIn({ tick }: ExplainInput): string {

@@ -146,7 +146,7 @@ export class Fleet {
   readonly bootTimes: number[] = [];
   readonly #boots: BootModel;
   readonly #random: () => number;
-  readonly #standbyNodes: number;
+  #standbyNodes: number;
   readonly #wakeSeconds: number;
   /** Ordered, and not there yet; the newest order is the last. */
   readonly #coming: Coming[] = [];
@@ -173,6 +173,11 @@ export class Fleet {
     return this.#paused;
   }
 
+  /** Booting to be paused. */
+  get pausedSoon(): number {
+    return this.#standbyComing.length;
+  }
+
   /** What a second with this fleet costs, in node-seconds. */
   get cost(): number {
     const { length } = this.#standbyComing;
@@ -195,18 +200,29 @@ export class Fleet {
     this.#nextEnd = Math.min(earliest(this.#coming), earliest(this.#standbyComing));
   }
 
-  /** Wakes, boots, cancels and drains until so many nodes are ready or on the way. */
-  order(nodes: number, second: number): void {
+  /**
+   * Wakes, boots, cancels and drains until so many nodes are ready or on the way, and so many stand by or come to.
+   */
+  order(nodes: number, second: number, standbyNodes = this.#standbyNodes): void {
+    this.#standbyNodes = standbyNodes;
     const missing = nodes - this.ordered;
     if (missing > 0) {
       this.#bringIn(missing, second);
     } else if (missing < 0) {
       this.#letGo(-missing);
     }
-    if (this.#standbyNodes > 0) {
-      const wanted = this.#standbyNodes - this.#paused - this.#standbyComing.length;
-      this.#boot(this.#standbyComing, Math.max(0, wanted), second);
+    const wanted = standbyNodes - this.#paused - this.#standbyComing.length;
+    if (wanted > 0) {
+      this.#boot(this.#standbyComing, wanted, second);
+    } else if (wanted < 0) {
+      this.#standBySurplus(-wanted);
     }
+  }
+
+  #standBySurplus(surplus: number): void {
+    const cancelled = Math.min(surplus, this.#standbyComing.length);
+    this.#standbyComing.length -= cancelled;
+    this.#paused -= surplus - cancelled;
   }
 
   #bringIn(missing: number, second: number): void {
@@ -227,8 +243,6 @@ export class Fleet {
     this.ready -= drained;
     // A drained node stands by at once: better than one that still boots for that.
     this.#paused = Math.min(this.#paused + drained, this.#standbyNodes);
-    const { length } = this.#standbyComing;
-    this.#standbyComing.length = Math.min(length, this.#standbyNodes - this.#paused);
   }
 
   #boot(list: Coming[], nodes: number, second: number): void {

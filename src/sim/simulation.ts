@@ -6,6 +6,7 @@ import type { ControlEvent } from '../control/events.ts';
 import { OverrideBook } from '../control/override-book.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY } from '../scaler/decide.ts';
+import { bootDeadlineOf } from '../scaler/start-times.ts';
 import type { TierTick } from '../scaler/tick.ts';
 import { type Bounds, coveringOptimum, demandOf } from './optimum.ts';
 import { type BootModel, RATED_RPS } from './physics.ts';
@@ -94,7 +95,7 @@ export async function simulate(
   const clock = new VirtualClock(START_MS);
   const tier = tierFor(options);
   const site = new SimulatedSite({ ...options, tier, clock });
-  site.populate(startNodes(arrivals, tier), tier.policy.standby.nodes);
+  site.populate(startNodes(arrivals, tier), standbyAtFirst(tier));
   const notes = new Notes(site);
   const controller = createController(site, options, notes);
   const stop = new AbortController();
@@ -144,11 +145,18 @@ export async function simulate(
  * was made for quicker boots than those of the model.
  */
 export function bootDeadlineMs({ policy }: ScaledTier, { medianSeconds }: BootModel): number {
-  return Math.max(policy.bootDeadlineMs, USUAL_FACTOR * medianSeconds * 1_000);
+  const medianMs = medianSeconds * 1_000;
+  return Math.max(bootDeadlineOf(policy.bootDeadlineMs, medianMs), USUAL_FACTOR * medianMs);
 }
 
 function tierFor({ tier, boots }: SimulationOptions): ScaledTier {
   return { ...tier, policy: { ...tier.policy, bootDeadlineMs: bootDeadlineMs(tier, boots) } };
+}
+
+/** Those that are ordered ahead are ordered by the loop. */
+function standbyAtFirst({ policy }: ScaledTier): number {
+  const { nodes } = policy.standby;
+  return nodes === 'auto' ? 0 : nodes;
 }
 
 /** What the first minute needs, within the tier's bounds. */

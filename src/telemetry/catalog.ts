@@ -145,7 +145,7 @@ export const TIER_METRICS = {
   standbyTarget: {
     type: 'gauge',
     name: 'rackfire_nodes_standby_target',
-    help: 'Standby nodes that the config asks for.',
+    help: 'Standby nodes that are wanted beside those in service.',
     labels: TIER,
   },
   missing: {
@@ -164,6 +164,24 @@ export const TIER_METRICS = {
     type: 'gauge',
     name: 'rackfire_request_rate_rps',
     help: 'Requests that arrive per second, summed over balancers; NaN while unknown.',
+    labels: TIER,
+  },
+  forecastRate: {
+    type: 'gauge',
+    name: 'rackfire_request_rate_forecast_rps',
+    help: 'The rate that is foreseen for when a node that is ordered now serves; NaN while unknown.',
+    labels: TIER,
+  },
+  storm: {
+    type: 'gauge',
+    name: 'rackfire_storm',
+    help: '1 while a storm is detected, and nodes are ordered ahead of it; NaN while the rate is unknown.',
+    labels: TIER,
+  },
+  stormDetected: {
+    type: 'gauge',
+    name: 'rackfire_storm_detected_timestamp_seconds',
+    help: 'When the present storm was detected; NaN where there is none.',
     labels: TIER,
   },
   targetPerNode: {
@@ -259,7 +277,7 @@ export const TIER_METRICS = {
   bootDeadline: {
     type: 'gauge',
     name: 'rackfire_boot_deadline_seconds',
-    help: 'Configured deadline of that: later, the boot has failed.',
+    help: 'Deadline of that: later, the boot has failed.',
     labels: TIER,
   },
 } as const satisfies Record<string, MetricDefinition>;

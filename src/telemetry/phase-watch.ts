@@ -1,6 +1,7 @@
 import type { TierTicked } from '../control/events.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
+import { bootDeadlineOf } from '../scaler/start-times.ts';
 
 interface Stay {
   readonly phase: NodePhase;
@@ -42,8 +43,8 @@ export class PhaseWatch {
     const key = tierKey(tier);
     const before = this.#tiers.get(key);
     const { atMs } = observation;
-    const { bootDeadlineMs, drainDeadlineMs } = tier.policy;
-    const dueAtMs = atMs - bootDeadlineMs - drainDeadlineMs - TEARDOWN_MS;
+    const bootDeadlineMs = bootDeadlineOf(tier.policy.bootDeadlineMs, observation.bootTimeMs);
+    const dueAtMs = atMs - bootDeadlineMs - tier.policy.drainDeadlineMs - TEARDOWN_MS;
     const now = new Map<string, Stay>();
     let overdue = 0;
     for (const { name, phase, protectedBy } of tick.nodes) {

@@ -147,6 +147,7 @@ export class TelemetryRecorder implements Recorder {
         this.#log.info({ ...fields, mode, stages }, `decided to scale ${decision.direction}`);
       }
     });
+    this.#sayStorm(event);
     if (event.unheard === true) {
       return;
     }
@@ -162,6 +163,23 @@ export class TelemetryRecorder implements Recorder {
       }
     });
     this.#sayConflicts(event);
+  }
+
+  #sayStorm({ tier, tick }: TierTicked): void {
+    const { outlook } = tick.decision;
+    // What is not known wholly now ends no storm.
+    if (outlook === undefined) {
+      return;
+    }
+    const { storm, forecastRps } = outlook;
+    this.#sayOnce(`storm ${tierKey(tier)}`, storm === undefined ? '' : 'on', () => {
+      const fields = { cluster: tier.cluster, tier: tier.name, forecastRps };
+      if (storm === undefined) {
+        this.#log.info(fields, 'storm is over');
+      } else {
+        this.#log.info({ ...fields, baseRps: storm.baseRps }, 'storm detected');
+      }
+    });
   }
 
   #fixedTierSeen({

@@ -9,6 +9,7 @@ import { type Headroom, measureHeadroom } from '../scaler/capacity.ts';
 import { type ScaledTier, type Size, tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
 import type { Circuit, Sample } from '../scaler/observation.ts';
+import { bootDeadlineOf } from '../scaler/start-times.ts';
 import {
   DECISION_REASONS,
   FIXED_NODE_PHASES,
@@ -26,7 +27,7 @@ import type { PhaseWatch } from './phase-watch.ts';
 
 /** What a scrape reads. */
 export interface StateView {
-  readonly clock: Pick<Clock, 'wallMs'>;
+  readonly clock: Pick<Clock, 'wallMs' | 'steadyMs'>;
   readonly controller: Pick<
     Controller,
     'ticks' | 'fixed' | 'hosts' | 'trafficOf' | 'capacityInput' | 'tickAgeMs'
@@ -77,7 +78,7 @@ function registerTiers(registry: Registry, view: StateView): void {
   ofTier(TIER_METRICS.needed, ({ tick }) => tick.decision.needNodes);
   ofTier(TIER_METRICS.min, ({ tier }) => tier.policy.minNodes);
   ofTier(TIER_METRICS.max, ({ tier }) => tier.policy.maxNodes);
-  ofTier(TIER_METRICS.standbyTarget, ({ tier }) => tier.policy.standby.nodes);
+  ofTier(TIER_METRICS.standbyTarget, ({ tick }) => tick.decision.standbyNodes);
   register(registry, TIER_METRICS.missing, (set) => {
     for (const { tier, tick } of controller.ticks.values()) {
       const { shortfall } = tick.plan;
@@ -104,7 +105,9 @@ function registerTiers(registry: Registry, view: StateView): void {
   );
   ofTier(TIER_METRICS.healingFrozen, ({ tick }) => (tick.plan.healingFrozen ? 1 : 0));
   ofTier(TIER_METRICS.bootTime, ({ observation }) => inSeconds(observation.bootTimeMs));
-  ofTier(TIER_METRICS.bootDeadline, ({ tier }) => inSeconds(tier.policy.bootDeadlineMs));
+  ofTier(TIER_METRICS.bootDeadline, ({ tier, observation }) =>
+    inSeconds(bootDeadlineOf(tier.policy.bootDeadlineMs, observation.bootTimeMs)),
+  );
 }
 
 function registerSignals(registry: Registry, view: StateView): void {
@@ -116,6 +119,15 @@ function registerSignals(registry: Registry, view: StateView): void {
       }
     });
   ofTier(TIER_METRICS.requestRate, ({ observation }) => valueOf(observation.signals.requestRate));
+  ofTier(TIER_METRICS.forecastRate, ({ tick }) => tick.decision.outlook?.forecastRps);
+  ofTier(TIER_METRICS.storm, ({ tick: { decision } }) =>
+    decision.outlook === undefined ? undefined : decision.outlook.storm === undefined ? 0 : 1,
+  );
+  ofTier(TIER_METRICS.stormDetected, ({ tick: { decision } }) => {
+    const detectedAtMs = decision.outlook?.storm?.detectedAtMs;
+    const offsetMs = view.clock.wallMs() - view.clock.steadyMs();
+    return detectedAtMs === undefined ? undefined : (detectedAtMs + offsetMs) / 1000;
+  });
   ofTier(TIER_METRICS.targetPerNode, ({ tier }) => tier.policy.requestRate?.targetPerNodeRps);
   ofTier(
     TIER_METRICS.queuedRequests,

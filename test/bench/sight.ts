@@ -11,6 +11,7 @@ export function steadySight(
   const { rps, ready } = moment;
   return {
     ordered: ready,
+    standby: 0,
     waiting: 0,
     servedRps: rps,
     bootTimes: [],

@@ -444,13 +444,16 @@ describe('what differs', () => {
   });
 
   test('is each value of a list that has become shorter', () => {
-    const shorter = edit(
-      minimal,
-      '        backend: news-web\n',
-      '        backend: news-web\n        scaleOut: { policies: [{ nodes: 4, per: 15s }] }\n',
-    );
+    const withPolicies = (policies: string): string =>
+      edit(
+        minimal,
+        '        backend: news-web\n',
+        `        backend: news-web\n        scaleOut: { policies: [${policies}] }\n`,
+      );
+    const longer = withPolicies('{ percent: 100, per: 15s }, { nodes: 4, per: 15s }');
+    const shorter = withPolicies('{ nodes: 4, per: 15s }');
     const path = 'clusters.news.tiers.web.scaleOut.policies';
-    expect(compare(minimal, shorter)).toEqual([
+    expect(compare(longer, shorter)).toEqual([
       `${path}[0].nodes: nothing → 4`,
       `${path}[0].percent: 100 → nothing`,
       `${path}[1].nodes: 4 → nothing`,

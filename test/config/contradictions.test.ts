@@ -104,9 +104,9 @@ test.each([
   ],
   [
     'a boot delay beyond the default deadline',
-    edit(minimal, 'embedded,', 'embedded, embedded: { bootDelay: 121s },'),
+    edit(minimal, 'embedded,', 'embedded, embedded: { bootDelay: 301s },'),
     [
-      `13:7 ${web}.boot.deadline: must be longer than the boot delay of host \`local-a\` (121s), got 2m`,
+      `13:7 ${web}.boot.deadline: must be longer than the boot delay of host \`local-a\` (301s), got auto, which is 5m at first`,
     ],
   ],
   [

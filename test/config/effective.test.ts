@@ -26,9 +26,10 @@ test('what the file says has its line, what it leaves out is a default, both as 
     'clusters[0].tiers.web.scaling': 'automatic (default)',
     'clusters[0].tiers.web.nodes.max': '12 (site.yaml:16)',
     'clusters[0].tiers.web.drain.deadline': '90s (site.yaml:19)',
-    'clusters[0].tiers.web.boot.deadline': '2m (default)',
+    'clusters[0].tiers.web.boot.deadline': 'auto (default)',
     'clusters[0].tiers.web.signals.queue.maxWait': '100ms (default)',
-    'clusters[0].tiers.web.scaleOut.policies[1].nodes': '4 (default)',
+    'clusters[0].tiers.web.scaleOut.tolerance': '0 (default)',
+    'clusters[0].tiers.web.scaleOut.policies': 'none (default)',
     'clusters[0].tiers.web.scaleIn.stabilizationWindow': 'auto (default)',
     'limits.breaker.open': '5m (default)',
     'http.listen': '127.0.0.1:9500 (default)',
@@ -49,7 +50,7 @@ test('a list that the file says replaces the default list whole', () => {
     ),
   );
   expect([...paths].filter(([path]) => path.includes('scaleOut.'))).toEqual([
-    ['clusters[0].tiers.web.scaleOut.tolerance', '0.05 (default)'],
+    ['clusters[0].tiers.web.scaleOut.tolerance', '0 (default)'],
     ['clusters[0].tiers.web.scaleOut.policies[0].nodes', '1 (site.yaml:19)'],
     ['clusters[0].tiers.web.scaleOut.policies[0].per', '1m (site.yaml:19)'],
   ]);

@@ -75,20 +75,17 @@ describe('a config that says only what must be said', () => {
         requestRate: { targetPerNodeRps: 80 },
         queue: { maxWaitMs: 100 },
         scaleOut: {
-          tolerance: 0.05,
-          policies: [
-            { kind: 'percent', percent: 100, periodMs: 15_000 },
-            { kind: 'nodes', nodes: 4, periodMs: 15_000 },
-          ],
+          tolerance: 0,
+          policies: [],
         },
         scaleIn: {
-          tolerance: 0.1,
+          tolerance: 0,
           stabilizationWindowMs: 'auto',
-          policies: [{ kind: 'percent', percent: 25, periodMs: 15_000 }],
+          policies: [],
         },
         standby: { state: 'paused', nodes: 0 },
         drainDeadlineMs: 300_000,
-        bootDeadlineMs: 120_000,
+        bootDeadlineMs: 'auto',
       },
     });
   });

@@ -178,11 +178,6 @@ test.each([
     `19:31 ${web}.scaleIn.policies[0]: needs either \`percent\` or \`nodes\``,
   ],
   [
-    'no policies',
-    withWebLine('scaleIn: { policies: [] }'),
-    `19:30 ${web}.scaleIn.policies: at least 1 entry is needed`,
-  ],
-  [
     'a range that runs backwards',
     edit(minimal, '.51', '.2'),
     `17:20 ${web}.addresses: the range runs backwards: 127.0.1.2 comes before 127.0.1.20`,
@@ -290,7 +285,8 @@ test.each([
     'a health path with a query',
     withWebLine('health: { path: "/health?deep=1&x=%20", port: 65535 }'),
   ],
-  ['no tolerance', withWebLine('scaleOut: { tolerance: 0 }')],
+  ['a tolerance', withWebLine('scaleOut: { tolerance: 0.2 }')],
+  ['no policies', withWebLine('scaleIn: { policies: [] }')],
   ['no stabilization', withWebLine('scaleIn: { stabilizationWindow: 0s }')],
   ['automatic scaling by name', withWebLine('scaling: automatic')],
   ['any port for HTTP', withRootLines('http: { listen: 127.1.2.3:0 }')],

@@ -48,7 +48,7 @@ test.each(['out-of-rotation', 'in-service'] as const)(
       { node: 'news-web-3', host: 'host-a', result: 'served', start: 'cold', durationMs: 8_000 },
     ]);
     expect(ledger.review(tier, [nodeOf(3, phase)], 9_250)).toEqual([]);
-    expect(ledger.timesOf(tier).bootTimeMs).toBe(8_000);
+    expect(ledger.timesOf(tier).bootTimeMs('1')).toBe(8_000);
   },
 );
 
@@ -194,7 +194,7 @@ test('tiers do not share numbers, breakers or times', () => {
   const ledger = awaiting();
   ledger.review(tier, [], 5_000);
   expect(ledger.restingNumbers(other, 5_000)).toEqual([]);
-  expect(ledger.timesOf(other).bootTimeMs).toBeUndefined();
+  expect(ledger.timesOf(other).bootTimeMs('1')).toBeUndefined();
 });
 
 test.each([
@@ -211,7 +211,7 @@ test.each([
     ledger.ordered(tier, bootAction(3), COLD, BORN_MS, atMs);
     ledger.review(tier, [nodeOf(3, 'in-service')], atMs + one * 1_000);
   }
-  expect(ledger.timesOf(tier).bootTimeMs).toBe(
+  expect(ledger.timesOf(tier).bootTimeMs('1')).toBe(
     expected === undefined ? undefined : expected * 1_000,
   );
 });

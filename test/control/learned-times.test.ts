@@ -8,7 +8,7 @@ test('each way of coming is measured apart, and only cold boots make the boot ti
   times.learn(COLD, 40_000);
   times.learn({ ...COLD, start: 'paused' }, 1_000);
   times.learn({ ...COLD, host: 'host-b' }, 60_000.4);
-  expect(times.bootTimeMs).toBe(60_000.4);
+  expect(times.bootTimeMs('1')).toBe(60_000.4);
   expect(times.all).toEqual([
     { ...COLD, timeMs: 40_000 },
     { ...COLD, start: 'paused', timeMs: 1_000 },
@@ -34,7 +34,15 @@ test('what was known before a restart is known again', () => {
     { ...COLD, start: 'saved' as const, timeMs: 9_000 },
   ];
   times.restore(50_000, before);
-  expect([times.bootTimeMs, times.all]).toEqual([50_000, before]);
+  expect([times.bootTimeMs('1'), times.all]).toEqual([50_000, before]);
   times.restore(undefined, []);
-  expect(times.bootTimeMs).toBe(50_000);
+  expect(times.bootTimeMs('1')).toBe(50_000);
+});
+
+test('a new version of the image is measured by its own boots, and by those before it until it has booted', () => {
+  const times = new LearnedTimes();
+  times.learn(COLD, 90_000);
+  expect(times.bootTimeMs('2')).toBe(90_000);
+  times.learn({ ...COLD, imageVersion: '2' }, 30_000);
+  expect([times.bootTimeMs('1'), times.bootTimeMs('2')]).toEqual([90_000, 30_000]);
 });

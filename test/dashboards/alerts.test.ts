@@ -84,6 +84,19 @@ const CASES: readonly Case[] = [
     at: '8m',
   },
   {
+    alert: 'RackfireStorm',
+    situation: 'it is detected',
+    series: { [web('storm')]: '0 1x3' },
+    at: '2m',
+    fires: { labels: WEB, summary: 'A storm at news/web; nodes are ordered ahead of it.' },
+  },
+  {
+    alert: 'RackfireStorm',
+    situation: 'it is over, or not known',
+    series: { [web('storm')]: '0 1 1 NaN 0 0' },
+    at: '3m',
+  },
+  {
     alert: 'RackfireSignalStale',
     situation: 'the rate is not known',
     series: {
@@ -465,5 +478,5 @@ test('promtool takes the rules', async () => {
 
 test('the runbook has no heading of an alert that is gone', () => {
   const headings = [...runbook.matchAll(/^## (Rackfire\w+)$/gm)].map(([, name]) => name);
-  expect(headings.toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
+  expect(new Set(headings)).toEqual(new Set(rules.map(({ alert }) => alert)));
 });

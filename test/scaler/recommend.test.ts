@@ -81,6 +81,13 @@ describe('queue', () => {
     expect(recommended(waiting(requests, servedRps)).needNodes).toBeCloseTo(needNodes, 9);
   });
 
+  test('one that grows because nodes do less than their target says asks for what arrives at the rate that they do', () => {
+    // A cold cache: 3 nodes for 80 rps each serve 40. By their target 240 rps need 3.
+    const changes = { requestRate: ok(200), queue: ok({ requests: 400, servedRps: 120 }) };
+    expect(recommended(changes).needNodes).toBe(6);
+    expect(recommended({ ...changes, requestRate: ok(180) }).needNodes).toBe(4.5 + 1);
+  });
+
   test('while ordered nodes are still coming, one beyond the allowed wait never asks for fewer than them', () => {
     // Measured on 2 nodes that serve: 2.1; but 6 are ordered, and a shorter queue keeps all of them.
     expect(recommended(waiting(20, 100), 6, 2).needNodes).toBe(6);
@@ -88,6 +95,17 @@ describe('queue', () => {
 
   test('next to nothing served asks for at most twice as many nodes', () => {
     expect(recommended(waiting(50, 5e-324)).needNodes).toBe(6);
+  });
+
+  test('a stale one keeps what is ordered: what serves now is not what served when it was read', () => {
+    const queue = {
+      status: 'stale',
+      value: { requests: 500, servedRps: 300 },
+      ageMs: 9_000,
+    } as const;
+    expect(recommended({ requestRate: ok(0), queue }, 4, 6).needNodes).toBe(4);
+    const empty = { ...queue, value: { requests: 0, servedRps: 300 } };
+    expect(recommended({ requestRate: ok(0), queue: empty }, 4, 6).needNodes).toBe(0);
   });
 
   test('one that waits for nobody keeps what is ordered', () => {

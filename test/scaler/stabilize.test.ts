@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Outlook } from '../../src/scaler/foresee.ts';
 import { type Peak, pushPeak, windowOf } from '../../src/scaler/stabilize.ts';
 
 const WINDOW_MS = 30_000;
@@ -80,13 +81,16 @@ describe('pushPeak', () => {
 });
 
 describe('windowOf', () => {
-  test.each<[string, number | 'auto', number | undefined, number]>([
-    ['a configured one is taken as it is', 5_000, 90_000, 5_000],
-    ['zero is a window', 0, 90_000, 0],
-    ['auto is 30 s before the first boot', 'auto', undefined, 30_000],
-    ['auto is 30 s while boots are quick', 'auto', 4_000, 30_000],
-    ['auto is the boot time once that is longer', 'auto', 45_000, 45_000],
-  ])('%s', (_, configured, bootTimeMs, windowMs) => {
-    expect(windowOf(configured, bootTimeMs)).toBe(windowMs);
+  const outlook = { holdMs: 20_000 };
+  type Foreseen = Pick<Outlook, 'holdMs'> | undefined;
+  test.each<[string, number | 'auto', Foreseen, number | undefined, number]>([
+    ['a configured one is taken as it is', 5_000, outlook, 90_000, 5_000],
+    ['zero is a window', 0, outlook, 90_000, 0],
+    ['auto is what the outlook holds for', 'auto', outlook, 90_000, 20_000],
+    ['auto is 30 s before the first boot', 'auto', undefined, undefined, 30_000],
+    ['auto is 30 s while boots are quick', 'auto', undefined, 4_000, 30_000],
+    ['auto is the boot time once that is longer', 'auto', undefined, 45_000, 45_000],
+  ])('%s', (_, configured, foreseen, bootTimeMs, windowMs) => {
+    expect(windowOf(configured, foreseen, bootTimeMs)).toBe(windowMs);
   });
 });

@@ -61,8 +61,6 @@ clusters:
         maxConnections: ${NODE.slots}
         health: { path: /health, port: ${NODE.port}, interval: 1s }
         signals: { requestRate: { targetPerNode: ${plan.targetPerNodeRps} } }
-        # A demo has no patience: half of the nodes may go every 15 s once the traffic has fallen.
-        scaleIn: { policies: [{ percent: 50, per: 15s }] }
 leadership: { path: ${folder}/leader }
 journal: { path: ${folder}/journal.db }
 # At an address of its own: at 127.0.0.1, a visitor's connection may have taken the port meanwhile.

@@ -1,0 +1,105 @@
+/** What was foreseen, and what each stage of it added, in sentences with its numbers. */
+
+import { ENGINE } from './constants.ts';
+import type { ExplainInput } from './explain-input.ts';
+import type { Outlook } from './foresee.ts';
+import type { Storm } from './storm.ts';
+import { counted, inDigits, inTime } from './wording.ts';
+
+export type OutlookStage = 'forecast' | 'head-room' | 'storm' | 'scatter';
+
+/** Rates and nodes that differ by less are not worth a sentence. */
+const NEGLIGIBLE = 1e-6;
+
+/** One sentence for each stage that added something; none while the rate is neither foreseen nor wavers. */
+export function describeOutlook(
+  input: ExplainInput,
+): readonly { readonly stage: OutlookStage; readonly text: string }[] {
+  const { outlook } = input.tick.decision;
+  if (outlook === undefined) {
+    return [];
+  }
+  const told = (stage: OutlookStage, texts: readonly string[]) =>
+    texts.map((text) => ({ stage, text }));
+  return [
+    ...told('storm', describeStorm(input, outlook)),
+    ...told('forecast', describeForecast(input, outlook)),
+    ...told('head-room', describeHeadroom(outlook)),
+    ...told('scatter', describeScatter(outlook)),
+  ];
+}
+
+/** What the headline says of it: `480 rps foreseen in 50 s and 0.4 nodes of head-room`; undefined when nothing is. */
+export function summarizeOutlook(input: ExplainInput): string | undefined {
+  const { outlook } = input.tick.decision;
+  if (outlook === undefined) {
+    return undefined;
+  }
+  const { forecastRps, aheadSeconds, headroomNodes, scatterNodes, storm } = outlook;
+  const parts = [
+    isForeseen(input, outlook)
+      ? [
+          `${inDigits(forecastRps)} rps foreseen in ${inTime(aheadSeconds * 1_000)}${storm === undefined ? '' : ', ahead of a storm'}`,
+        ]
+      : [],
+    isNoticeable(headroomNodes + scatterNodes)
+      ? [`${inDigits(headroomNodes + scatterNodes)} nodes of head-room`]
+      : [],
+  ].flat();
+  return parts.length === 0 ? undefined : parts.join(' and ');
+}
+
+/** When a storm lets go at the latest: its nodes then follow the rate as in a calm. */
+export function stormEndsAtMs({ onsetMs }: Storm): number {
+  return onsetMs + ENGINE.stormSeconds * 1_000;
+}
+
+function isNoticeable(amount: number): boolean {
+  return Math.abs(amount) > NEGLIGIBLE;
+}
+
+/** What is foreseen is not just what arrives. */
+function isForeseen({ observation }: ExplainInput, { forecastRps }: Outlook): boolean {
+  const { requestRate } = observation.signals;
+  return requestRate.status !== 'absent' && isNoticeable(forecastRps - requestRate.value);
+}
+
+function describeStorm(
+  { formatTime }: ExplainInput,
+  { storm, forecastRps }: Outlook,
+): readonly string[] {
+  if (storm === undefined) {
+    return [];
+  }
+  const { onsetMs, detectedAtMs, baseRps } = storm;
+  const over = inDigits(ENGINE.stormOver * baseRps);
+  return [
+    `A storm was detected at ${formatTime(detectedAtMs)}, because more arrived than its noise explains: it began at about ${formatTime(onsetMs)} from ${inDigits(baseRps)} rps. Nodes for ${inDigits(forecastRps)} rps are ordered ahead of it. It is over at ${formatTime(stormEndsAtMs(storm))}, or sooner, when less than ${over} rps arrive.`,
+  ];
+}
+
+function describeForecast(input: ExplainInput, outlook: Outlook): readonly string[] {
+  const { levelRps, aheadSeconds, forecastRps } = outlook;
+  if (!isForeseen(input, outlook)) {
+    return [];
+  }
+  return [
+    `Without its noise the rate is ${inDigits(levelRps)} rps; ${inDigits(forecastRps)} rps are foreseen in ${inTime(aheadSeconds * 1_000)}, when a node that is ordered now serves.`,
+  ];
+}
+
+function describeHeadroom({ deviationRps, headroomNodes }: Outlook): readonly string[] {
+  return isNoticeable(headroomNodes)
+    ? [
+        `That is sure to ± ${inDigits(deviationRps)} rps, by the noise of the rate and by earlier forecasts: ${counted(Number(inDigits(headroomNodes)), 'node')} of head-room.`,
+      ]
+    : [];
+}
+
+function describeScatter({ scatterNodes }: Outlook): readonly string[] {
+  return isNoticeable(scatterNodes)
+    ? [
+        `Requests suffer now and some boots take long: ${counted(Number(inDigits(scatterNodes)), 'node')} more.`,
+      ]
+    : [];
+}
