@@ -22,7 +22,7 @@ import {
 import { EMPTY_MEMORY } from '../src/scaler/decide.ts';
 import { tickTier } from '../src/scaler/tick.ts';
 import { SECTIONS } from '../src/telemetry/catalog.ts';
-import { createMetrics } from '../src/telemetry/metrics.ts';
+import { combinationsOf, createMetrics } from '../src/telemetry/metrics.ts';
 import { TelemetryRecorder } from '../src/telemetry/recorder.ts';
 import { registerStateMetrics } from '../src/telemetry/state-metrics.ts';
 
@@ -94,9 +94,9 @@ export function scrapeLargeInstallation(): Registry {
 
 /** Every combination of labels of what is counted and observed, as after years. */
 function fillClosedSets(registry: Registry): void {
-  for (const { name, labels } of SECTIONS.flatMap(({ metrics }) => metrics)) {
-    const metric = registry.getSingleMetric(name);
-    for (const combination of combine(Object.entries(labels))) {
+  for (const definition of SECTIONS.flatMap(({ metrics }) => metrics)) {
+    const metric = registry.getSingleMetric(definition.name);
+    for (const combination of combinationsOf(definition)) {
       if (metric instanceof Histogram) {
         metric.observe(combination, 1);
       } else if (metric instanceof Counter) {
@@ -104,20 +104,6 @@ function fillClosedSets(registry: Registry): void {
       }
     }
   }
-}
-
-/** None where a label has names of the config. */
-function combine(
-  labels: readonly (readonly [string, readonly string[] | string])[],
-): readonly Record<string, string>[] {
-  const [first, ...rest] = labels;
-  if (first === undefined) {
-    return [{}];
-  }
-  const [label, values] = first;
-  return typeof values === 'string'
-    ? []
-    : values.flatMap((value) => combine(rest).map((others) => ({ [label]: value, ...others })));
 }
 
 function tickOnce(world: World, tier: ScaledTier) {

@@ -23,6 +23,12 @@ function by(label: string, metric: string, labels = ''): string {
   return `max by (${label}) (${metric}{${TIER}${labels === '' ? '' : `, ${labels}`}})`;
 }
 
+/** Of one label's values, those that had anything in the time shown. */
+function everBy(label: string, metric: string): string {
+  const ever = `max by (${label}) (max_over_time(${metric}{${TIER}}[$__range])) > 0`;
+  return `${by(label, metric)} and on (${label}) (${ever})`;
+}
+
 const IN_SERVICE = of('rackfire_nodes', 'phase="in-service"');
 
 const NOW: Section = {
@@ -68,9 +74,9 @@ const NOW: Section = {
     ),
     stat(
       {
-        title: 'Load of the nodes in service',
+        title: 'Load',
         description:
-          'The arriving requests in relation to what the nodes in service are meant for (`targetPerNode`). 100 % is full, not broken; above it visitors begin to queue.',
+          'Arriving requests in relation to what the nodes in service are meant for (`targetPerNode`). 100 % is full, not broken; above it visitors begin to queue.',
         unit: PercentUnit,
         span: 3,
         decimals: 0,
@@ -86,11 +92,23 @@ const NOW: Section = {
     ),
     stat(
       {
+        title: 'Storm',
+        description:
+          'While a storm is detected, nodes are ordered ahead of it: for the requests that are foreseen for when they serve.',
+        unit: NoUnit,
+        span: 4,
+        alerts: ['RackfireStorm'],
+      },
+      [{ expression: of('rackfire_storm'), legend: 'storm' }],
+      { mappings: [valueTexts({ 0: ['calm', 'green'], 1: ['storm', 'red'] })] },
+    ),
+    stat(
+      {
         title: 'Last scale-out',
         description:
           'What had the last word when nodes were added last, and how long ago. `rackfire explain $cluster/$tier --at TIME` tells all of it, with numbers.',
         unit: DateTimeFromNow,
-        span: 6,
+        span: 4,
       },
       [
         {
@@ -106,7 +124,7 @@ const NOW: Section = {
         title: 'Last scale-in',
         description: 'The same of the last time that nodes were taken away.',
         unit: DateTimeFromNow,
-        span: 6,
+        span: 4,
       },
       [
         {
@@ -127,7 +145,7 @@ const LOAD: Section = {
       {
         title: 'Requests and what the nodes are meant for',
         description:
-          'Where the requests rise above the green area, the tier is short of nodes: they wait in the queue, or are served more slowly. The dashed line is what the configured maximum is good for.',
+          'Where the requests rise above the green area, the tier is short of nodes: they wait in the queue, or are served more slowly. Foreseen is the rate for when a node that is ordered now serves. The red line is what the configured maximum is good for.',
         unit: RequestsPerSecond,
         span: 12,
       },
@@ -142,6 +160,12 @@ const LOAD: Section = {
           expression: `${of('rackfire_nodes_max')} * ${of('rackfire_target_per_node_rps')}`,
           legend: 'maximum × target',
           color: 'red',
+          isDashed: true,
+        },
+        {
+          expression: of('rackfire_request_rate_forecast_rps'),
+          legend: 'foreseen',
+          color: 'purple',
           isDashed: true,
         },
         {
@@ -189,7 +213,7 @@ const LOAD: Section = {
         span: 12,
         alerts: ['RackfireNodeStuck'],
       },
-      [{ expression: by('phase', 'rackfire_nodes'), legend: '{{phase}}' }],
+      [{ expression: everBy('phase', 'rackfire_nodes'), legend: '{{phase}}' }],
       { isStacked: true, isStepped: true, colors: PHASE_COLORS },
     ),
     states(
@@ -203,9 +227,7 @@ const LOAD: Section = {
       },
       [
         {
-          expression:
-            `${by('reason', 'rackfire_decision_reason')} and on (reason) ` +
-            `(max by (reason) (max_over_time(rackfire_decision_reason{${TIER}}[$__range])) > 0)`,
+          expression: everBy('reason', 'rackfire_decision_reason'),
           legend: '{{reason}}',
         },
       ],
@@ -414,6 +436,20 @@ function decisionMarks(direction: 'out' | 'in', iconColor: string): AnnotationQu
     .target(query(`1000 * ${reasons}`, 0).range());
 }
 
+/** The time of a storm, shaded. */
+function stormMarks(): AnnotationQueryBuilder {
+  const storm = `${of('rackfire_storm')} == 1`;
+  return new AnnotationQueryBuilder()
+    .name('Storm')
+    .datasource(DATA_SOURCE)
+    .enable(true)
+    .iconColor('red')
+    .expr(storm)
+    .step('1s')
+    .titleFormat('Storm')
+    .target(query(storm, 0).range());
+}
+
 export const CLUSTER: DashboardPlan = {
   uid: 'rackfire-cluster',
   title: 'Rackfire / Cluster',
@@ -432,6 +468,6 @@ export const CLUSTER: DashboardPlan = {
       selector: 'rackfire_nodes_desired{cluster="$cluster"}',
     }),
   ],
-  annotations: [decisionMarks('out', 'blue'), decisionMarks('in', 'purple')],
+  annotations: [stormMarks(), decisionMarks('out', 'blue'), decisionMarks('in', 'purple')],
   sections: [NOW, LOAD, VISITORS, COMING],
 };

@@ -27,7 +27,7 @@ const NOW: Section = {
         description:
           'Of several Rackfires exactly one leads and acts. With none, nothing scales, though the site runs on as it is.',
         unit: NoUnit,
-        span: 4,
+        span: 3,
         alerts: ['RackfireNoLeader'],
       },
       [{ expression: 'sum(rackfire_leader)', legend: 'leaders' }],
@@ -42,7 +42,7 @@ const NOW: Section = {
         title: 'Nodes in service',
         description: 'In all chosen clusters.',
         unit: NoUnit,
-        span: 4,
+        span: 3,
       },
       [
         {
@@ -52,6 +52,17 @@ const NOW: Section = {
         },
       ],
       { showsCurve: true },
+    ),
+    stat(
+      {
+        title: 'Storms',
+        description: 'Tiers of the chosen clusters in which a storm is detected now.',
+        unit: NoUnit,
+        span: 3,
+        alerts: ['RackfireStorm'],
+        thresholds: colorSteps('green', [1, 'red']),
+      },
+      [{ expression: `sum(${each('rackfire_storm')})`, legend: 'storms' }],
     ),
     stat(
       {
@@ -72,8 +83,9 @@ const NOW: Section = {
     ),
     stat(
       {
-        title: 'Failed, unknown or in conflict',
-        description: 'Nodes that are neither in service nor on their way.',
+        title: 'Neither serving nor coming',
+        description:
+          'Nodes that have failed, are unknown or in conflict, or of which something is left over.',
         unit: NoUnit,
         span: 4,
         alerts: ['RackfireNodeStuck'],
@@ -104,7 +116,7 @@ const NOW: Section = {
         description:
           'Whether the base nodes of any one host would fit on the others (N+1). Not known with a single host.',
         unit: NoUnit,
-        span: 4,
+        span: 3,
         alerts: ['RackfireHostLossNotCovered'],
       },
       [{ expression: 'max(rackfire_host_loss_covered)', legend: 'covered' }],
@@ -146,6 +158,11 @@ const CLUSTER_TABLE: Section = {
             decimals: 0,
             thresholds: colorSteps('green', [1, 'orange'], [1.25, 'red']),
             expression: `${each('rackfire_request_rate_rps')} / (${each('rackfire_nodes', 'phase="in-service"')} * ${each('rackfire_target_per_node_rps')})`,
+          },
+          {
+            name: 'Storm',
+            mappings: [valueTexts({ 0: ['calm', 'green'], 1: ['storm', 'red'] })],
+            expression: each('rackfire_storm'),
           },
           {
             name: 'Waiting',

@@ -14,7 +14,8 @@ import { UP_TEXTS } from './words.ts';
 /** Of what was observed in the whole time shown: what is measured here is too rare for a rate. */
 function quantile(share: number, histogram: string, label: string, labels = ''): string {
   const increase = `increase(${histogram}_bucket{${labels}}[$__range])`;
-  return `histogram_quantile(${share}, sum by (le, ${label}) (${increase}))`;
+  // Without what was not observed, whose quantile is NaN.
+  return `histogram_quantile(${share}, sum by (le, ${label}) (${increase})) >= 0`;
 }
 
 function recentQuantile(share: number, histogram: string, ...labels: readonly string[]): string {
@@ -24,6 +25,8 @@ function recentQuantile(share: number, histogram: string, ...labels: readonly st
 
 /** Other programs have metrics of these names, too. */
 const OF_RACKFIRE = 'and on (job, instance) rackfire_build_info';
+
+const DONE = 'rackfire_action_duration_seconds_count{result="done"}';
 
 const OK_TEXTS = valueTexts({ 0: ['no', 'red'], 1: ['yes', 'green'] });
 
@@ -144,7 +147,7 @@ const LOOP: Section = {
       },
       [
         {
-          expression: 'sum by (reason) (rate(rackfire_decisions_total[$__rate_interval])) > 0',
+          expression: 'sum by (reason) (rate(rackfire_decisions_total[$__rate_interval]))',
           legend: '{{reason}}',
         },
       ],
@@ -160,8 +163,7 @@ const LOOP: Section = {
       },
       [
         {
-          expression:
-            'sum by (kind) (rate(rackfire_action_duration_seconds_count{result="done"}[$__rate_interval]))',
+          expression: `sum by (kind) (rate(${DONE}[$__rate_interval])) and on (kind) (sum by (kind) (increase(${DONE}[$__range])) > 0)`,
           legend: '{{kind}}',
         },
       ],

@@ -94,7 +94,8 @@ export function lines(
     .targets(series.map((one, index) => rangeQuery(one, index)))
     .height(shown.height ?? 9)
     .min(0)
-    .lineWidth(1)
+    // What is stacked and 0 would draw a line on top of all the others.
+    .lineWidth(look.isStacked === true ? 0 : 1)
     .fillOpacity(look.isStacked === true || look.drawsBars === true ? 60 : 0)
     .showPoints(VisibilityMode.Never)
     .lineInterpolation(

@@ -18,7 +18,7 @@ const GRID_COLOR = '#E6E8EB';
 /** @returns An SVG element with axes and what marks decisions; the legend stands below it. */
 export function drawLines({ panel, answers }: PanelData, whole: DashboardData, size: Size): string {
   const { range, marks } = whole;
-  const { unit, decimals, max } = panel.fieldConfig.defaults;
+  const { unit, decimals, max, custom } = panel.fieldConfig.defaults;
   const series = answers.flat();
   const curves = series.map((one, index) => curveOf({ panel, answers }, one, index, whole));
   return render(size, {
@@ -38,6 +38,7 @@ export function drawLines({ panel, answers }: PanelData, whole: DashboardData, s
       ...(max === undefined ? {} : { max }),
       minInterval: unit === 'none' ? 1 : 0,
       splitNumber: 4,
+      ...(unit === 'bytes' ? binaryAxis(series, custom.stacking.mode === 'normal') : {}),
       axisLabel: {
         color: INK,
         formatter: (value: number) => formatValue(value, unit, range.toMs, decimals),
@@ -46,6 +47,14 @@ export function drawLines({ panel, answers }: PanelData, whole: DashboardData, s
     },
     series: [...curves, markLines(panel, marks)],
   });
+}
+
+/** Steps of powers of two, about three of them. */
+function binaryAxis(series: readonly NamedSeries[], isStacked: boolean) {
+  const peaks = series.map(({ points }) => Math.max(1, ...points.map(({ value }) => value)));
+  const highest = isStacked ? peaks.reduce((sum, peak) => sum + peak, 0) : Math.max(1, ...peaks);
+  const interval = 2 ** Math.ceil(Math.log2(highest / 4));
+  return { interval, max: Math.ceil(highest / interval) * interval };
 }
 
 /** The color of each series, in their order. */
@@ -127,12 +136,24 @@ function markLines({ fieldConfig }: PanelInFile, marks: DashboardData['marks']):
       ? []
       : [{ yAxis: value, lineStyle: { color: colorOf(color), type: 'dashed' as const, width: 1 } }],
   );
-  const upright = marks.map(({ atMs, color }) => ({
-    xAxis: atMs,
-    lineStyle: { color: colorOf(color), type: 'dotted' as const, width: 1 },
-  }));
+  const upright = marks
+    .filter(({ fromMs, toMs }) => fromMs === toMs)
+    .map(({ fromMs, color }) => ({
+      xAxis: fromMs,
+      lineStyle: { color: colorOf(color), type: 'dotted' as const, width: 1 },
+    }));
+  const shades = marks
+    .filter(({ fromMs, toMs }) => fromMs < toMs)
+    .map(({ fromMs, toMs, color }): [object, object] => [
+      { xAxis: fromMs, itemStyle: { color: colorOf(color), opacity: 0.07 } },
+      { xAxis: toMs },
+    ]);
   const data = [...across, ...upright];
-  return { type: 'line', markLine: { silent: true, symbol: 'none', label: { show: false }, data } };
+  return {
+    type: 'line',
+    markLine: { silent: true, symbol: 'none', label: { show: false }, data },
+    markArea: { silent: true, data: shades },
+  };
 }
 
 function render({ width, height }: Size, option: echarts.EChartsOption): string {

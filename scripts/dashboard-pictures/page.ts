@@ -12,11 +12,15 @@ const GRID_COLUMNS = 24;
 const ROW_HEIGHT = 30;
 const GAP = 8;
 const TITLE_HEIGHT = 30;
-const LEGEND_HEIGHT = 24;
+const LEGEND_LINE_HEIGHT = 18;
+/** Of the legend's font, or nearly so. */
+const LETTER_WIDTH = 7.6;
+const KEY_WIDTH = 36;
 
 const STYLE = `
 body { margin: 0; background: #F4F5F5; color: ${INK}; font: 13px Inter, Roboto, "DejaVu Sans", sans-serif; }
 header { padding: 14px 16px 0; } header b { font-size: 17px; margin-right: 20px; }
+header em { font-style: normal; margin-left: 10px; }
 header span { background: #fff; border: 1px solid #D8D9DA; border-radius: 3px; padding: 4px 8px; margin-right: 8px; }
 .panel, .row { position: absolute; box-sizing: border-box; overflow: hidden; }
 .panel { background: #fff; border: 1px solid #E0E2E4; border-radius: 3px; }
@@ -31,7 +35,7 @@ td, th { text-align: left; padding: 6px 8px; border-bottom: 1px solid #E6E8EB; f
 .track { display: flex; align-items: center; margin: 0 12px 0 8px; } .track > span { width: 150px; padding-right: 8px; text-align: right; box-sizing: border-box; }
 .track > div { position: relative; flex: 1; background: #F7F8FA; } .track i { position: absolute; top: 0; bottom: 0; }
 .times { display: flex; justify-content: space-between; margin: 2px 12px 0 158px; font-size: 12px; }
-.keys { position: absolute; bottom: 6px; left: 10px; } .keys i { display: inline-block; width: 14px; height: 4px; margin: 0 5px 3px 0; border-radius: 2px; } .keys span { margin-right: 14px; }
+.keys { position: absolute; bottom: 6px; left: 10px; } .keys i { display: inline-block; width: 14px; height: 4px; margin: 0 5px 3px 0; border-radius: 2px; } .keys span { margin-right: 14px; white-space: nowrap; display: inline-block; }
 `;
 
 export interface Page {
@@ -40,13 +44,16 @@ export interface Page {
 }
 
 export function drawPage(whole: DashboardData): Page {
-  const { range, choice, title, panels } = whole;
+  const { range, choice, variables, annotations, title, panels } = whole;
   const bottom = Math.max(...panels.map(({ panel: { gridPos } }) => gridPos.y + gridPos.h));
-  const chosen = Object.entries(choice).filter(([name]) => !name.startsWith('__'));
+  const chosen = Object.entries(choice).filter(([name]) => variables.includes(name));
   const header = [
     `<b>${escapeHtml(title)}</b>`,
     ...chosen.map(([name, value]) => `<span>${escapeHtml(name)}: ${escapeHtml(value)}</span>`),
     `<span>${clockTime(range.fromMs)} to ${clockTime(range.toMs)} UTC</span>`,
+    ...annotations.map(
+      ({ name, iconColor }) => `<em style="color: ${colorOf(iconColor)}">▌${escapeHtml(name)}</em>`,
+    ),
   ].join('');
   const height = HEADER_HEIGHT + bottom * (ROW_HEIGHT + GAP) + GAP;
   const html =
@@ -78,9 +85,7 @@ interface Size {
 function drawContent(data: PanelData, whole: DashboardData, size: Size): string {
   switch (data.panel.type) {
     case 'timeseries':
-      return (
-        drawLines(data, whole, { ...size, height: size.height - LEGEND_HEIGHT }) + drawLegend(data)
-      );
+      return drawLines(data, whole, leaveLegend(data, size)) + drawLegend(data);
     case 'stat':
       return drawStats(data, whole, size);
     case 'state-timeline':
@@ -92,6 +97,13 @@ function drawContent(data: PanelData, whole: DashboardData, size: Size): string 
   }
 }
 
+/** What the legend leaves of a panel; it may need more than one line. */
+function leaveLegend({ answers }: PanelData, { width, height }: Size): Size {
+  const needed = answers.flat().map(({ name }) => KEY_WIDTH + name.length * LETTER_WIDTH);
+  const lines = Math.ceil(needed.reduce((sum, one) => sum + one, 0) / width);
+  return { width, height: height - 6 - Math.max(1, lines) * LEGEND_LINE_HEIGHT };
+}
+
 function drawLegend(data: PanelData): string {
   const colors = colorsOf(data);
   return drawKeys(data.answers.flat().map(({ name }, index) => [name, colors[index] ?? INK]));
@@ -99,7 +111,7 @@ function drawLegend(data: PanelData): string {
 
 function drawKeys(keys: readonly (readonly [text: string, color: string])[]): string {
   const items = keys.map(
-    ([text, color]) => `<i style="background: ${color}"></i><span>${escapeHtml(text)}</span>`,
+    ([text, color]) => `<span><i style="background: ${color}"></i>${escapeHtml(text)}</span>`,
   );
   return `<div class="keys">${items.join('')}</div>`;
 }
@@ -112,7 +124,7 @@ function drawStats({ panel, answers }: PanelData, { range }: DashboardData, size
     const withName = textMode === 'value_and_name' || (textMode === 'auto' && series.length > 1);
     const name = withName ? `<small>${escapeHtml(one.name)}</small>` : '';
     const text = textMode === 'name' ? one.name : shown.text;
-    const many = series.length > 1 || text.length > 12 ? ' class="many"' : '';
+    const many = series.length > 1 || text.length > 8 ? ' class="many"' : '';
     return `<div>${name}<big${many} style="color: ${shown.color}">${escapeHtml(text)}</big></div>`;
   });
   const [first] = series;
@@ -128,7 +140,7 @@ function drawStats({ panel, answers }: PanelData, { range }: DashboardData, size
 
 function drawStates({ panel, answers }: PanelData, { range }: DashboardData, size: Size): string {
   const series = answers.flat();
-  const rowHeight = Math.min(34, (size.height - 58) / Math.max(1, series.length));
+  const rowHeight = (size.height - 54) / Math.max(1, series.length);
   const { mappings } = rulesOf(panel, '');
   const rows = series.map((one) => {
     const bars = stretches(one).map(({ fromMs, toMs, value }) => {
@@ -140,7 +152,8 @@ function drawStates({ panel, answers }: PanelData, { range }: DashboardData, siz
     });
     return `<div class="track" style="height: ${rowHeight}px"><span>${escapeHtml(one.name)}</span><div style="height: ${rowHeight * 0.8}px">${bars.join('')}</div></div>`;
   });
-  const times = [0, 0.25, 0.5, 0.75, 1].map((share) => {
+  const shares = size.width > 500 ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1];
+  const times = shares.map((share) => {
     const atMs = range.fromMs + share * (range.toMs - range.fromMs);
     return `<span>${clockTime(atMs)}</span>`;
   });

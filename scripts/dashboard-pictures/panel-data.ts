@@ -21,8 +21,10 @@ export interface PanelData {
   readonly answers: readonly (readonly NamedSeries[])[];
 }
 
+/** A moment when both times are the same. */
 export interface Mark {
-  readonly atMs: number;
+  readonly fromMs: number;
+  readonly toMs: number;
   readonly color: string;
 }
 
@@ -30,6 +32,9 @@ export interface DashboardData {
   readonly title: string;
   readonly range: Range;
   readonly choice: Choice;
+  /** Names of those that the dashboard has. */
+  readonly variables: readonly string[];
+  readonly annotations: DashboardFile['annotations']['list'];
   readonly panels: readonly PanelData[];
   readonly marks: readonly Mark[];
 }
@@ -56,15 +61,36 @@ export async function askDashboard(
     panels.push({ panel, answers });
   }
   const marks: Mark[] = [];
-  for (const { target, iconColor } of dashboard.annotations.list) {
-    const times = (await ask(target)).flatMap(({ points }) => points.map(({ value }) => value));
-    for (const atMs of new Set(times)) {
-      if (atMs >= range.fromMs && atMs <= range.toMs) {
-        marks.push({ atMs, color: iconColor });
-      }
+  for (const { target, iconColor: color, useValueForTime } of dashboard.annotations.list) {
+    const points = (await ask(target)).flatMap((series) => series.points);
+    if (useValueForTime) {
+      const times = new Set(points.map(({ value }) => value));
+      marks.push(...[...times].map((atMs) => ({ fromMs: atMs, toMs: atMs, color })));
+    } else {
+      marks.push(...stretchesOf(points, range).map((stretch) => ({ ...stretch, color })));
     }
   }
-  return { title: dashboard.title, range, choice, panels, marks };
+  const shown = marks.filter(({ fromMs, toMs }) => toMs >= range.fromMs && fromMs <= range.toMs);
+  const variables = dashboard.templating.list.map(({ name }) => name);
+  const annotations = dashboard.annotations.list;
+  return { title: dashboard.title, range, choice, variables, annotations, panels, marks: shown };
+}
+
+/** Points that follow each other step by step. */
+function stretchesOf(
+  points: readonly Point[],
+  { stepSeconds }: Range,
+): readonly Pick<Mark, 'fromMs' | 'toMs'>[] {
+  const found: { readonly fromMs: number; toMs: number }[] = [];
+  for (const { atMs } of points) {
+    const last = found.at(-1);
+    if (last !== undefined && atMs - last.toMs <= stepSeconds * 1000) {
+      last.toMs = atMs;
+    } else {
+      found.push({ fromMs: atMs, toMs: atMs });
+    }
+  }
+  return found;
 }
 
 function nameOf({ labels }: Series, { legendFormat }: TargetInFile): string {

@@ -65,7 +65,26 @@ function createHistogram<D extends MetricDefinition & { readonly buckets: readon
   definition: D,
 ): Histogram<LabelOf<D>> {
   const { buckets } = definition;
-  return new Histogram({ ...describe(registry, definition), buckets: [...buckets] });
+  const histogram = new Histogram({ ...describe(registry, definition), buckets: [...buckets] });
+  // A series that is not there before its first value hides that one from `increase`.
+  for (const labels of combinationsOf(definition)) {
+    histogram.zero(labels);
+  }
+  return histogram;
+}
+
+/** Every combination of the values of closed sets; none where a label has names of the config. */
+export function combinationsOf<D extends MetricDefinition>({
+  labels,
+}: D): readonly LabelValues<D>[] {
+  let combinations: readonly LabelValues<D>[] = [{}];
+  for (const [label, values] of Object.entries<readonly string[] | string>(labels)) {
+    const closed = typeof values === 'string' ? [] : values;
+    combinations = combinations.flatMap((others) =>
+      closed.map((value) => ({ ...others, [label]: value })),
+    );
+  }
+  return combinations;
 }
 
 function describe<D extends MetricDefinition>(registry: Registry, { name, help, labels }: D) {

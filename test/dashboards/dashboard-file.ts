@@ -93,6 +93,7 @@ const Annotation = z.looseObject({
   name: z.string(),
   iconColor: z.string(),
   titleFormat: z.string().default(''),
+  useValueForTime: z.boolean().default(false),
   target: Target,
 });
 

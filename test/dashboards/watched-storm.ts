@@ -9,7 +9,7 @@ import { createSystemClock } from '../../src/control/clock.ts';
 import { UnreachableError } from '../../src/control/errors.ts';
 import { DemoProcess, type Summary } from '../e2e/demo-process.ts';
 import { type HaproxyAddress, viewHaproxy } from '../weather/haproxy-view.ts';
-import { Prometheus } from './prometheus.ts';
+import { Prometheus, type Range } from './prometheus.ts';
 
 const ALERTS_FILE = fileURLToPath(new URL('../../dashboards/alerts.yaml', import.meta.url));
 const LOOK_INTERVAL_MS = 200;
@@ -29,7 +29,7 @@ export interface WatchedStorm extends AsyncDisposable {
   readonly prometheus: Prometheus;
   readonly haproxy: readonly HaproxyMoment[];
   readonly summary: Summary;
-  /** When the first and the last request of the load were due, or nearly so. */
+  /** When the first request of the load was due, or nearly so, and when Rackfire was scraped last. */
   readonly fromMs: number;
   readonly toMs: number;
   readonly log: string;
@@ -56,9 +56,9 @@ export async function watchStorm(): Promise<WatchedStorm> {
     await demo.until(({ atSeconds }) => atSeconds >= 0);
     const fromMs = Date.now();
     await demo.until((_, line) => line === 'tearing down');
-    const toMs = Date.now();
     ended.abort();
     const [summary, haproxy] = await Promise.all([demo.summary(), watch]);
+    const toMs = await findLastScrape(prometheus, { fromMs, toMs: Date.now(), stepSeconds: 1 });
     const log = demo.log();
     return {
       prometheus,
@@ -75,6 +75,15 @@ export async function watchStorm(): Promise<WatchedStorm> {
     await prometheus[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function findLastScrape(prometheus: Prometheus, range: Range): Promise<number> {
+  const scrapes = await prometheus.during('up{job="rackfire"} == 1', range);
+  const last = scrapes[0]?.points.at(-1);
+  if (last === undefined) {
+    throw new Error('Prometheus has not scraped Rackfire');
+  }
+  return last.atMs;
 }
 
 async function watchHaproxy(
