@@ -52,6 +52,8 @@ export async function watchStorm(): Promise<WatchedStorm> {
     },
     ended.signal,
   );
+  // Awaited below; until then a failed watch must not pass for an unhandled rejection.
+  watch.catch(() => ended.abort());
   try {
     await demo.until(({ atSeconds }) => atSeconds >= 0);
     const fromMs = Date.now();
