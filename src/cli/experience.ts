@@ -19,7 +19,7 @@ export async function readExperience({ host, port }: HttpConfig): Promise<Learne
 }
 
 /** @param text - As Prometheus reads it. */
-export function parseExperience(text: string): Learned {
+function parseExperience(text: string): Learned {
   const bootTimesMs = new Map<string, number>();
   for (const [, cluster, tier, seconds] of text.matchAll(
     /^rackfire_boot_time_seconds\{cluster="([^"]+)",tier="([^"]+)"\} ([0-9.e+-]+)$/gm,

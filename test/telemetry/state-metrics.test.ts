@@ -168,6 +168,41 @@ test('out, out and in again are one reversal; and out once more is the second', 
   expect(reversals).toEqual([0, 0, 1, 2]);
 });
 
+test('a node that is destroyed with requests on it is a forced drain', async () => {
+  const tier = makeTier({ drainDeadlineMs: 10_000 });
+  const { lab, read } = createLab({ tier, nodes: 3 });
+  await using started = lab;
+  started.start();
+  await lab.clock.step(3_000);
+  expect(await read('drains_forced_total', TIER)).toBe(0);
+  lab.world.balancer.held.set('news-web-3', 1);
+  hold(lab, 2);
+  await lab.clock.step(8_000);
+  expect(await read('drains_forced_total', TIER)).toBe(0);
+  await lab.clock.step(20_000);
+  expect(await read('drains_forced_total', TIER)).toBe(1);
+});
+
+test('a storm is a metric from its detection on, with its time', async () => {
+  const { lab, read } = createLab({ rps: 100 });
+  await using started = lab;
+  started.start();
+  await lab.clock.step(60_000);
+  expect(await read('storm', TIER)).toBe(0);
+  expect(await read('storm_detected_timestamp_seconds', TIER)).toBeNaN();
+  const beforeSeconds = lab.clock.wallMs() / 1_000;
+  lab.world.rps = 600;
+  await lab.clock.step(15_000);
+  expect(await read('storm', TIER)).toBe(1);
+  const detectedSeconds = (await read('storm_detected_timestamp_seconds', TIER)) ?? 0;
+  expect(detectedSeconds).toBeGreaterThanOrEqual(beforeSeconds);
+  expect(detectedSeconds).toBeLessThan(beforeSeconds + 15);
+  expect(await read('request_rate_forecast_rps', TIER)).toBeGreaterThan(500);
+  lab.world.balancer.silent = 'unreachable';
+  await lab.clock.step(10_000);
+  expect(await read('storm', TIER)).toBeNaN();
+});
+
 test('how long nodes were in the phases that they have left is observed', async () => {
   const { lab, registry } = createLab();
   await using started = lab;
