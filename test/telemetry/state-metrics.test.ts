@@ -6,6 +6,15 @@ import { registerStateMetrics } from '../../src/telemetry/state-metrics.ts';
 import { Lab, type LabOptions } from '../control/lab.ts';
 import { makeTier, uuidOf } from '../control/site.ts';
 
+/** What a tier is told to have, whatever its traffic. */
+function hold(lab: Lab, nodes: number): void {
+  for (const { id } of lab.overrides.all()) {
+    lab.overrides.withdraw(id);
+  }
+  const word = { kind: 'hold', nodes } as const;
+  lab.overrides.give('news/web', word, { reason: 'test', durationMs: 3_600_000 });
+}
+
 const MIB = 1024 * 1024;
 const TIER = { cluster: 'news', tier: 'web' };
 
@@ -48,7 +57,7 @@ test("a host's memory: what it has, and what is left with a boot under way", asy
   await lab.clock.step(5_000);
   expect(await read('host_memory_free_bytes', { host: 'host-a' })).toBe(14 * 512 * MIB);
   lab.world.host().createFault = 'hang-before';
-  lab.world.rps = 230;
+  hold(lab, 3);
   await lab.clock.step(5_000);
   expect(lab.world.calls).toContain('host-a create news-web-3');
   expect(await read('host_memory_free_bytes', { host: 'host-a' })).toBe(13 * 512 * MIB);
@@ -88,7 +97,7 @@ test('the room that is left counts for the sizes of scaled tiers', async () => {
   expect(await read('host_loss_covered')).toBeNaN();
 });
 
-test('boots that fail open the breaker of the tier and of the host, until one serves', async () => {
+test('boots that fail open the breaker of the tier and of the host', async () => {
   const { lab, read } = createLab({ hosts: ['host-a'] });
   await using started = lab;
   lab.world.host().createFault = 'refuse';
@@ -98,10 +107,6 @@ test('boots that fail open the breaker of the tier and of the host, until one se
   expect(await read('breaker_state', TIER)).toBe(2);
   expect(await read('host_breaker_state', { host: 'host-a' })).toBe(2);
   expect(await read('nodes_missing', { ...TIER, reason: 'breaker' })).toBe(6);
-  lab.world.host().createFault = undefined;
-  await lab.clock.step(330_000);
-  expect(await read('breaker_state', TIER)).toBe(0);
-  expect(await read('host_breaker_state', { host: 'host-a' })).toBe(0);
 });
 
 test('the reason of the latest decision is the one that is 1', async () => {
@@ -135,14 +140,17 @@ test('a tier is paused by the word of an operator, and by a config that has it n
 });
 
 test('a node that nobody can destroy is overdue after the deadlines of boot and drain and four minutes', async () => {
-  const { lab, read } = createLab({ hosts: ['host-a'], nodes: 4, rps: 100 });
+  const tier = makeTier({ bootDeadlineMs: 10_000, drainDeadlineMs: 10_000 });
+  const { lab, read } = createLab({ tier, hosts: ['host-a'], nodes: 3 });
   await using started = lab;
   lab.world.host().destroyFault = 'hang';
   started.start();
-  await lab.clock.stepUntil(() => lab.world.calls.includes('host-a destroy news-web-4'), 120_000);
-  await lab.clock.step(320_000);
+  await lab.clock.step(3_000);
+  hold(lab, 2);
+  await lab.clock.stepUntil(() => lab.world.calls.includes('host-a destroy news-web-3'), 30_000);
+  await lab.clock.step(250_000);
   expect(await read('nodes_overdue', TIER)).toBe(0);
-  await lab.clock.step(30_000);
+  await lab.clock.step(15_000);
   expect(await read('nodes_overdue', TIER)).toBeGreaterThan(0);
 });
 
@@ -151,17 +159,48 @@ test('out, out and in again are one reversal; and out once more is the second', 
   await using started = lab;
   started.start();
   await lab.clock.step(3_000);
-  for (const rps of [230, 330]) {
-    lab.world.rps = rps;
-    await lab.clock.step(20_000);
+  const reversals: (number | undefined)[] = [];
+  for (const nodes of [3, 4, 2, 4]) {
+    hold(lab, nodes);
+    await lab.clock.step(2_000);
+    reversals.push(await read('scale_reversals_total', TIER));
   }
-  expect(await read('scale_reversals_total', TIER)).toBe(0);
-  lab.world.rps = 100;
-  await lab.clock.step(60_000);
-  expect(await read('scale_reversals_total', TIER)).toBe(1);
-  lab.world.rps = 330;
+  expect(reversals).toEqual([0, 0, 1, 2]);
+});
+
+test('a node that is destroyed with requests on it is a forced drain', async () => {
+  const tier = makeTier({ drainDeadlineMs: 10_000 });
+  const { lab, read } = createLab({ tier, nodes: 3 });
+  await using started = lab;
+  started.start();
+  await lab.clock.step(3_000);
+  expect(await read('drains_forced_total', TIER)).toBe(0);
+  lab.world.balancer.held.set('news-web-3', 1);
+  hold(lab, 2);
+  await lab.clock.step(8_000);
+  expect(await read('drains_forced_total', TIER)).toBe(0);
   await lab.clock.step(20_000);
-  expect(await read('scale_reversals_total', TIER)).toBe(2);
+  expect(await read('drains_forced_total', TIER)).toBe(1);
+});
+
+test('a storm is a metric from its detection on, with its time', async () => {
+  const { lab, read } = createLab({ rps: 100 });
+  await using started = lab;
+  started.start();
+  await lab.clock.step(60_000);
+  expect(await read('storm', TIER)).toBe(0);
+  expect(await read('storm_detected_timestamp_seconds', TIER)).toBeNaN();
+  const beforeSeconds = lab.clock.wallMs() / 1_000;
+  lab.world.rps = 600;
+  await lab.clock.step(15_000);
+  expect(await read('storm', TIER)).toBe(1);
+  const detectedSeconds = (await read('storm_detected_timestamp_seconds', TIER)) ?? 0;
+  expect(detectedSeconds).toBeGreaterThanOrEqual(beforeSeconds);
+  expect(detectedSeconds).toBeLessThan(beforeSeconds + 15);
+  expect(await read('request_rate_forecast_rps', TIER)).toBeGreaterThan(500);
+  lab.world.balancer.silent = 'unreachable';
+  await lab.clock.step(10_000);
+  expect(await read('storm', TIER)).toBeNaN();
 });
 
 test('how long nodes were in the phases that they have left is observed', async () => {
@@ -169,8 +208,8 @@ test('how long nodes were in the phases that they have left is observed', async 
   await using started = lab;
   started.start();
   await lab.clock.step(3_000);
-  lab.world.rps = 230;
-  await lab.clock.step(60_000);
+  hold(lab, 3);
+  await lab.clock.step(30_000);
   const name = 'rackfire_node_phase_duration_seconds';
   const values = (await registry.getSingleMetric(name)?.get())?.values ?? [];
   const counts = values.filter(({ labels }) => !('le' in labels));
