@@ -50,6 +50,7 @@ const tiers: readonly ScaledTier[] = Array.from({ length: TIERS }, (_, index) =>
     maxNodes: 10,
     requestRate: { targetPerNodeRps: 80 },
     queue: { maxWaitMs: 100 },
+    looksAhead: true,
     scaleOut: {
       tolerance: 0.05,
       policies: [

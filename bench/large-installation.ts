@@ -145,6 +145,7 @@ function makeCluster(index: number): LargeCluster {
         frontend: undefined,
         policy: {
           minNodes: 2,
+          looksAhead: true,
           maxNodes: 2 * WEB_NODES,
           requestRate: { targetPerNodeRps: 80 },
           queue: { maxWaitMs: 100 },

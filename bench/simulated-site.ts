@@ -300,6 +300,7 @@ function makeTier(index: number): ScaledTier {
       maxNodes: 14,
       requestRate: { targetPerNodeRps: TARGET_RPS },
       queue: { maxWaitMs: 100 },
+      looksAhead: true,
       scaleOut: {
         tolerance: 0.05,
         policies: [

@@ -218,6 +218,7 @@ function compilePolicy(tier: WrittenScaledTier): TierPolicy {
     maxNodes: tier.nodes.max,
     requestRate: { targetPerNodeRps: tier.signals.requestRate.targetPerNode },
     queue: { maxWaitMs: parseDurationMs(tier.signals.queue.maxWait) },
+    looksAhead: tier.storm.enabled,
     scaleOut: {
       tolerance: tier.scaleOut.tolerance,
       policies: tier.scaleOut.policies.flatMap(compileScalingPolicy),

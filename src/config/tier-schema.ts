@@ -145,7 +145,15 @@ const scaledTier = section({
   signals: signals.describe('What the need is computed from; the highest need counts.'),
   scaleOut: scaleOut.prefault({}).describe('How fast nodes are added.'),
   scaleIn: scaleIn.prefault({}).describe('How carefully nodes are taken away.'),
-  storm: notBuiltYet('storm'),
+  storm: section({
+    enabled: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Order what is foreseen for when a node that is ordered now serves, and ahead of storms. `false`: what arrives now counts, as it is.',
+      ),
+    minDuration: notBuiltYet('minDuration'),
+  }).prefault({}),
   standby: standby.prefault({}).describe('Nodes prepared ahead, which serve faster than a boot.'),
   drain: section({
     deadline: duration('1s')

@@ -119,7 +119,9 @@ export function decide(
   const { stabilizationWindowMs } = policy.scaleIn;
   const calmMs = windowOf(stabilizationWindowMs, undefined, observation.bootTimeMs);
   const settled = areBalancersSettled(observation, calmMs);
-  const seen = settled ? lookAhead(tier, observation, memory.foresight, servingNodes) : undefined;
+  const seen = settled
+    ? lookAhead(tier, observation, memory.foresight, { servingNodes, currentNodes })
+    : undefined;
   const outlook = seen?.outlook;
   const aheadMs = windowOf(stabilizationWindowMs, outlook, observation.bootTimeMs);
   const standbyNodes = policy.standby.nodes;
@@ -157,7 +159,7 @@ export function decide(
   const ahead =
     outlook === undefined || standbyNodes !== 'auto'
       ? aheadPeaks
-      : pushPeak(aheadPeaks, { atMs, needNodes: outlook.needNodes }, aheadMs);
+      : pushPeak(aheadPeaks, { atMs, needNodes: outlook.readyNodes }, aheadMs);
   const changes = rememberChange(
     memory.changes,
     { atMs, nodes: desiredNodes - currentNodes },
@@ -220,11 +222,11 @@ function lookAhead(
   tier: ScaledTier,
   observation: Observation,
   before: Foresight | undefined,
-  servingNodes: number,
+  { servingNodes, currentNodes }: { readonly servingNodes: number; readonly currentNodes: number },
 ): { readonly foresight: Foresight; readonly outlook: Outlook } | undefined {
-  const { requestRate: policy, standby } = tier.policy;
+  const { requestRate: policy, standby, looksAhead } = tier.policy;
   const { requestRate } = observation.signals;
-  if (policy === undefined || requestRate.status !== 'ok' || !isRate(requestRate.value)) {
+  if (!looksAhead || policy === undefined || requestRate.status !== 'ok' || !isRate(requestRate.value)) {
     return undefined;
   }
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
@@ -236,6 +238,7 @@ function lookAhead(
       timeToServeMs: bootTimeMs,
       timeToWakeMs: standby.nodes === 0 ? 0 : wakeTimeMs(tier, observation),
       servingNodes,
+      orderedNodes: currentNodes,
     },
   );
   const isNews = before === undefined || atMs - before.atMs >= NEWS_AFTER_MS;

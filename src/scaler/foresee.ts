@@ -41,6 +41,8 @@ export interface NodeReading {
   /** The same of a standby node that is woken; 0 where there is none. */
   readonly timeToWakeMs: number;
   readonly servingNodes: number;
+  /** Nodes that serve or are on the way. */
+  readonly orderedNodes: number;
 }
 
 /** What each stage saw and did; rates in requests per second. */
@@ -49,6 +51,8 @@ export interface Outlook {
   readonly needNodes: number;
   /** The same for when a standby node that is woken now serves; never more. */
   readonly soonNodes: number;
+  /** What is to be there when a node that is ordered now would serve, where what does not run costs little. */
+  readonly readyNodes: number;
   readonly levelRps: number;
   /** Forecast for `aheadSeconds` from now. */
   readonly forecastRps: number;
@@ -85,7 +89,7 @@ export function foresee(
   const seconds = Math.min(LONGEST_GAP_SECONDS, elapsed > 0 ? elapsed : 1);
   const aheadSeconds = nodes.timeToServeMs / 1_000;
   const seen = look(start, { ...load, seconds });
-  const nearSeconds = Math.max(ENGINE.nearSeconds, nodes.timeToWakeMs / 1_000);
+  const nearSeconds = nodes.timeToWakeMs / 1_000;
   const forecast = forecastOf(seen, load.atMs, { aheadSeconds, nearSeconds });
   const errors =
     seen.blockRps === undefined
@@ -152,7 +156,11 @@ function look(
   });
   const dispersion = dispersionOf(noise);
   const advanced = advanceTrends(trends, rps, seconds);
-  const { watch: watched, alarmedSeconds } = watchStorm(watch, {
+  const {
+    watch: watched,
+    alarmedSeconds,
+    backAtRps,
+  } = watchStorm(watch, {
     atMs,
     seconds,
     rps,
@@ -160,7 +168,10 @@ function look(
     dispersion,
     levelRps: advanced.at(-2)?.levelRps ?? rps,
   });
-  const kept = alarmedSeconds === undefined ? advanced : restartTrends(advanced, alarmedSeconds);
+  const restarted =
+    alarmedSeconds === undefined ? advanced : restartTrends(advanced, alarmedSeconds);
+  // What is left of a storm's fall would go on falling.
+  const kept = backAtRps === undefined ? restarted : beginTrends(backAtRps);
   return {
     trends: kept,
     noise,
@@ -241,26 +252,23 @@ interface Whole {
 }
 
 function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: Whole): Outlook {
-  const { targetPerNodeRps, servingNodes, timeToServeMs } = nodes;
+  const { targetPerNodeRps, timeToServeMs } = nodes;
   const { storm } = seen.watch;
   const { nowRps, aheadRps } = forecast;
   const rps = Math.max(nowRps, aheadRps);
   const learned =
-    storm === undefined ? ENGINE.learnedShare * errors.meanSquare * Math.max(1, rps) : 0;
+    stormAge(seen.watch, atMs) > timeToServeMs / 1_000 + ENGINE.errorPauseSeconds
+      ? errors.meanSquare * Math.max(1, rps)
+      : 0;
   const deviationRps = isFirst ? 0 : Math.sqrt(Math.max(forecast.variance, learned));
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
-  const suffers = storm !== undefined && nowRps > targetPerNodeRps * servingNodes;
-  const missing = Math.max(0, bareNodes - servingNodes);
-  const scatterNodes = suffers ? missing * (ENGINE.missingShare - 1) : 0;
+  const scatterNodes = scatterOf({ bareNodes, nowRps, storm }, nodes);
   const needNodes = bareNodes + scatterNodes;
   const soonNodes = isFirst ? needNodes : soonRps(seen, nowRps) / targetPerNodeRps;
-  const holdMs =
-    stormAge(seen.watch, atMs) < ENGINE.stormHoldForSeconds
-      ? ENGINE.stormHoldSeconds * 1_000
-      : Math.min(1, ENGINE.holdShare * persistenceOf(seen.noise)) * timeToServeMs;
   return {
     needNodes,
     soonNodes: Math.min(needNodes, soonNodes),
+    readyNodes: scatterNodes + nodesFor(rps, deviationRps, targetPerNodeRps, ENGINE.standbyCost),
     levelRps: seen.steadyRps,
     forecastRps: aheadRps,
     aheadSeconds: timeToServeMs / 1_000,
@@ -269,7 +277,7 @@ function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: W
     headroomNodes: bareNodes - rps / targetPerNodeRps,
     ...(storm === undefined ? {} : { storm }),
     scatterNodes,
-    holdMs,
+    holdMs: holdOf(seen, timeToServeMs),
   };
 }
 
@@ -278,4 +286,24 @@ function soonRps({ recentRps, dispersion }: Seen, nowRps: number): number {
   const rps = Math.max(recentRps, nowRps);
   const deviation = Math.sqrt((dispersion * Math.max(1, rps)) / (2 * RECENT_SECONDS));
   return rps + ENGINE.soonDeviations * deviation;
+}
+
+/** Boots scatter: while requests suffer, nodes that are on their way beyond the need may be the first to serve. */
+function scatterOf(
+  { bareNodes, nowRps, storm }: { bareNodes: number; nowRps: number; storm: Storm | undefined },
+  nodes: NodeReading,
+): number {
+  const { servingNodes, orderedNodes, targetPerNodeRps } = nodes;
+  if (storm === undefined || nowRps <= targetPerNodeRps * servingNodes) {
+    return 0;
+  }
+  const most = servingNodes + Math.max(0, bareNodes - servingNodes) * ENGINE.keptShare;
+  return Math.max(0, Math.min(orderedNodes, most) - bareNodes);
+}
+
+/** As long as what wavers lasts, and up to a time to serve; in a storm what was ordered too much goes at once. */
+function holdOf({ noise, watch }: Seen, timeToServeMs: number): number {
+  const leastMs = ENGINE.leastHoldSeconds * 1_000;
+  const share = Math.min(1, ENGINE.holdShare * persistenceOf(noise));
+  return watch.storm === undefined ? Math.max(leastMs, share * timeToServeMs) : leastMs;
 }

@@ -54,14 +54,20 @@ export function learnErrors(
  * its share of a node: so n nodes should be too few in one of 2n cases, and the newsvendor's quantile follows.
  *
  * @param deviationRps - Standard deviation of what will come about `rps`.
+ * @param cost - What a node costs that is not needed, as a share of one that runs.
  * @returns Fractional nodes.
  */
-export function nodesFor(rps: number, deviationRps: number, targetPerNodeRps: number): number {
+export function nodesFor(
+  rps: number,
+  deviationRps: number,
+  targetPerNodeRps: number,
+  cost = 1,
+): number {
   let nodes = rps / targetPerNodeRps;
   // Three rounds: the quantile changes little with the nodes.
   for (let round = 0; round < 3; round += 1) {
     const deviations =
-      ENGINE.headroomShare * upperQuantile(1 / (2 * Math.max(1, Math.ceil(nodes))));
+      ENGINE.headroomShare * upperQuantile(cost / (2 * Math.max(1, Math.ceil(nodes))));
     nodes = (rps + deviations * deviationRps) / targetPerNodeRps;
   }
   return nodes;

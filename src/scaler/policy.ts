@@ -12,6 +12,8 @@ export interface TierPolicy {
   readonly maxNodes: number;
   readonly requestRate?: { readonly targetPerNodeRps: number };
   readonly queue?: { readonly maxWaitMs: number };
+  /** Order what is foreseen, and ahead of storms; otherwise what arrives now counts, as it is. */
+  readonly looksAhead: boolean;
   readonly scaleOut: {
     /** Scale out only when the need exceeds the nodes by more than this share of them. */
     readonly tolerance: number;

@@ -6,7 +6,7 @@
  */
 
 import { ENGINE } from './constants.ts';
-import { memoryOf, type Trend, type Trends, trendVariance } from './trend.ts';
+import { memoryOf, type Trends, trendVariance } from './trend.ts';
 
 /** A rise that is no noise. */
 export interface Storm {
@@ -46,11 +46,18 @@ export interface StormReading {
   readonly levelRps: number;
 }
 
-/** @returns The watch after a reading, and whether this one raised the alarm: then the trends begin anew. */
+/**
+ * @returns The watch after a reading. When this one raised the alarm, for how many seconds the rise has been seen;
+ * when it ended a storm, whether the rate is back at what it had risen from. Either way the trends begin anew.
+ */
 export function watchStorm(
   watch: StormWatch,
   reading: StormReading,
-): { readonly watch: StormWatch; readonly alarmedSeconds: number | undefined } {
+): {
+  readonly watch: StormWatch;
+  readonly alarmedSeconds?: number;
+  readonly backAtRps?: number;
+} {
   const { atMs, seconds, rps, dispersion } = reading;
   const expectedRps = Math.max(1, reading.expectedRps);
   const deviations = (rps - expectedRps) / Math.sqrt(dispersion * expectedRps);
@@ -61,7 +68,9 @@ export function watchStorm(
   const isAlarm =
     excess > ENGINE.stormAlarmDeviations && watchedSeconds > ENGINE.stormWarmUpSeconds;
   if (!isAlarm) {
-    return { watch: { excess, excessSeconds, watchedSeconds, storm }, alarmedSeconds: undefined };
+    const calm = { watch: { excess, excessSeconds, watchedSeconds, storm } };
+    const isBack = watch.storm !== undefined && isBackAtBase(watch.storm, reading);
+    return isBack ? { ...calm, backAtRps: watch.storm.baseRps } : calm;
   }
   const alarmedSeconds = Math.max(ENGINE.onsetSeconds, excessSeconds);
   const begun = {
@@ -75,12 +84,15 @@ export function watchStorm(
   };
 }
 
-function stillStorm(storm: Storm | undefined, { atMs, levelRps }: StormReading): Storm | undefined {
+function stillStorm(storm: Storm | undefined, reading: StormReading): Storm | undefined {
   const isOver =
     storm !== undefined &&
-    (atMs - storm.onsetMs > ENGINE.stormSeconds * 1_000 ||
-      levelRps < ENGINE.stormOver * storm.baseRps);
+    (reading.atMs - storm.onsetMs > ENGINE.stormSeconds * 1_000 || isBackAtBase(storm, reading));
   return isOver ? undefined : storm;
+}
+
+function isBackAtBase(storm: Storm, { levelRps }: StormReading): boolean {
+  return levelRps < ENGINE.stormOver * storm.baseRps;
 }
 
 export interface StormForecast {
@@ -100,9 +112,9 @@ export function forecastStorm(
   at: { readonly atMs: number; readonly aheadSeconds: number; readonly dispersion: number },
 ): StormForecast {
   const [calm] = trends;
-  const watcher = ENGINE.trendSeconds.length - 2;
   const { levelRps, slopeRps } = calm ?? { levelRps: storm.baseRps, slopeRps: 0 };
-  const ageSeconds = (at.atMs - storm.onsetMs) / 1_000;
+  // At least a second: a clock that stepped back must not make a storm begin in the future.
+  const ageSeconds = Math.max(1, (at.atMs - storm.onsetMs) / 1_000);
   const variance = at.dispersion * Math.max(1, levelRps);
   const noise = trendVariance(memoryOf(trends, 0), 0);
   const excessRps = Math.max(1, levelRps - storm.baseRps);
@@ -110,16 +122,11 @@ export function forecastStorm(
   const shownVariance = (ageSeconds / excessRps) ** 2 * noise.slope * variance;
   const power = powerOf(shown, shownVariance);
   const growth = Math.min(ENGINE.riseMost, (1 + at.aheadSeconds / ageSeconds) ** power);
-  const nowRps = within(
-    Math.max(0, levelRps),
-    trends[watcher],
-    ENGINE.stormOverruleDeviations *
-      Math.sqrt(trendVariance(memoryOf(trends, watcher), 0).level * variance),
-  );
-  const aheadRps = storm.baseRps + excessRps * growth;
-  // A storm that collapses does so for what was to come, too.
-  const share = nowRps < levelRps ? nowRps / levelRps : 1;
-  return { nowRps, aheadRps: aheadRps * share, variance: noise.level };
+  return {
+    nowRps: Math.max(0, levelRps),
+    aheadRps: storm.baseRps + excessRps * growth,
+    variance: noise.level,
+  };
 }
 
 /** The usual power and the one that was shown, each weighed by how sure it is. */
@@ -128,10 +135,4 @@ function powerOf(shown: number, shownVariance: number): number {
   const power =
     (shown * usualVariance + ENGINE.risePower * shownVariance) / (usualVariance + shownVariance);
   return Math.min(ENGINE.risePowerMost, Math.max(-1, power));
-}
-
-function within(rps: number, trend: Trend | undefined, margin: number): number {
-  return trend === undefined
-    ? rps
-    : Math.min(Math.max(rps, trend.levelRps - margin), trend.levelRps + margin);
 }

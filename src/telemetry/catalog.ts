@@ -175,7 +175,7 @@ export const TIER_METRICS = {
   storm: {
     type: 'gauge',
     name: 'rackfire_storm',
-    help: '1 while a storm is detected, and nodes are ordered ahead of it; NaN while the rate is unknown.',
+    help: '1 while a storm is detected, and nodes are ordered ahead of it; NaN while the rate is unknown, and for a tier that does not look ahead.',
     labels: TIER,
   },
   stormDetected: {

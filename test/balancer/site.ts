@@ -33,6 +33,7 @@ export function makeTier(options: {
     policy: {
       minNodes,
       maxNodes: nodes,
+      looksAhead: true,
       scaleOut: { tolerance: 0.05, policies: [] },
       scaleIn: { tolerance: 0.1, stabilizationWindowMs: 'auto', policies: [] },
       standby: { state: 'paused', nodes: 0 },

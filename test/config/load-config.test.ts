@@ -74,6 +74,7 @@ describe('a config that says only what must be said', () => {
         maxNodes: 12,
         requestRate: { targetPerNodeRps: 80 },
         queue: { maxWaitMs: 100 },
+        looksAhead: true,
         scaleOut: {
           tolerance: 0,
           policies: [],

@@ -98,8 +98,11 @@ describe('words that this version does not build yet', () => {
     ],
     [
       'parts of a tier',
-      withWebLine('storm: { enabled: true }\n        schedules: []'),
-      [`19:9 ${web}.storm: ${remove('storm')}`, `20:9 ${web}.schedules: ${remove('schedules')}`],
+      withWebLine('storm: { minDuration: 3m }\n        schedules: []'),
+      [
+        `19:18 ${web}.storm.minDuration: ${remove('minDuration')}`,
+        `20:9 ${web}.schedules: ${remove('schedules')}`,
+      ],
     ],
     [
       'stopped standby nodes',

@@ -33,6 +33,7 @@ export function makeTier(
       maxNodes: 8,
       requestRate: { targetPerNodeRps: 80 },
       queue: { maxWaitMs: 100 },
+      looksAhead: false,
       scaleOut: { tolerance: 0.05, policies: [] },
       scaleIn: { tolerance: 0.1, stabilizationWindowMs: 30_000, policies: [] },
       standby: { state: 'paused', nodes: 0 },

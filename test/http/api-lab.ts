@@ -51,6 +51,8 @@ clusters:
         addresses: 127.0.1.20-127.0.1.51
         backend: news-web
         signals: { requestRate: { targetPerNode: 80 } }
+        # What is asked here is how a need is told, not what is foreseen.
+        storm: { enabled: false }
 http: { listen: "127.0.0.1:9500", tokenFile: ${tokenFile} }
 `;
 }

@@ -22,6 +22,7 @@ import {
   NOW_MS,
   observationOf,
   ok,
+  PLAIN,
   seen,
   serving,
   settledAt,
@@ -67,6 +68,7 @@ function inputOf(situation: Situation): ExplainInput {
   const observation = observationOf({
     nodes: serving(desired),
     signals: signalsOf(rps),
+    ...PLAIN,
     ...situation.changes,
   });
   const memory = settledAt(desired, situation.memory);
@@ -115,7 +117,7 @@ describe('an explanation of', () => {
       ],
       [
         'Would not have scaled out at 336 rps or less; the rate is 431 rps.',
-        'Would scale in to 5 nodes or fewer at 14:07:30 or before if the rate falls to 400 rps or less now and stays there.',
+        'Would scale in to 5 nodes at 14:07:30 if the rate were 400 rps from now on; at more it would not.',
       ],
     ],
     [
@@ -135,7 +137,7 @@ describe('an explanation of', () => {
       [
         'Would not have scaled out at 336 rps or less; the rate is 1500 rps.',
         'Would scale out further, to 8 nodes at 14:07:06 if the rate stays at 1500 rps.',
-        'Would scale in to 5 nodes or fewer at 14:07:30 or before if the rate falls to 400 rps or less now and stays there.',
+        'Would scale in to 5 nodes at 14:07:30 if the rate were 400 rps from now on; at more it would not.',
       ],
     ],
     [
@@ -158,7 +160,7 @@ describe('an explanation of', () => {
       ],
       [
         'Would not have scaled out at 336 rps or less; the rate is 560 rps.',
-        'Would scale in to 6 nodes or fewer at 14:07:30 or before if the rate falls to 480 rps or less now and stays there.',
+        'Would scale in to 6 nodes at 14:07:30 if the rate were 480 rps from now on; at more it would not.',
         'Would add 2 more, but xen-a has 212 MiB of memory left and a node needs 512 MiB; xen-b does not answer.',
       ],
     ],
@@ -178,7 +180,7 @@ describe('an explanation of', () => {
       [
         'Would scale out to 9 nodes at 673 rps; the rate is 170 rps.',
         'Would scale in further, to 5 nodes at 14:07:15 if the rate stays at 170 rps.',
-        'Would scale in further, to 5 nodes or fewer at 14:07:15 or before if the rate stays at 400 rps or less.',
+        'Would scale in further, to 5 nodes at 14:07:15 if the rate were 400 rps from now on; at more it would not.',
       ],
     ],
     [
@@ -205,7 +207,7 @@ describe('an explanation of', () => {
       [
         'Would scale out to 5 nodes at 337 rps; the rate is 87 rps.',
         'Would scale in to 3 nodes at 14:07:25 if the rate stays at 87 rps.',
-        'Would scale in to 3 nodes or fewer at 14:07:25 or before if the rate stays at 240 rps or less.',
+        'Would scale in to 3 nodes at 14:07:25 if the rate were 240 rps from now on; at more it would not.',
       ],
     ],
     [
@@ -222,7 +224,7 @@ describe('an explanation of', () => {
       ],
       [
         'Would scale out to 3 nodes at 169 rps; the rate is 160 rps.',
-        'Would not scale in within 1 h, whatever the rate: the minimum is 2 nodes.',
+        'Would not scale in within 10 min, whatever the rate: the minimum is 2 nodes.',
       ],
     ],
     [
@@ -247,7 +249,7 @@ describe('an explanation of', () => {
       ],
       [
         'Would scale out to 5 nodes at 337 rps; the rate is not known.',
-        'Would scale in to 3 nodes or fewer at 14:07:31 or before if the rate is 240 rps or less now and stays there, and every signal is known from now on, leaving aside how many requests are in work then.',
+        'Would scale in to 3 nodes at 14:07:31 if the rate were 240 rps from now on, and every signal is known from now on, leaving aside how many requests are in work then; at more it would not.',
       ],
     ],
     [
@@ -266,7 +268,7 @@ describe('an explanation of', () => {
       [
         'Would not scale out now, whatever the rate: override o7 (“sale”, until 14:17:00) holds the count.',
         'Would scale out to 7 nodes at 14:17:00 (when override o7 has ended) if the rate stays at 600 rps.',
-        'Would scale in further, to 2 nodes or fewer at 14:17:00 (when override o7 has ended) or before if the rate falls to 160 rps or less now and stays there.',
+        'Would scale in further, to 2 nodes at 14:17:00 (when override o7 has ended) if the rate were 160 rps from now on; at more it would not.',
       ],
     ],
     [
@@ -283,7 +285,7 @@ describe('an explanation of', () => {
       ],
       [
         'Would not have scaled out at 336 rps or less; the rate is 431 rps.',
-        'Would scale in to 5 nodes or fewer at 14:07:30 or before if the rate falls to 400 rps or less now and stays there.',
+        'Would scale in to 5 nodes at 14:07:30 if the rate were 400 rps from now on; at more it would not.',
       ],
     ],
     [
@@ -305,7 +307,7 @@ describe('an explanation of', () => {
       [
         'Would scale out to 7 nodes at 505 rps; the rate is 320 rps.',
         'Would scale in further, to 4 nodes at 14:07:15 if the rate stays at 320 rps.',
-        'Would scale in further, to 4 nodes or fewer at 14:07:15 or before if the rate stays at 320 rps or less.',
+        'Would scale in further, to 4 nodes at 14:07:15 if the rate were 320 rps from now on; at more it would not.',
       ],
     ],
   ])('%s', (_, situation, headline, steps, whatIf) => {
@@ -366,7 +368,7 @@ describe('a signal', () => {
       'signal',
       [
         '300 rps arrive; at 80 rps per node they need 3.75 nodes.',
-        '120 requests wait at the balancers; at 280 rps being served that is a wait of 429 ms, more than the allowed 100 ms: they ask for 4.17 nodes.',
+        '120 requests wait at the balancers; at 280 rps being served that is a wait of 429 ms, more than the allowed 100 ms: they ask for 4.46 nodes.',
       ],
     ],
     [
@@ -454,7 +456,7 @@ describe('the need', () => {
       { changes: { signals: signalsOf(300, { queue: ok({ requests: 120, servedRps: 280 }) }) } },
       'need',
       [
-        'The highest need counts, that of the queue: 4.17 nodes, rounded up to 5; wanted so far: 4.',
+        'The highest need counts, that of the queue: 4.46 nodes, rounded up to 5; wanted so far: 4.',
       ],
     ],
     [
@@ -1137,7 +1139,7 @@ describe('what if', () => {
       [
         'Would scale out to 5 nodes at 337 rps; the last known rate is 90 rps.',
         'Would scale in to 3 nodes at 14:07:31 if the rate stays at 90 rps, and every signal is known from now on.',
-        'Would scale in to 3 nodes or fewer at 14:07:31 or before if the rate stays at 240 rps or less, and every signal is known from now on.',
+        'Would scale in to 3 nodes at 14:07:31 if the rate were 240 rps from now on, and every signal is known from now on; at more it would not.',
       ],
     ],
     [
@@ -1145,7 +1147,7 @@ describe('what if', () => {
       { rps: 336.3 },
       [
         'Would not have scaled out at 336 rps or less; the rate is 336.3 rps.',
-        'Would scale in to 4 nodes or fewer at 14:07:30 or before if the rate falls to 320 rps or less now and stays there.',
+        'Would scale in to 4 nodes at 14:07:30 if the rate were 320 rps from now on; at more it would not.',
       ],
     ],
     [
@@ -1153,7 +1155,7 @@ describe('what if', () => {
       { rps: 1.62, desired: 2, policy: { requestRate: { targetPerNodeRps: 0.8 } } },
       [
         'Would scale out to 3 nodes at 1.69 rps; the rate is 1.62 rps.',
-        'Would not scale in within 1 h, whatever the rate: the minimum is 2 nodes.',
+        'Would not scale in within 10 min, whatever the rate: the minimum is 2 nodes.',
       ],
     ],
     [
@@ -1162,7 +1164,7 @@ describe('what if', () => {
       [
         'Would scale out to 6 nodes or more, whatever the rate: the queue alone asks for that.',
         'Would scale in to 5 nodes at 14:07:30 if the rate stays at 300 rps, and nothing waits any more.',
-        'Would scale in to 5 nodes or fewer at 14:07:30 or before if the rate stays at 400 rps or less, and nothing waits any more.',
+        'Would scale in to 5 nodes at 14:07:30 if the rate were 400 rps from now on, and nothing waits any more; at more it would not.',
       ],
     ],
     [
@@ -1171,7 +1173,7 @@ describe('what if', () => {
       [
         'Would not scale out now, whatever the rate: override o7 (“sale”, until 14:17:00) pauses that.',
         'Would scale out to 8 nodes at 14:17:00 (when override o7 has ended) if the rate stays at 600 rps.',
-        'Would scale in to 3 nodes or fewer at 14:17:00 (when override o7 has ended) or before if the rate falls to 240 rps or less now and stays there.',
+        'Would scale in to 3 nodes at 14:17:00 (when override o7 has ended) if the rate were 240 rps from now on; at more it would not.',
       ],
     ],
     [
@@ -1179,16 +1181,16 @@ describe('what if', () => {
       { desired: 12, rps: 900 },
       [
         'Would not scale out now, whatever the rate: the maximum is 12 nodes.',
-        'Would scale in to 11 nodes or fewer at 14:07:30 or before if the rate falls to 863 rps or less now and stays there.',
+        'Would scale in to 11 nodes at 14:07:30 if the rate were 863 rps from now on; at more it would not.',
       ],
     ],
     [
       'the scaling policies are used up',
       { desired: 8, rps: 900, memory: { changes: [{ atMs: ago(9), nodes: 4 }] } },
       [
-        'Would not scale out now, whatever the rate: the scaling policies allow no more change.',
+        'Would scale out to 9 nodes within 6 s if the rate were 673 rps from now on; the rate is 900 rps.',
         'Would scale out to 12 nodes at 14:07:06 if the rate stays at 900 rps.',
-        'Would scale in to 7 nodes or fewer at 14:07:30 or before if the rate falls to 560 rps or less now and stays there.',
+        'Would scale in to 7 nodes at 14:07:30 if the rate were 560 rps from now on; at more it would not.',
       ],
     ],
     [
@@ -1196,7 +1198,7 @@ describe('what if', () => {
       { rps: 320, changes: { signals: signalsOf(320, { slots: ok({ used: 40, total: 40 }) }) } },
       [
         'Would scale out to 5 nodes at 337 rps; the rate is 320 rps.',
-        'Would scale in to 3 nodes or fewer at 14:07:30 or before if the rate falls to 216 rps or less now and stays there, and the requests in work fall with it.',
+        'Would scale in to 3 nodes at 14:07:30 if the rate were 216 rps from now on, and the requests in work followed it; at more it would not.',
       ],
     ],
     [
@@ -1205,7 +1207,7 @@ describe('what if', () => {
       [
         'Would not scale out now, whatever the rate: the maximum is 8 nodes.',
         'Would scale in further, to 8 nodes at 14:07:15 if the rate stays at 900 rps.',
-        'Would scale in further, to 8 nodes or fewer at 14:07:15 or before, whatever the rate.',
+        'Would scale in further, to 8 nodes at 14:07:15, whatever the rate.',
       ],
     ],
     [
@@ -1213,7 +1215,7 @@ describe('what if', () => {
       { desired: 1, rps: 0 },
       [
         'Would scale out to 2 nodes or more, whatever the rate: the minimum is 2 nodes.',
-        'Would not scale in within 1 h, whatever the rate: the minimum is 2 nodes.',
+        'Would not scale in within 10 min, whatever the rate: the minimum is 2 nodes.',
       ],
     ],
     [
@@ -1222,7 +1224,7 @@ describe('what if', () => {
       [
         'Would scale out to 9 nodes at 673 rps; the rate is 170 rps.',
         'Would scale in further, to 5 nodes at 14:07:15 if the rate stays at 170 rps.',
-        'Would scale in further, to 5 nodes or fewer at 14:07:15 or before if the rate stays at 400 rps or less.',
+        'Would scale in further, to 5 nodes at 14:07:15 if the rate were 400 rps from now on; at more it would not.',
       ],
     ],
   ])('%s', (_, situation, sentences) => {
@@ -1306,7 +1308,7 @@ test('after a storm the last scale-out and the last scale-in name the signal, th
     expect(decide(tier, observation, tick.nodes, memory).decision).toEqual(tick.decision);
   }
   expect(last('out').headline).toBe(
-    'news/web scales out from 6 to 7 nodes: 900 rps need 11.3 nodes at 80 rps each, but the maximum is 7.',
+    'news/web scales out from 6 to 7 nodes: 900 rps, with 902 rps foreseen in 6.21 s and 0.38 nodes of head-room, need 11.7 nodes at 80 rps each, but the maximum is 7.',
   );
   expect(last('in').headline).toBe(
     'news/web scales in from 3 to 2 nodes: 150 rps need 1.88 nodes at 80 rps each, and no more were needed in the last 30 s.',

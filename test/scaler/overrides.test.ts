@@ -515,7 +515,7 @@ describe('carried out', () => {
 
   test('a drain replaces its node, and never leaves fewer to serve', () => {
     const world = begin(3);
-    world.signals = signalsOf(240);
+    world.signals = signalsOf(210);
     world.overrides = [drain(2)];
 
     expect(live(world, 60).fewest).toBe(3);
@@ -525,7 +525,7 @@ describe('carried out', () => {
 
   test('a drain of all replaces all', () => {
     const world = begin(3);
-    world.signals = signalsOf(240);
+    world.signals = signalsOf(210);
     world.overrides = [drain(1), drain(2), drain(3)];
 
     expect(live(world, 60).fewest).toBe(3);

@@ -27,6 +27,7 @@ export function policyOf(changes: Partial<TierPolicy> = {}): TierPolicy {
     maxNodes: 12,
     requestRate: { targetPerNodeRps: 80 },
     queue: { maxWaitMs: 100 },
+    looksAhead: true,
     scaleOut: { tolerance: 0.05, policies: [] },
     scaleIn: { tolerance: 0.1, stabilizationWindowMs: 30_000, policies: [] },
     standby: { state: 'paused', nodes: 0 },
@@ -224,6 +225,12 @@ export function observationOf(changes: Partial<Observation> = {}): Observation {
     ...changes,
   };
 }
+
+/**
+ * It is not settled yet which balancers answer: nothing is foreseen, and what is decided follows from the rules and
+ * their numbers alone.
+ */
+export const PLAIN: Partial<Observation> = { balancersChangedAtMs: Number.MAX_SAFE_INTEGER };
 
 /** A memory whose window has long been full. */
 export function settledAt(desiredNodes: number, changes: Partial<TierMemory> = {}): TierMemory {

@@ -184,7 +184,7 @@ test('a node that is destroyed with requests on it is a forced drain', async () 
 });
 
 test('a storm is a metric from its detection on, with its time', async () => {
-  const { lab, read } = createLab({ rps: 100 });
+  const { lab, read } = createLab({ tier: makeTier({ looksAhead: true }), rps: 100 });
   await using started = lab;
   started.start();
   await lab.clock.step(60_000);

@@ -1,0 +1,201 @@
+import { describe, expect, test } from 'vitest';
+import {
+  type Foresight,
+  foresee,
+  type NodeReading,
+  type Outlook,
+} from '../../src/scaler/foresee.ts';
+import { createNormal } from './noisy-load.ts';
+
+const NODES: NodeReading = {
+  targetPerNodeRps: 80,
+  timeToServeMs: 45_000,
+  timeToWakeMs: 0,
+  servingNodes: 5,
+  orderedNodes: 5,
+};
+
+type Rates = (second: number) => number;
+
+interface Tick {
+  readonly foresight: Foresight;
+  readonly outlook: Outlook;
+}
+
+function ticks(rates: Rates, seconds: number, nodes: Partial<NodeReading> = {}): readonly Tick[] {
+  let before: Foresight | undefined;
+  return Array.from({ length: seconds }, (_, second) => {
+    const tick = foresee(
+      before,
+      { atMs: second * 1_000, rps: rates(second) },
+      { ...NODES, ...nodes },
+    );
+    before = tick.foresight;
+    return tick;
+  });
+}
+
+function last(rates: Rates, seconds: number, nodes: Partial<NodeReading> = {}): Outlook {
+  return ticks(rates, seconds, nodes).at(-1)!.outlook;
+}
+
+/** A calm of ten minutes that wavers like page views of five requests, then whatever comes on top. */
+function noisy(onTop: Rates = () => 0, baseRps = 400): Rates {
+  const normal = createNormal(5);
+  return (second) => {
+    const rps = baseRps + onTop(second - 600);
+    return Math.max(0, rps + Math.sqrt(9 * rps) * normal());
+  };
+}
+
+const storm = noisy((second) => (second < 0 ? 0 : Math.min(4_000, 50 * second)));
+
+describe('foresee', () => {
+  test('a calm needs its rate and some head-room, and is no storm', () => {
+    const outlook = last(noisy(), 1_200);
+    expect(outlook.storm).toBeUndefined();
+    expect(outlook.needNodes).toBeGreaterThan(5);
+    expect(outlook.needNodes).toBeLessThan(6.5);
+    expect(outlook.dispersion).toBeGreaterThan(6);
+  });
+
+  test('a steady ramp is met a time to serve ahead', () => {
+    // 2 rps a second: after 1,000 s the rate is 2,100 rps, and 90 rps more when a node ordered now serves.
+    const { needNodes, forecastRps } = last((second) => 100 + 2 * second, 1_000);
+    expect(forecastRps).toBeGreaterThan(2_180);
+    expect(needNodes).toBeGreaterThan(2_190 / 80);
+    expect(needNodes).toBeLessThan(2_500 / 80);
+  });
+
+  test('a storm is named within seconds, with what it rose from, and ordered ahead of', () => {
+    const at = ticks(storm, 620);
+    const detected = at.findIndex(({ outlook }) => outlook.storm !== undefined);
+    expect(detected).toBeGreaterThan(600);
+    expect(detected).toBeLessThanOrEqual(606);
+    const outlook = at[612]!.outlook;
+    expect(outlook.storm?.baseRps).toBeGreaterThan(350);
+    expect(outlook.storm?.baseRps).toBeLessThan(450);
+    // The rate is 1,000 rps by now; what the ramp makes of it within 45 s is 3,250.
+    expect(outlook.needNodes).toBeGreaterThan(2_000 / 80);
+  });
+
+  test('a storm that has leveled out is let go of down to its rate', () => {
+    const { needNodes } = last(storm, 900);
+    expect(needNodes).toBeGreaterThan(4_400 / 80);
+    expect(needNodes).toBeLessThan(1.1 * (4_400 / 80));
+  });
+
+  test('one that is gone is over within a minute', () => {
+    const gone = noisy((second) => (second < 0 || second > 120 ? 0 : 4_000));
+    const { storm: named, needNodes } = last(gone, 790);
+    expect(named).toBeUndefined();
+    expect(needNodes).toBeLessThan(10);
+  });
+
+  test('while requests suffer, what is on its way beyond the need is not cancelled', () => {
+    const few = { servingNodes: 5, orderedNodes: 100 };
+    const suffering = last(storm, 640, few);
+    expect(suffering.scatterNodes).toBeGreaterThan(0);
+    expect(last(storm, 640, { servingNodes: 90, orderedNodes: 100 }).scatterNodes).toBe(0);
+  });
+
+  test('more noise is more head-room', () => {
+    const normal = createNormal(5);
+    const still = last((second) => 4_000 + second / 1e6, 1_200).headroomNodes;
+    const restless = last(() => 4_000 + 400 * normal(), 1_200).headroomNodes;
+    expect(restless).toBeGreaterThan(3 * still);
+  });
+
+  test('what it has missed by is what it provides for', () => {
+    // Waves of four minutes: too slow for noise, too fast for a trend.
+    const { deviationRps } = last((second) => 4_000 + 400 * Math.sin(second / 40), 2_400);
+    expect(deviationRps).toBeGreaterThan(120);
+  });
+
+  test('waves that last are held for longer than noise that does not', () => {
+    const waves = last((second) => 400 + 100 * Math.sin(second / 15), 1_200).holdMs;
+    expect(waves).toBeGreaterThan(1.4 * last(noisy(), 1_200).holdMs);
+    expect(waves).toBeLessThanOrEqual(45_000);
+  });
+
+  test('what wavers is to be held for some seconds, and up to a time to serve', () => {
+    const waves: Rates = (second) => 400 + 200 * Math.sin(second / 8);
+    expect(last(() => 400, 600).holdMs).toBeLessThan(10_000);
+    expect(last(waves, 600).holdMs).toBeGreaterThan(10_000);
+    expect(last(waves, 600).holdMs).toBeLessThanOrEqual(45_000);
+    expect(last(storm, 620).holdMs).toBe(5_000);
+  });
+
+  test('a fall is followed', () => {
+    expect(last((second) => (second < 600 ? 400 : 0), 900).needNodes).toBeLessThan(0.5);
+  });
+
+  test('the first reading alone needs what it needs', () => {
+    expect(last(() => 400, 1)).toMatchObject({ needNodes: 5, soonNodes: 5, headroomNodes: 0 });
+  });
+
+  test('what wakes soon needs less than what is ordered ahead, and never more', () => {
+    const ramp = last((second) => 100 + 2 * second, 1_000, { timeToWakeMs: 2_000 });
+    expect(ramp.soonNodes).toBeGreaterThan(2_100 / 80);
+    expect(ramp.soonNodes).toBeLessThan(ramp.needNodes - 1);
+    expect(ramp.readyNodes).toBeGreaterThan(ramp.needNodes);
+  });
+});
+
+describe('whatever comes', () => {
+  test.each<[string, Rates, number, number]>([
+    ['a rate of nothing needs nothing', () => 0, 0, 0.5],
+    ['a rate of one node needs one or two', () => 79, 0.98, 1.5],
+    ['10,000 nodes need some more than 10,000', () => 800_000, 10_000, 10_200],
+    ['a counter that was reset and reads nothing once', (at) => (at === 595 ? 0 : 400), 4.5, 6],
+    ['a single absurd reading, some minutes ago', (at) => (at === 200 ? 1e6 : 400), 4.5, 7],
+  ])('%s', (_, rates, least, most) => {
+    const { needNodes } = last(rates, 600);
+    expect(needNodes).toBeGreaterThanOrEqual(least);
+    expect(needNodes).toBeLessThanOrEqual(most);
+  });
+
+  test.each<[string, number]>([
+    ['a clock that stepped back by an hour', -3_600_000],
+    ['a clock that stood still', 0],
+    ['metrics that were gone for ten minutes', 600_000],
+  ])('%s changes little', (_, byMs) => {
+    const before = ticks(noisy(), 900).at(-1)!;
+    const load = { atMs: before.foresight.atMs + byMs, rps: 400 };
+    const { outlook } = foresee(before.foresight, load, NODES);
+    expect(Math.abs(outlook.needNodes - before.outlook.needNodes)).toBeLessThan(1);
+  });
+
+  test('an hour’s memory is as large as ten minutes’, and small', () => {
+    const size = (seconds: number): number =>
+      JSON.stringify(ticks(storm, seconds).at(-1)!.foresight).length;
+    expect(size(3_600)).toBeLessThan(1.5 * size(700));
+    expect(size(3_600)).toBeLessThan(4_096);
+  });
+
+  test('a memory that was written and read again gives the same', () => {
+    const { foresight } = ticks(storm, 620).at(-1)!;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what was written is what is read
+    const read = JSON.parse(JSON.stringify(foresight)) as Foresight;
+    const load = { atMs: 620_000, rps: 1_400 };
+    expect(foresee(read, load, NODES)).toEqual(foresee(foresight, load, NODES));
+  });
+
+  test('no tick sees what comes after it', () => {
+    const cut = 615;
+    const other: Rates = (second) => (second < cut ? rates(second) : 0);
+    const rates: Rates = (second) =>
+      400 + 37 * ((second * 7_919) % 13) + Math.max(0, second - 600) * 40;
+    const seen = ticks(rates, 700).slice(0, cut);
+    expect(ticks(other, 700).slice(0, cut)).toEqual(seen);
+  });
+
+  test('the slower a node serves, the earlier a ramp is met', () => {
+    const ramp: Rates = (second) => 100 + 2 * second;
+    const needs = [5_000, 45_000, 120_000].map(
+      (timeToServeMs) => last(ramp, 1_000, { timeToServeMs }).needNodes,
+    );
+    expect(needs).toEqual(needs.toSorted((one, other) => one - other));
+    expect(needs[2]! - needs[0]!).toBeGreaterThan(2);
+  });
+});
