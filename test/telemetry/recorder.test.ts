@@ -51,11 +51,13 @@ class Desk {
     return byLabels((await this.registry.getSingleMetric(name)?.get())?.values ?? []);
   }
 
-  /** How often a histogram has observed something, by its labels. */
+  /** How often a histogram has observed something, by its labels; those of which it has not are left out. */
   async counts(name: string): Promise<Readonly<Record<string, number>>> {
     const values: readonly (Reading & { readonly metricName?: string })[] =
       (await this.registry.getSingleMetric(name)?.get())?.values ?? [];
-    return byLabels(values.filter(({ metricName }) => metricName === `${name}_count`));
+    return byLabels(
+      values.filter(({ metricName, value }) => metricName === `${name}_count` && value > 0),
+    );
   }
 }
 
