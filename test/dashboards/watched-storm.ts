@@ -1,6 +1,7 @@
 /** A real storm of `rackfire demo`, scraped by a real Prometheus, while HAProxy is asked beside both what serves. */
 
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
@@ -12,6 +13,18 @@ import { type HaproxyAddress, viewHaproxy } from '../weather/haproxy-view.ts';
 import { Prometheus, type Range } from './prometheus.ts';
 
 const ALERTS_FILE = fileURLToPath(new URL('../../dashboards/alerts.yaml', import.meta.url));
+/** Requests per second: calm, a rise of ten seconds, a peak, and as long a calm again. */
+export const STORM = {
+  calmRps: 100,
+  peakRps: 600,
+  /** Until then what the calm is has been learned. */
+  riseFromSecond: 45,
+  peakFromSecond: 55,
+  fallFromSecond: 105,
+  calmFromSecond: 115,
+  endSecond: 175,
+};
+
 const LOOK_INTERVAL_MS = 200;
 const LOOK_DEADLINE_MS = 1_000;
 
@@ -35,16 +48,38 @@ export interface WatchedStorm extends AsyncDisposable {
   readonly log: string;
 }
 
-/** Plays the demo to its end, in about two minutes and a half. */
+/** Plays the demo to its end, in a little over three minutes. */
 export async function watchStorm(): Promise<WatchedStorm> {
-  const demo = new DemoProcess();
+  const traceFolder = await mkdtemp(join(tmpdir(), 'rackfire-storm-'));
+  try {
+    const trace = join(traceFolder, 'storm.csv');
+    await writeFile(trace, stormCsv());
+    return await watch(new DemoProcess({ args: ['--trace', trace, '--peak', `${STORM.peakRps}`] }));
+  } finally {
+    await rm(traceFolder, { recursive: true });
+  }
+}
+
+function stormCsv(): string {
+  const { calmRps, peakRps, riseFromSecond, peakFromSecond } = STORM;
+  const { fallFromSecond, calmFromSecond, endSecond } = STORM;
+  const rows = Array.from({ length: endSecond }, (_, second) => {
+    const risen = (second - riseFromSecond) / (peakFromSecond - riseFromSecond);
+    const fallen = (second - fallFromSecond) / (calmFromSecond - fallFromSecond);
+    const share = Math.min(1, Math.max(0, risen)) - Math.min(1, Math.max(0, fallen));
+    return `${second},${Math.round(calmRps + share * (peakRps - calmRps))}`;
+  });
+  return `second,rps\n${rows.join('\n')}\n`;
+}
+
+async function watch(demo: DemoProcess): Promise<WatchedStorm> {
   await demo.until((_, line) => line.startsWith('Rackfire'));
   const configFile = demo.printed(/config {4}(.+)/);
   const { http } = DemoConfig.parse(parse(await readFile(configFile, 'utf8')));
   const prometheus = await Prometheus.start({ target: http.listen, ruleFiles: [ALERTS_FILE] });
   const folder = dirname(configFile);
   const ended = new AbortController();
-  const watch = watchHaproxy(
+  const watching = watchHaproxy(
     {
       socketPath: join(folder, 'admin.sock'),
       masterSocketPath: join(folder, 'master.sock'),
@@ -53,13 +88,13 @@ export async function watchStorm(): Promise<WatchedStorm> {
     ended.signal,
   );
   // Awaited below; until then a failed watch must not pass for an unhandled rejection.
-  watch.catch(() => ended.abort());
+  watching.catch(() => ended.abort());
   try {
     await demo.until(({ atSeconds }) => atSeconds >= 0);
     const fromMs = Date.now();
     await demo.until((_, line) => line === 'tearing down');
     ended.abort();
-    const [summary, haproxy] = await Promise.all([demo.summary(), watch]);
+    const [summary, haproxy] = await Promise.all([demo.summary(), watching]);
     const toMs = await findLastScrape(prometheus, { fromMs, toMs: Date.now(), stepSeconds: 1 });
     const log = demo.log();
     return {
@@ -73,7 +108,7 @@ export async function watchStorm(): Promise<WatchedStorm> {
     };
   } catch (error) {
     ended.abort();
-    await watch;
+    await watching;
     await prometheus[Symbol.asyncDispose]();
     throw error;
   }
