@@ -1,7 +1,7 @@
 /** Draws what each dashboard shows of a real storm into `docs/images`: `npm run generate:pictures`. Needs Chromium. */
 
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,8 +54,9 @@ async function photograph({ html, height }: Page, file: string): Promise<void> {
 await using storm = await watchStorm();
 const range = { fromMs: storm.fromMs, toMs: storm.toMs, stepSeconds: 1 };
 const choice = chooseDemo((range.toMs - range.fromMs) / 1000);
+const IMAGES = fileURLToPath(new URL('../../docs/images', import.meta.url));
+await mkdir(IMAGES, { recursive: true });
 for (const name of DASHBOARD_NAMES) {
   const data = await askDashboard(storm.prometheus, await readDashboard(name), choice, range);
-  const picture = `../../docs/images/dashboard-${name.replace('.json', '.png')}`;
-  await photograph(drawPage(data), fileURLToPath(new URL(picture, import.meta.url)));
+  await photograph(drawPage(data), join(IMAGES, `dashboard-${name.replace('.json', '.png')}`));
 }
