@@ -7,7 +7,7 @@ import type {
   TierTicked,
 } from '../control/events.ts';
 import { tierKey } from '../scaler/cluster.ts';
-import type { DecisionReason } from '../scaler/decide.ts';
+import type { Decision, DecisionReason } from '../scaler/decide.ts';
 import type { Sample } from '../scaler/observation.ts';
 import { PASSING_PHASES } from './catalog.ts';
 import type { Metrics } from './metrics.ts';
@@ -29,8 +29,8 @@ export class TelemetryRecorder implements Recorder {
   readonly #said = new Map<string, string>();
   /** Nodes in service at the last tick, or unknown since then, by tier. */
   readonly #inService = new Map<string, ReadonlySet<string>>();
-  /** Of the last change, by tier. */
-  readonly #lastDirection = new Map<string, 'out' | 'in'>();
+  /** By tier. */
+  readonly #lastChange = new Map<string, Pick<Decision, 'direction' | 'desiredNodes'>>();
   /** Of the last change, by tier and direction. */
   readonly #lastReason = new Map<string, DecisionReason>();
   readonly phases = new PhaseWatch();
@@ -252,22 +252,10 @@ export class TelemetryRecorder implements Recorder {
   #measureTick(event: TierTicked): void {
     const { tier, tick } = event;
     const { direction, reason } = tick.decision;
-    const { decisions, scaleDecisions, scaleReversals, forcedDrains, phaseDuration } =
-      this.#metrics;
-    const labels = { cluster: tier.cluster, tier: tier.name };
+    const { decisions, forcedDrains, phaseDuration } = this.#metrics;
     decisions.inc({ direction, reason });
-    // As for `boots`: there from the beginning.
-    for (const each of ['out', 'in'] as const) {
-      scaleDecisions.inc({ ...labels, direction: each }, direction === each ? 1 : 0);
-    }
-    forcedDrains.inc(labels, 0);
-    const key = tierKey(tier);
-    const before = this.#lastDirection.get(key) ?? direction;
-    scaleReversals.inc(labels, direction !== 'none' && direction !== before ? 1 : 0);
-    if (direction !== 'none') {
-      this.#lastDirection.set(key, direction);
-      this.#measureScaleDecision({ ...labels, direction }, reason);
-    }
+    forcedDrains.inc({ cluster: tier.cluster, tier: tier.name }, 0);
+    this.#measureScaleDecision(event);
     for (const { phase, durationMs } of this.phases.see(event)) {
       if (PASSING_PHASES.some((passing) => passing === phase)) {
         phaseDuration.observe({ phase }, durationMs / 1000);
@@ -275,8 +263,27 @@ export class TelemetryRecorder implements Recorder {
     }
   }
 
+  /** Until a signal has been heard, the same is decided at each tick: it counts once. */
+  #measureScaleDecision({ tier, tick }: TierTicked): void {
+    const { direction, desiredNodes, reason } = tick.decision;
+    const { scaleDecisions, scaleReversals } = this.#metrics;
+    const labels = { cluster: tier.cluster, tier: tier.name };
+    const last = this.#lastChange.get(tierKey(tier));
+    const isNews = direction !== 'none' && desiredNodes !== last?.desiredNodes;
+    // As for `boots`: there from the beginning.
+    for (const each of ['out', 'in'] as const) {
+      scaleDecisions.inc({ ...labels, direction: each }, isNews && direction === each ? 1 : 0);
+    }
+    const isReversal = isNews && last !== undefined && last.direction !== direction;
+    scaleReversals.inc(labels, isReversal ? 1 : 0);
+    if (isNews) {
+      this.#lastChange.set(tierKey(tier), { direction, desiredNodes });
+      this.#dateScaleDecision({ ...labels, direction }, reason);
+    }
+  }
+
   /** The reason is a label, so the series of the one before must go. */
-  #measureScaleDecision(
+  #dateScaleDecision(
     labels: Readonly<Record<'cluster' | 'tier' | 'direction', string>>,
     reason: DecisionReason,
   ): void {

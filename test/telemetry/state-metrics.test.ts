@@ -154,6 +154,22 @@ test('a node that nobody can destroy is overdue after the deadlines of boot and 
   expect(await read('nodes_overdue', TIER)).toBeGreaterThan(0);
 });
 
+test('what is decided anew at each tick, because no signal has been heard yet, is one decision', async () => {
+  const { lab, registry } = createLab({ nodes: 0 });
+  await using started = lab;
+  lab.world.balancer.silent = 'unreachable';
+  started.start();
+  await lab.clock.step(10_000);
+  const ticks = [...lab.controller.ticks.values()];
+  expect(ticks[0]?.tick.decision).toMatchObject({ direction: 'out', desiredNodes: 2 });
+  const { values } =
+    (await registry.getSingleMetric('rackfire_scale_decisions_total')?.get()) ?? {};
+  expect(values?.map(({ labels, value }) => [labels['direction'], value])).toEqual([
+    ['out', 1],
+    ['in', 0],
+  ]);
+});
+
 test('out, out and in again are one reversal; and out once more is the second', async () => {
   const { lab, read } = createLab();
   await using started = lab;

@@ -45,6 +45,14 @@ test.each([
     [0, 2, 5],
   ],
   [
+    'also when it has failed more often than the one before',
+    [
+      ['1', 2, 9],
+      ['2', 5, 9],
+    ],
+    [0, 5],
+  ],
+  [
     'so do counters that somebody has cleared',
     [
       ['1', 7, 9],
