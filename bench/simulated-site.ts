@@ -69,7 +69,7 @@ export class SimulatedHosts {
         freeMemoryMiB: 122_880 - used * 2_048,
         freeVcpus: 128 - used * 2,
         freeDiskMiB: 1_966_080 - used * 20_480,
-        bootsInFlight: 0,
+        startsInFlight: 0,
         circuit: 'closed',
         recentFailures: 0,
       };

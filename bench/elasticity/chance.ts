@@ -1,22 +1,7 @@
 /** Draws of counts, all from a seeded generator. */
 
 import { drawNormal } from '../../src/sim/physics.ts';
-
-/** From here on a Poisson count is as good as normal: its skewness is below 0.15. */
-const NORMAL_FROM = 50;
-
-/** A Poisson count. */
-export function drawPoisson(mean: number, random: () => number): number {
-  if (mean >= NORMAL_FROM) {
-    return Math.max(0, Math.round(mean + Math.sqrt(mean) * drawNormal(random)));
-  }
-  const limit = Math.exp(-mean);
-  let count = 0;
-  for (let product = random(); product > limit; product *= random()) {
-    count += 1;
-  }
-  return count;
-}
+import { drawPoisson } from '../../src/sim/poisson.ts';
 
 /**
  * Requests of page views that come at a rate: each is a clump of a geometric number of requests.

@@ -3,7 +3,7 @@
 import { createRandom } from '../../src/embedded/random.ts';
 import { parseTrace, type Trace } from '../../src/embedded/trace-csv.ts';
 import { RATED_RPS } from '../../src/sim/physics.ts';
-import { drawPoisson } from './chance.ts';
+import { drawPoisson } from '../../src/sim/poisson.ts';
 
 /** Rates of a trace, made once; arrivals are drawn from them anew for each seed. */
 export interface TraceRates {

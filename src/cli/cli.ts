@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addBacktest } from './backtest.ts';
 import { addBalancer } from './balancer.ts';
 import { addCapacity } from './capacity.ts';
 import { addCheck } from './check.ts';
@@ -17,8 +18,8 @@ import { addStatus } from './status.ts';
 import { readVersion } from './version.ts';
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 failed or refused, 2 usage, 69 the service, a host or a balancer cannot be reached,
-75 another Rackfire leads, 78 config or token file.`;
+Exit codes: 0 done, 1 failed, refused or (backtest) worse, 2 usage, 69 the service, a host, a balancer or a
+Prometheus cannot be reached, 75 another Rackfire leads, 78 config, token file or what else is named.`;
 
 /**
  * Reads the command line and carries one command out.
@@ -67,6 +68,7 @@ export function createProgram(setExitCode: SetExitCode): Command {
     addCapacity,
     addHaproxyConfig,
     addSimulate,
+    addBacktest,
     addDemo,
   ];
   for (const add of commands) {

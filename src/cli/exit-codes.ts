@@ -4,13 +4,14 @@ import { ConfigError, NotLeaderError, UnreachableError } from '../control/errors
 /** The exit codes that scripts rely on. @see sysexits(3) for 69, 75 and 78 */
 export const EXIT = {
   done: 0,
+  /** It failed, was refused, or found something that is to be mended: so does a config that is worse than another. */
   failed: 1,
   usage: 2,
-  /** The service, a host or a balancer cannot be reached. */
+  /** The service, a host, a balancer or a Prometheus cannot be reached. */
   unreachable: 69,
   /** Another Rackfire leads; ask that one, or try again. */
   notLeader: 75,
-  /** The config, or a file that the command line names, cannot be used. */
+  /** The config, or what else the command line names, cannot be used. */
   config: 78,
 } as const;
 

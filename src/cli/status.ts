@@ -189,7 +189,7 @@ function printHosts({ at, hosts }: StatusAnswer): void {
         host.recentFailures === 0
           ? []
           : [paint('warn', `${host.recentFailures} boots failed lately`)],
-        host.bootsInFlight === 0 ? [] : [`${host.bootsInFlight} boots under way`],
+        host.startsInFlight === 0 ? [] : [`${host.startsInFlight} boots or wakes under way`],
       ].flat();
       return [
         host.name,

@@ -40,7 +40,9 @@ const cluster = section({
 
 const limits = section({
   maxNodes: count(1, 10_000).default(200).describe('Nodes of all clusters together.'),
-  concurrentBootsPerHost: count(1, 100).default(4).describe('More boots slow each other down.'),
+  concurrentBootsPerHost: count(1, 100)
+    .default(4)
+    .describe('More boots slow each other down. A wake counts, but never waits.'),
   breaker: section({
     failures: count(1, 100).default(3).describe('So many failed boots …'),
     window: duration('1s', '1d').default('10m').describe('… within this time stop the boots …'),

@@ -51,7 +51,7 @@ const scaleIn = section({
   stabilizationWindow: durationOrAuto()
     .default('auto')
     .describe(
-      'The highest need of this window counts. `auto`: the measured boot time, at least 30s.',
+      'The highest need of this window counts. `auto`: some seconds, and the longer, up to the measured boot time, the longer the rate wavers; while nothing is foreseen, the boot time, at least 30s.',
     ),
   policies: policies.describe(
     'At most so many fewer nodes per period, rounded down, at least one. None: at once.',

@@ -71,24 +71,25 @@ export function sightHost(
     freeMemoryMiB: (value?.memoryMiB ?? 0) - host.bookedMemoryMiB,
     freeVcpus: (value?.vcpus ?? 0) - host.bookedVcpus,
     freeDiskMiB: (value?.diskMiB ?? 0) - host.bookedDiskMiB,
-    bootsInFlight: 0,
+    startsInFlight: 0,
     ...boots.circuitOfHost(host.name, atMs),
     recentFailures: boots.recentFailuresOfHost(host.name, atMs),
     ...(host.failureDomain === host.name ? {} : { failureDomain: host.failureDomain }),
   };
   for (const { action, tier } of inFlight.all()) {
-    if (action.kind === 'boot' && action.host === host.name) {
-      sighting.bootsInFlight += 1;
+    if ((action.kind !== 'boot' && action.kind !== 'wake') || action.host !== host.name) {
+      continue;
+    }
+    sighting.startsInFlight += 1;
+    if (action.kind === 'boot') {
       if (!host.names.has(action.node)) {
         sighting.freeMemoryMiB -= tier.size.memoryMiB;
         sighting.freeVcpus -= tier.size.vcpus;
         sighting.freeDiskMiB -= tier.size.diskMiB;
       }
-    } else if (action.kind === 'wake' && action.host === host.name) {
-      if (host.savedNames.has(action.node)) {
-        sighting.freeMemoryMiB -= tier.size.memoryMiB;
-        sighting.freeVcpus -= tier.size.vcpus;
-      }
+    } else if (host.savedNames.has(action.node)) {
+      sighting.freeMemoryMiB -= tier.size.memoryMiB;
+      sighting.freeVcpus -= tier.size.vcpus;
     }
   }
   return sighting;

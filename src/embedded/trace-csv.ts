@@ -12,6 +12,9 @@ export interface Trace {
   readonly requestsUntil: (second: number) => number;
 }
 
+/** More is no time and no load, and sums of such numbers are none. */
+const HIGHEST = 1e12;
+
 /** What the two kinds of files count, and in which unit of time. */
 const HEADERS: ReadonlyMap<string, { secondsPerUnit: number; counts: 'rate' | 'requests' }> =
   new Map([
@@ -64,7 +67,13 @@ function parseRow(line: string, number: number, header: string): readonly [numbe
       `line ${number}: expected two numbers of at least 0, as in ${quote(`${header.startsWith('second') ? '60' : '5'},120`)}, found ${quote(line)}`,
     );
   }
-  return [Number(match[1]), Number(match[2])];
+  const [time, value] = [Number(match[1]), Number(match[2])];
+  if (Math.max(time, value) > HIGHEST) {
+    throw new ConfigError(
+      `line ${number}: expected numbers of at most ${HIGHEST}, found ${quote(line)}`,
+    );
+  }
+  return [time, value];
 }
 
 function accumulate(

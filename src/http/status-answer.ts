@@ -213,7 +213,7 @@ const HostAnswer = z
     freeMemoryMiB: z.number(),
     freeVcpus: z.number(),
     freeDiskMiB: z.number(),
-    bootsInFlight: z.int(),
+    startsInFlight: z.int(),
     circuit: Circuit,
     circuitOpenUntil,
     recentFailures: z.int(),

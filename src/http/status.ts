@@ -111,7 +111,7 @@ function describeHosts(service: ServiceView): StatusAnswer['hosts'] {
     freeMemoryMiB: host.freeMemoryMiB,
     freeVcpus: host.freeVcpus,
     freeDiskMiB: host.freeDiskMiB,
-    bootsInFlight: host.bootsInFlight,
+    startsInFlight: host.startsInFlight,
     circuit: host.circuit,
     circuitOpenUntil: formatOpenUntil(host, format),
     recentFailures: host.recentFailures,
@@ -287,7 +287,7 @@ function describeOutlook({ outlook }: Decision, format: FormatSteady): OutlookAn
   const { forecastRps, aheadSeconds, headroomNodes, storm } = outlook;
   return {
     forecastRps,
-    ahead: formatDuration(Math.round(aheadSeconds * 1_000)),
+    ahead: formatDuration(Math.round(aheadSeconds) * 1_000),
     headroomNodes,
     storm:
       storm === undefined

@@ -74,7 +74,7 @@ function fit(input: CapacityInput, size: Size, mostNodes = LOOKED_FOR_NODES): Fi
     ...host,
     circuit: 'closed' as const,
     recentFailures: 0,
-    bootsInFlight: 0,
+    startsInFlight: 0,
   }));
   const view = { ...input, hosts, concurrentBootsPerHost: Number.POSITIVE_INFINITY };
   const placement = createPlacement(view, []);

@@ -44,13 +44,15 @@ export const ENGINE = {
    * the noise of large page views is taken for a storm every 2 h instead of every 5 h.
    */
   stormAlarmDeviations: 15,
+  /** What this share of a node serves is never a surge: rule, for sites that nobody visits at night. */
+  stormLeastNodes: 0.1,
   /** Nothing is a storm until so many seconds have been seen: rule. */
   stormWarmUpSeconds: 30,
   /** An onset lies at least so many seconds before its alarm: fitted. */
   onsetSeconds: 3,
-  /** An alarm within a storm begins a new one only after so many seconds: fitted. */
+  /** A storm is over after so many seconds: its rate is the usual by then; the next alarm begins another: fitted. */
   stormSeconds: 600,
-  /** … and it is over when the rate is below so many times its base: rule. */
+  /** … or sooner, when the rate is below so many times its base: rule. */
   stormOver: 1.05,
   /** How a rise is expected to go on, as a power of its age, before it has shown it; and how surely: fitted. */
   risePower: 0.6,

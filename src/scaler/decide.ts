@@ -22,7 +22,7 @@ import type { Node } from './node-phase.ts';
 import type { Observation } from './observation.ts';
 import type { Override } from './override.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
-import { type Peak, pushPeak, windowOf } from './stabilize.ts';
+import { knowingWindowOf, type Peak, pushPeak, windowOf } from './stabilize.ts';
 import { needBeside, runningWindow, standbyBeside } from './standby.ts';
 import { wakeTimeMs } from './start-times.ts';
 
@@ -138,8 +138,8 @@ export function decide(
       : pushPeak(memory.peaks, { atMs, needNodes: recommendation.needNodes }, windowMs);
   const knownSinceMs = recommendation.signalsKnown ? (memory.knownSinceMs ?? atMs) : undefined;
   const knownForMs = knownSinceMs === undefined ? -1 : atMs - knownSinceMs;
-  // What is held for is measured; after a start, or a gap, that takes a while.
-  const windowFull = knownForMs >= Math.max(windowMs, calmMs);
+  const windowFull =
+    knownForMs >= knowingWindowOf(stabilizationWindowMs, windowMs, observation.bootTimeMs);
 
   const stages = new Stages(currentNodes);
   followRecommendation(
@@ -226,7 +226,12 @@ function lookAhead(
 ): { readonly foresight: Foresight; readonly outlook: Outlook } | undefined {
   const { requestRate: policy, standby, looksAhead } = tier.policy;
   const { requestRate } = observation.signals;
-  if (!looksAhead || policy === undefined || requestRate.status !== 'ok' || !isRate(requestRate.value)) {
+  if (
+    !looksAhead ||
+    policy === undefined ||
+    requestRate.status !== 'ok' ||
+    !isRate(requestRate.value)
+  ) {
     return undefined;
   }
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;

@@ -12,6 +12,7 @@ import {
   wholeNodes,
 } from './limit.ts';
 import type { ScalingPolicy } from './policy.ts';
+import { knowingWindowOf } from './stabilize.ts';
 import {
   agree,
   capitalized,
@@ -173,10 +174,10 @@ function describeStabilizing(input: ExplainInput): string {
 }
 
 /** What the window still waits for: that its last high need leaves it, or that it is full. */
-function describeHold({ tier, tick, formatTime }: ExplainInput): string {
+function describeHold({ tier, observation, tick, formatTime }: ExplainInput): string {
   const { atMs, windowMs, currentNodes } = tick.decision;
   const { knownSinceMs, peaks } = tick.memory;
-  const { tolerance } = tier.policy.scaleIn;
+  const { tolerance, stabilizationWindowMs } = tier.policy.scaleIn;
   const holds: string[] = [];
   const last = peaks.findLast(
     (peak) => !undercutsTolerance(peak.needNodes, currentNodes, tolerance),
@@ -188,8 +189,9 @@ function describeHold({ tier, tick, formatTime }: ExplainInput): string {
       `${need} ${was(need)} needed at ${formatTime(last.atMs)}, which counts until ${until}`,
     );
   }
-  if (knownSinceMs !== undefined && atMs - knownSinceMs < windowMs) {
-    const full = formatTime(knownSinceMs + windowMs);
+  const knowingMs = knowingWindowOf(stabilizationWindowMs, windowMs, observation.bootTimeMs);
+  if (knownSinceMs !== undefined && atMs - knownSinceMs < knowingMs) {
+    const full = formatTime(knownSinceMs + knowingMs);
     holds.push(
       `the signals have been known without a gap since ${formatTime(knownSinceMs)}, which is long enough at ${full}`,
     );

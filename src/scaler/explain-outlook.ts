@@ -35,11 +35,11 @@ export function summarizeOutlook(input: ExplainInput): string | undefined {
   if (outlook === undefined) {
     return undefined;
   }
-  const { forecastRps, aheadSeconds, headroomNodes, scatterNodes, storm } = outlook;
+  const { forecastRps, aheadSeconds, headroomNodes, scatterNodes } = outlook;
   const parts = [
     isForeseen(input, outlook)
       ? [
-          `${inDigits(forecastRps)} rps foreseen in ${inTime(aheadSeconds * 1_000)}${storm === undefined ? '' : ', ahead of a storm'}`,
+          `${inDigits(forecastRps)} rps foreseen in ${inTime(aheadSeconds * 1_000)}${isAhead(input, outlook) ? ', ahead of a storm' : ''}`,
         ]
       : [],
     isNoticeable(headroomNodes + scatterNodes)
@@ -64,17 +64,25 @@ function isForeseen({ observation }: ExplainInput, { forecastRps }: Outlook): bo
   return requestRate.status !== 'absent' && isNoticeable(forecastRps - requestRate.value);
 }
 
-function describeStorm(
-  { formatTime }: ExplainInput,
-  { storm, forecastRps }: Outlook,
-): readonly string[] {
+/** A storm is expected to grow. */
+function isAhead(input: ExplainInput, { storm, forecastRps }: Outlook): boolean {
+  const { requestRate } = input.observation.signals;
+  return storm !== undefined && requestRate.status !== 'absent' && forecastRps > requestRate.value;
+}
+
+function describeStorm(input: ExplainInput, outlook: Outlook): readonly string[] {
+  const { storm, forecastRps } = outlook;
   if (storm === undefined) {
     return [];
   }
+  const { formatTime } = input;
   const { onsetMs, detectedAtMs, baseRps } = storm;
   const over = inDigits(ENGINE.stormOver * baseRps);
+  const growth = isAhead(input, outlook)
+    ? `Nodes for ${inDigits(forecastRps)} rps are ordered ahead of it.`
+    : 'It is not expected to grow any more.';
   return [
-    `A storm was detected at ${formatTime(detectedAtMs)}, because more arrived than its noise explains: it began at about ${formatTime(onsetMs)} from ${inDigits(baseRps)} rps. Nodes for ${inDigits(forecastRps)} rps are ordered ahead of it. It is over at ${formatTime(stormEndsAtMs(storm))}, or sooner, when less than ${over} rps arrive.`,
+    `A storm was detected at ${formatTime(detectedAtMs)}, because more arrived than its noise explains: it began at about ${formatTime(onsetMs)} from ${inDigits(baseRps)} rps. ${growth} It is over at ${formatTime(stormEndsAtMs(storm))}, or sooner, when less than ${over} rps arrive.`,
   ];
 }
 

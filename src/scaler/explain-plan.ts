@@ -130,7 +130,7 @@ function describeRefusal(input: ExplainInput, refusal: Refusal): string {
     case 'breaker':
       return describeHostBreaker(input, host);
     case 'concurrent-boots':
-      return `${host} boots as many at once as it may, ${observation.concurrentBootsPerHost}`;
+      return `${host} boots or wakes as many at once as it may, ${observation.concurrentBootsPerHost}`;
     case 'memory':
       return `${host} has ${left(free, 'MiB of memory')} left and a node needs ${size.memoryMiB} MiB`;
     case 'vcpus':

@@ -30,7 +30,7 @@ export interface Foresight {
 export interface LoadReading {
   /** Steady time. */
   readonly atMs: number;
-  /** Requests per second since the reading before. */
+  /** Requests per second of the latest one to three seconds. */
   readonly rps: number;
 }
 
@@ -74,6 +74,12 @@ export interface Outlook {
 const LONGEST_GAP_SECONDS = 60;
 
 /**
+ * A reading is the mean of at most so many seconds, also after a gap: one that spans more is not known freshly. Its
+ * noise must not be taken for that of the whole gap, which would soon be a storm.
+ */
+const LONGEST_READING_SECONDS = 3;
+
+/**
  * Takes a reading in.
  *
  * @param before - Undefined at a fresh start.
@@ -88,7 +94,8 @@ export function foresee(
   const elapsed = (load.atMs - start.atMs) / 1_000;
   const seconds = Math.min(LONGEST_GAP_SECONDS, elapsed > 0 ? elapsed : 1);
   const aheadSeconds = nodes.timeToServeMs / 1_000;
-  const seen = look(start, { ...load, seconds });
+  const leastRps = ENGINE.stormLeastNodes * nodes.targetPerNodeRps;
+  const seen = look(start, { ...load, seconds, leastRps });
   const nearSeconds = nodes.timeToWakeMs / 1_000;
   const forecast = forecastOf(seen, load.atMs, { aheadSeconds, nearSeconds });
   const errors =
@@ -145,26 +152,32 @@ const RECENT_SECONDS = (ENGINE.blockSeconds * ENGINE.blocksPerDemand) / 2;
 
 function look(
   before: Foresight,
-  { atMs, rps, seconds }: LoadReading & { readonly seconds: number },
-): Seen {
-  const { trends, watch } = before;
-  const { noise, block } = advanceNoise(before.noise, {
+  {
+    atMs,
     rps,
     seconds,
+    leastRps,
+  }: LoadReading & { readonly seconds: number; readonly leastRps: number },
+): Seen {
+  const { trends, watch } = before;
+  const readSeconds = Math.min(LONGEST_READING_SECONDS, seconds);
+  const { noise, block } = advanceNoise(before.noise, {
+    rps,
+    seconds: readSeconds,
     levelRps: Math.max(0, trends[STEADY]?.levelRps ?? rps),
     isCalm: stormAge(watch, atMs) > ENGINE.noisePauseSeconds,
   });
   const dispersion = dispersionOf(noise);
-  const advanced = advanceTrends(trends, rps, seconds);
+  const advanced = advanceTrends(trends, rps, seconds, readSeconds);
   const {
     watch: watched,
     alarmedSeconds,
     backAtRps,
   } = watchStorm(watch, {
     atMs,
-    seconds,
+    seconds: readSeconds,
     rps,
-    expectedRps: calmRps(trends, seconds),
+    expectedRps: Math.max(leastRps, calmRps(trends, seconds)),
     dispersion,
     levelRps: advanced.at(-2)?.levelRps ?? rps,
   });
@@ -264,11 +277,15 @@ function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: W
   const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
   const scatterNodes = scatterOf({ bareNodes, nowRps, storm }, nodes);
   const needNodes = bareNodes + scatterNodes;
-  const soonNodes = isFirst ? needNodes : soonRps(seen, nowRps) / targetPerNodeRps;
+  // Of use only beside standby nodes.
+  const isPlain = isFirst || nodes.timeToWakeMs === 0;
+  const soonNodes = isPlain ? needNodes : soonRps(seen, nowRps) / targetPerNodeRps;
   return {
     needNodes,
     soonNodes: Math.min(needNodes, soonNodes),
-    readyNodes: scatterNodes + nodesFor(rps, deviationRps, targetPerNodeRps, ENGINE.standbyCost),
+    readyNodes: isPlain
+      ? needNodes
+      : scatterNodes + nodesFor(rps, deviationRps, targetPerNodeRps, ENGINE.standbyCost),
     levelRps: seen.steadyRps,
     forecastRps: aheadRps,
     aheadSeconds: timeToServeMs / 1_000,

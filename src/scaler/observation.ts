@@ -109,7 +109,8 @@ export interface HostSighting {
   readonly freeMemoryMiB: number;
   readonly freeVcpus: number;
   readonly freeDiskMiB: number;
-  readonly bootsInFlight: number;
+  /** Boots and wakes under way there. */
+  readonly startsInFlight: number;
   readonly circuit: Circuit;
   /** Until when no boot is tried there; left out unless the circuit is open. */
   readonly circuitOpenUntilMs?: number;

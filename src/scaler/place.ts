@@ -45,6 +45,8 @@ export interface Placement {
   ): { readonly host: string } | { readonly refusals: readonly Refusal[] };
   /** Takes what a saved node needs to wake: its disk is there. @returns False when its host has no room. */
   takeForWake(host: string, size: Size, role: Role): boolean;
+  /** A boot beside it would slow the wake down, which is what visitors wait for; so it counts as one. */
+  countWake(host: string): void;
 }
 
 interface Room extends LossRoom {
@@ -55,7 +57,7 @@ interface Room extends LossRoom {
   memoryMiB: number;
   vcpus: number;
   diskMiB: number;
-  boots: number;
+  starts: number;
 }
 
 /** What is known of hosts, and what an operator and the config say of them. */
@@ -75,6 +77,7 @@ export function createPlacement(view: HostsView, nodes: readonly Node[]): Placem
   return {
     take: (size, role) => rooms().take(size, role),
     takeForWake: (host, size, role) => rooms().takeForWake(host, size, role),
+    countWake: (host) => rooms().countWake(host),
   };
 }
 
@@ -101,7 +104,7 @@ class Rooms {
         memoryMiB: sighting.freeMemoryMiB,
         vcpus: sighting.freeVcpus,
         diskMiB: sighting.freeDiskMiB,
-        boots: sighting.bootsInFlight,
+        starts: sighting.startsInFlight,
       };
     });
     this.#providesForLoss = providesForLoss(view.hostFailuresToTolerate ?? 0, this.#rooms);
@@ -128,7 +131,7 @@ class Rooms {
     for (const room of open) {
       const uncovered = this.#tryIn(room, size, role, size.diskMiB);
       if (uncovered === undefined) {
-        room.boots += 1;
+        room.starts += 1;
         this.#count(room);
         return { host: room.name };
       }
@@ -146,6 +149,13 @@ class Rooms {
       room.vcpus >= size.vcpus &&
       this.#tryIn(room, size, role, 0) === undefined
     );
+  }
+
+  countWake(host: string): void {
+    const room = this.#find(host);
+    if (room !== undefined) {
+      room.starts += 1;
+    }
   }
 
   /** Takes the room unless then a host could not be lost any more. @returns That host. */
@@ -220,10 +230,10 @@ function refuse(
     return { why: 'draining', free: undefined };
   }
   const { circuit } = room.sighting;
-  if (circuit === 'open' || (circuit === 'half-open' && room.boots > 0)) {
+  if (circuit === 'open' || (circuit === 'half-open' && room.starts > 0)) {
     return { why: 'breaker', free: undefined };
   }
-  if (room.boots >= concurrentBoots) {
+  if (room.starts >= concurrentBoots) {
     return { why: 'concurrent-boots', free: 0 };
   }
   if (room.memoryMiB < size.memoryMiB) {

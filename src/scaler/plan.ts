@@ -143,6 +143,7 @@ function bringIn(
   for (const node of missing > 0 ? quickestFirst(tier, observation, fleet.standby) : []) {
     if (missing > 0 && hasRoomToWake(node)) {
       fleet.standby.splice(fleet.standby.indexOf(node), 1);
+      placement.countWake(node.host ?? '');
       actions.push({ kind: 'wake', ...domainAction(node, 'needed', term) });
       base.woke();
       missing -= 1;

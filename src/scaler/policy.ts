@@ -21,7 +21,7 @@ export interface TierPolicy {
   };
   readonly scaleIn: {
     readonly tolerance: number;
-    /** `auto`: about as long as a boot takes. @see windowOf */
+    /** `auto`: at most about as long as a boot takes. @see windowOf */
     readonly stabilizationWindowMs: number | 'auto';
     readonly policies: readonly ScalingPolicy[];
   };

@@ -67,6 +67,8 @@ export function recommend(
           : needForQueue(reading, queue.maxWaitMs, {
               ...around,
               arrivingRps: arrivingRps(signals.requestRate),
+              ratedRps:
+                around.foreseenNodes === undefined ? undefined : requestRate?.targetPerNodeRps,
             }),
       ),
     );
@@ -133,7 +135,8 @@ function arrivingRps(requestRate: Sample<number>): number {
 /**
  * A queue that takes longer than the allowed wait shows what a node can really do, whatever its target says: a
  * cold cache may halve that. It needs the nodes for what arrives at that rate, at least those that serve now, plus
- * those that clear it in time; a shorter one keeps what is ordered, and agrees to scale-in once it is empty.
+ * those that clear it in time; a shorter one keeps what is ordered, and agrees to scale-in once it is empty. Where
+ * nodes do what they are rated for, the rate has ordered them ahead already: it keeps that (docs/benchmark.md).
  */
 function needForQueue(
   reading: QueueReading,
@@ -142,6 +145,8 @@ function needForQueue(
     readonly currentNodes: number;
     readonly servingNodes: number;
     readonly arrivingRps: number;
+    /** What a node is rated for, where the nodes for the rate were foreseen by that. */
+    readonly ratedRps: number | undefined;
   },
 ): number {
   if (reading.requests === 0) {
@@ -152,6 +157,10 @@ function needForQueue(
       ? (reading.requests / reading.servedRps) * 1000
       : Number.POSITIVE_INFINITY;
   if (waitMs <= maxWaitMs || nodes.servingNodes === 0) {
+    return nodes.currentNodes;
+  }
+  const { ratedRps = Number.POSITIVE_INFINITY } = nodes;
+  if (reading.servedRps >= ratedRps * nodes.servingNodes) {
     return nodes.currentNodes;
   }
   if (reading.servedRps === 0) {

@@ -42,7 +42,7 @@ export interface StormReading {
   readonly expectedRps: number;
   /** Variance over mean of a second's requests. */
   readonly dispersion: number;
-  /** What the fastest trend makes of it. */
+  /** What the second-fastest trend makes of it: its level. */
   readonly levelRps: number;
 }
 

@@ -33,13 +33,21 @@ export function memoryOf(trends: Trends, index: number): number {
 }
 
 /**
- * Takes a reading in: the mean rate of the latest `seconds`.
+ * Takes a reading in: the mean rate of the latest `readSeconds`, when `seconds` have passed since the one before. A
+ * gap between the two takes from what is remembered, and gives the reading no more weight than it has.
  *
  * @see Brown, Smoothing, Forecasting and Prediction, 1963: double exponential smoothing, here as level and slope
  */
-export function advanceTrends(trends: Trends, rps: number, seconds: number): Trends {
+export function advanceTrends(
+  trends: Trends,
+  rps: number,
+  seconds: number,
+  readSeconds: number = seconds,
+): Trends {
   return trends.map(({ levelRps, slopeRps, ageSeconds }, index) => {
-    const kept = Math.exp(-seconds / memoryOf(trends, index));
+    const memorySeconds = memoryOf(trends, index);
+    const leftSeconds = memorySeconds * Math.exp((readSeconds - seconds) / memorySeconds);
+    const kept = Math.exp(-readSeconds / leftSeconds);
     const expected = levelRps + slopeRps * seconds;
     const error = rps - expected;
     return {

@@ -253,7 +253,8 @@ export class Keeper {
     const path = resolveLinks(this.#options.path);
     const file = JournalFile.open(path, this.#options.maxBytes);
     this.#open = { file, watch: new FileWatch(path) };
-    if (file.isNew) {
+    // At the first start there is none, which is as it should be.
+    if (file.isNew && (this.#hasBegun || this.#notice !== undefined)) {
       this.#notice = `${this.#notice ?? 'there was no file'}, a new one was begun`;
     }
     if (!this.#hasBegun) {

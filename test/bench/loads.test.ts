@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import { drawClumped, drawPoisson } from '../../bench/elasticity/chance.ts';
+import { drawClumped } from '../../bench/elasticity/chance.ts';
 import { drawStorm, stormArrivals, stormRates } from '../../bench/elasticity/storm.ts';
 import { readTrace, traceArrivals } from '../../bench/elasticity/trace-load.ts';
 import { ConfigError } from '../../src/control/errors.ts';
 import { createRandom } from '../../src/embedded/random.ts';
+import { drawPoisson } from '../../src/sim/poisson.ts';
 
 function highest(values: Float64Array): number {
   return values.reduce((high, value) => Math.max(high, value), 0);

@@ -122,8 +122,33 @@ test('what stands before a gap counts for all of its time, and that is said with
   expect(arrivals).toEqual([100, 100, 50, 50, 50, 50, 50, 50, 50, 50, 100, 100]);
 });
 
+test.each([
+  ['5s', 5],
+  ['45s', 45],
+  ['2m', 120],
+])('boots take %s in the median when --boot-delay says so', async (said, seconds) => {
+  // Slow rises, so that nobody orders too much and cancels what has not booted yet, which is rather what takes long.
+  const rise = Array.from({ length: 120 }, (_, minute) => 100 + 57 * minute);
+  const fall = rise.toReversed().filter((_, minute) => minute % 4 === 0);
+  const minutes = [...rise, ...fall, ...rise, 6_900, 6_900, 6_900, 6_900, 6_900];
+  const rows = minutes.map((rps, minute) => `${60 * minute},${rps}\n`);
+  const files = { 'rises.csv': `second,rps\n${rows.join('')}` };
+  const { stdout } = await run(files, '--trace', 'rises.csv', '--boot-delay', said, '--json');
+  const { boots, bootDelaySeconds } = Run.parse(JSON.parse(stdout));
+  const times = boots
+    .map(({ orderedAt, readyAt }) => readyAt - orderedAt)
+    .toSorted((one, other) => one - other);
+  expect(times.length).toBeGreaterThan(100);
+  expect((times[times.length >>> 1] ?? 0) / seconds).toBeCloseTo(1, 1);
+  expect(bootDelaySeconds).toBe(seconds);
+});
+
 test('boots that are longer than the deadline of the config are awaited, and that is said', async () => {
-  const short = edit(SITE, 'backend: news-web', 'backend: news-web\n        boot: { deadline: 2m }');
+  const short = edit(
+    SITE,
+    'backend: news-web',
+    'backend: news-web\n        boot: { deadline: 2m }',
+  );
   const args = ['--trace', 'trace.csv', '--boot-delay', '2m'];
   const { code, stderr } = await run({ 'site.yaml': short }, ...args);
   expect((await run({}, ...args)).stderr).toBe('');
@@ -133,17 +158,34 @@ test('boots that are longer than the deadline of the config are awaited, and tha
   );
 });
 
+const WRONG_TRACES = {
+  'bad.csv': 'second,rps\n0,1\n1,x\n',
+  'years.csv': 'second,rps\n0,1\n1000000000,1\n',
+};
+
 describe.each<readonly [situation: string, args: readonly string[], code: number, says: string]>([
   ['no trace', [], 2, "required option '--trace <file>' not specified"],
   ['a trace that is not there', ['--trace', 'none.csv'], 78, 'none.csv cannot be read'],
   ['a row that is no number', ['--trace', 'bad.csv'], 78, 'bad.csv: line 3: expected two numbers'],
+  [
+    'a gap of years, as a typing error makes it',
+    ['--trace', 'years.csv'],
+    78,
+    'years.csv: expected at most 100 days, found 23149: the longest row is in line 2',
+  ],
+  [
+    'more on standby than there may be nodes',
+    ['--trace', 'trace.csv', '--standby', 'paused=99'],
+    2,
+    '99 on standby beside 2 in service are more than nodes.max (100)',
+  ],
   ['a plot of another kind', ['--trace', 'trace.csv', '--plot', 'x.png'], 2, 'ends in .svg'],
   ['a boot delay of nothing known', ['--trace', 'trace.csv', '--boot-delay', '45'], 2, '30s or 5m'],
   ['standby without a state', ['--trace', 'trace.csv', '--standby', '2'], 2, 'paused=2'],
   ['a seed that is no number', ['--trace', 'trace.csv', '--seed', 'x'], 2, 'whole number'],
 ])('%s', (_, args, code, says) => {
   test('is refused with what was expected', async () => {
-    const refused = await run({ 'bad.csv': 'second,rps\n0,1\n1,x\n' }, ...args);
+    const refused = await run(WRONG_TRACES, ...args);
     expect(refused.code).toBe(code);
     expect(refused.stderr).toContain(says);
     expect(refused.stdout).toBe('');

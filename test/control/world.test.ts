@@ -148,16 +148,23 @@ test('room is what a host has, less its domains, less the boots there that it do
     freeMemoryMiB: 7_680,
     freeVcpus: 15,
     freeDiskMiB: 61_440,
-    bootsInFlight: 0,
+    startsInFlight: 0,
   });
   stage.inFlight.start(stage.tier, bootAction(3, 'host-a'));
   expect(stage.host('host-a')).toMatchObject({
     freeMemoryMiB: 7_168,
     freeVcpus: 14,
     freeDiskMiB: 57_344,
-    bootsInFlight: 1,
+    startsInFlight: 1,
   });
-  expect(stage.host('host-b')).toMatchObject({ bootsInFlight: 0 });
+  expect(stage.host('host-b')).toMatchObject({ startsInFlight: 0 });
+});
+
+test('a wake is under way like a boot, and takes no room that is not held already', () => {
+  const stage = new Stage();
+  stage.seeHost('host-a', domainOf('news-web-3', { state: 'paused' }));
+  stage.inFlight.start(stage.tier, { ...bootAction(3, 'host-a'), kind: 'wake', bornMs: 1 });
+  expect(stage.host('host-a')).toMatchObject({ freeMemoryMiB: 7_680, startsInFlight: 1 });
 });
 
 test('a boot that its host shows already is in flight still, but its room is not counted twice', () => {
@@ -166,7 +173,7 @@ test('a boot that its host shows already is in flight still, but its room is not
   stage.inFlight.start(stage.tier, bootAction(3, 'host-a'));
   expect(stage.observe().fleetRoom).toBe(9);
   stage.seeHost('host-a', domainOf('news-web-3', { state: 'being-made' }));
-  expect(stage.host('host-a')).toMatchObject({ freeMemoryMiB: 7_680, bootsInFlight: 1 });
+  expect(stage.host('host-a')).toMatchObject({ freeMemoryMiB: 7_680, startsInFlight: 1 });
   expect(stage.observe().fleetRoom).toBe(9);
 });
 

@@ -1,6 +1,16 @@
 /** The life of a node on a dom0: made, frozen, saved, woken, ended, and each of it twice. */
 
-import { mkdir, readFile, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { create, destroy, fence, linesOf, nodeOf, tenant, term, thin, write } from './requests.ts';
@@ -53,6 +63,40 @@ const lifecycle = (
       }
       expect(await dom0.domains()).toEqual([]);
       expect(await dom0.leftovers()).toEqual([]);
+    });
+
+    test('is woken by what is known of its number, and not of another domain that has its name and UUID', async () => {
+      const { dom0 } = rig;
+      await dom0.run(createRequest(dom0, node));
+      await dom0.run(tenant('pause', node));
+      const [paused] = await dom0.domains();
+      const config = dom0.path('xen/domains', paused!.id, 'long');
+      await rename(config, `${config}.hidden`);
+      expect(await dom0.run(tenant('unpause', node))).toEqual(success);
+      await rename(`${config}.hidden`, config);
+      await dom0.run(tenant('pause', node));
+
+      await rm(dom0.path('xen/domains', paused!.id), { recursive: true });
+      await dom0.addDomain({ name: node.name, uuid: node.uuid, state: '--p---', cmdline: 'quiet' });
+      expect(await dom0.run(tenant('unpause', node))).toEqual(refusal('not-ours'));
+    });
+
+    test('is not known to a dom0 that has become one of another installation', async () => {
+      const { dom0 } = rig;
+      await dom0.run(createRequest(dom0, node));
+      await dom0.run(tenant('pause', node));
+      const conf = await readFile(dom0.confPath, 'utf8');
+      await writeFile(dom0.confPath, `${conf}\nINSTALLATION=other\n`);
+      expect(await dom0.run(tenant('unpause', node))).toEqual(refusal('not-ours'));
+    });
+
+    test('is known no more when it is gone', async () => {
+      const { dom0 } = rig;
+      await dom0.run(createRequest(dom0, node));
+      await dom0.run(tenant('pause', node));
+      expect(await readdir(dom0.path('run/known'))).toEqual([node.name]);
+      await dom0.run(destroy(node));
+      expect(await readdir(dom0.path('run/known'))).toEqual([]);
     });
 
     test('that is saved has no domain, and its file is seen', async () => {

@@ -1,8 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { DemoProcess, startService } from './demo-process.ts';
 
@@ -29,30 +27,6 @@ test('nobody notices that HAProxy is reloaded in the storm, that Rackfire is kil
   expect(summary.leftovers, demo.log()).toBe(0);
   // The demo ends whatever runs on its config, or it would boot what the demo destroys.
   expect(await serviceExit).toEqual([0, null]);
-});
-
-test('a trace is replayed from its need on, without a failed request', {
-  timeout: 120_000,
-}, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'rackfire-trace-'));
-  const file = join(folder, 'day.csv');
-  const rows = Array.from({ length: 1_440 }, (_, minute) => {
-    const morning = 1 / (1 + Math.exp(-(minute - 720) / 3));
-    return `${minute},${Math.round(60 * (300 + 300 * morning))}`;
-  });
-  try {
-    await writeFile(file, `minute,requests\n${rows.join('\n')}\n`);
-    const demo = new DemoProcess({
-      args: ['--trace', file, '--peak', '400', '--compress', '36'],
-    });
-    const summary = await demo.summary();
-    expect(summary.failedRequests, demo.log()).toBe(0);
-    expect(summary.totalRequests).toBeGreaterThan(6_000);
-    expect(summary.leftovers).toBe(0);
-    expect(demo.exitCode).toBe(0);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
 });
 
 test('Ctrl-C in the middle, pressed twice, leaves nothing behind', {

@@ -183,6 +183,10 @@ describe('traceCurve', () => {
     { csv: 'second,rps\n0,1\n1,-2\n', why: 'line 3: expected two numbers of at least 0' },
     { csv: 'second,rps\n0,1\n1\n', why: 'line 3: expected two numbers of at least 0' },
     { csv: 'second,rps\n0,1\n\n2,1\n', why: 'line 3: expected two numbers of at least 0' },
+    {
+      csv: `second,rps\n0,1\n1,${'9'.repeat(400)}\n`,
+      why: 'line 3: expected numbers of at most 1000000000000, found "1,9',
+    },
     { csv: 'second,rps\n0,1\n5,1\n5,1\n', why: 'line 4: expected a time after 5, found 5' },
     { csv: 'minute,requests\n0,1\n5,1\n4,1\n', why: 'line 4: expected a time after 5, found 4' },
     { csv: 'second,rps\n0,0\n1,0\n', why: 'no requests' },

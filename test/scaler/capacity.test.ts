@@ -77,7 +77,7 @@ describe('now', () => {
     ],
     [
       'boots that fail or are under way pass',
-      [roomFor('a', 4, 0, { circuit: 'open', bootsInFlight: 9 })],
+      [roomFor('a', 4, 0, { circuit: 'open', startsInFlight: 9 })],
       {},
       4,
       'memory',

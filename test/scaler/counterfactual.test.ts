@@ -497,7 +497,7 @@ describe('just past what is stated the decision changes, and not before', () => 
       fc.property(decidedTicks, (record) => {
         expectScaleOutToBeTrue(record, findCounterfactuals(record));
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -509,7 +509,7 @@ describe('just past what is stated the decision changes, and not before', () => 
         expectScaleInToBeTrue(record, answers, share);
         expectStayingToBeTrue(record, answers);
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 });

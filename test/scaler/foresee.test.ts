@@ -67,6 +67,17 @@ describe('foresee', () => {
     expect(needNodes).toBeLessThan(2_500 / 80);
   });
 
+  test.each([12, 60, 300])('noise after a gap of %i s without news is no storm', (gapSeconds) => {
+    const normal = createNormal(3);
+    const draw = (): number => 600 + Math.sqrt(4 * 600) * normal();
+    for (let run = 0; run < 40; run += 1) {
+      const { foresight } = ticks(draw, 120).at(-1)!;
+      const atMs = foresight.atMs + gapSeconds * 1_000;
+      const { outlook } = foresee(foresight, { atMs, rps: draw() }, NODES);
+      expect(outlook.storm).toBeUndefined();
+    }
+  });
+
   test('a storm is named within seconds, with what it rose from, and ordered ahead of', () => {
     const at = ticks(storm, 620);
     const detected = at.findIndex(({ outlook }) => outlook.storm !== undefined);

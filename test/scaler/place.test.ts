@@ -27,10 +27,14 @@ describe('a host refuses', () => {
     ['when its boots keep failing', { circuit: 'open' }, { why: 'breaker', free: undefined }],
     [
       'while its probe runs',
-      { circuit: 'half-open', bootsInFlight: 1 },
+      { circuit: 'half-open', startsInFlight: 1 },
       { why: 'breaker', free: undefined },
     ],
-    ['when it boots as many as it may', { bootsInFlight: 4 }, { why: 'concurrent-boots', free: 0 }],
+    [
+      'when it boots as many as it may',
+      { startsInFlight: 4 },
+      { why: 'concurrent-boots', free: 0 },
+    ],
     ['for lack of memory', { freeMemoryMiB: 511 }, { why: 'memory', free: 511 }],
     ['for lack of vcpus', { freeVcpus: 0 }, { why: 'vcpus', free: 0 }],
     ['for lack of disk', { freeDiskMiB: 4_095 }, { why: 'disk', free: 4_095 }],
@@ -82,7 +86,7 @@ describe('of those that take it', () => {
   });
 
   test('none boots more at once than it may', () => {
-    expect(place([hostOf('xen-a', { bootsInFlight: 1 }), hostOf('xen-b')], 4, 2)).toEqual([
+    expect(place([hostOf('xen-a', { startsInFlight: 1 }), hostOf('xen-b')], 4, 2)).toEqual([
       'xen-a',
       'xen-b',
       'xen-b',

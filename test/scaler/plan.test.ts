@@ -742,6 +742,17 @@ describe('saved standby', () => {
     expect(planned.said).toEqual(['wake 3 needed', 'boot 5 needed']);
   });
 
+  test('where a boot would slow a wake down, it waits, or goes elsewhere', () => {
+    const nodes = [...serving(2), seen.standby(3)];
+    const many = { nodes, concurrentBootsPerHost: 1, signals: signalsOf(320) };
+    expect(planAt(4, { ...many, hosts: [hostOf('xen-a')] }, tier).said).toEqual(['wake 3 needed']);
+    const hosts = [hostOf('xen-a'), hostOf('xen-b')];
+    expect(planAt(4, { ...many, hosts }, tier).actions).toMatchObject([
+      { kind: 'wake', host: 'xen-a' },
+      { kind: 'boot', host: 'xen-b' },
+    ]);
+  });
+
   test('in a storm with signals unknown, a residue goes all the same', () => {
     const nodes = [...serving(2), seen.residue(3)];
     expect(planAt(2, { nodes, signals: UNKNOWN_SIGNALS }, tier).said).toEqual([

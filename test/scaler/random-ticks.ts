@@ -170,7 +170,7 @@ const hosts: fc.Arbitrary<readonly HostSighting[]> = fc
         freeMemoryMiB: fc.constantFrom(-300, 0, 212, 1_200, 8_192),
         freeVcpus: fc.constantFrom(16, 16, 1, 0),
         freeDiskMiB: fc.constantFrom(65_536, 65_536, 100),
-        bootsInFlight: fc.nat(2),
+        startsInFlight: fc.nat(2),
         circuit: fc.constantFrom('closed', 'closed', 'half-open', 'open'),
       })
       .map((room) => hostOf('xen', room)),

@@ -212,7 +212,7 @@ export class SmallWorld {
       freeMemoryMiB: free * size.memoryMiB,
       freeVcpus: free * size.vcpus,
       freeDiskMiB: (2 * host.nodes - disks) * size.diskMiB,
-      bootsInFlight: [...this.#flights.values()].filter(
+      startsInFlight: [...this.#flights.values()].filter(
         ({ action }) => action.kind === 'boot' && action.host === host.name,
       ).length,
       circuit: 'closed',

@@ -78,6 +78,18 @@ describe('pushPeak', () => {
 
     expect(peaks.length).toBeLessThanOrEqual(3);
   });
+
+  test('a load that falls for long is remembered in 65 needs, and none of them is let go too early', () => {
+    const windowMs = 600_000;
+    let peaks: readonly Peak[] = [];
+    for (let atMs = 0; atMs <= 1_200_000; atMs += 250) {
+      peaks = pushPeak(peaks, { atMs, needNodes: 1e6 - atMs }, windowMs);
+      const exact = 1e6 - Math.max(0, atMs - windowMs + 250);
+      expect(peaks[0]!.needNodes).toBeGreaterThanOrEqual(exact);
+      expect(peaks[0]!.needNodes).toBeLessThanOrEqual(exact + windowMs / 64);
+      expect(peaks.length).toBeLessThanOrEqual(65);
+    }
+  });
 });
 
 describe('windowOf', () => {

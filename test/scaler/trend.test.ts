@@ -49,6 +49,19 @@ describe('advanceTrends', () => {
   });
 });
 
+describe('a reading after a gap', () => {
+  const before = after(() => 100, 2_000);
+  const levelsOf = (trends: Trends): number[] => trends.map(({ levelRps }) => levelRps);
+
+  test('moves what outlives the gap little more than without one, and replaces what does not', () => {
+    const moved = levelsOf(advanceTrends(before, 200, 60, 1));
+    expect(moved[0]).toBeLessThan(103);
+    expect(moved.at(-1)).toBeCloseTo(200, 5);
+    // Were it the mean of the whole minute, it would be worth much more.
+    expect(levelsOf(advanceTrends(before, 200, 60))[0]).toBeGreaterThan(130);
+  });
+});
+
 describe('memoryOf', () => {
   test('a young trend remembers a share of its age, an old one no more than its own', () => {
     const young = restartTrends(beginTrends(100), 40);

@@ -200,7 +200,7 @@ export function hostOf(name: string, changes: Partial<HostSighting> = {}): HostS
     freeMemoryMiB: 8_192,
     freeVcpus: 16,
     freeDiskMiB: 65_536,
-    bootsInFlight: 0,
+    startsInFlight: 0,
     circuit: 'closed',
     recentFailures: 0,
     ...changes,

@@ -21,7 +21,7 @@ weather(
 
     const out = await explainLast(site, 'out');
     expect(out.headline).toMatch(
-      /^news\/web scales out from [2-4] to [3-5] nodes: (?:[0-9.]+ rps need [0-9.]+ nodes at 30 rps each|[0-9]+ waiting requests? asks? for [0-9.]+ nodes)/,
+      /^news\/web scales out from [2-4] to [3-5] nodes: (?:[0-9.]+ rps(?:, with .+,)? need [0-9.]+ nodes at 30 rps each|[0-9]+ waiting requests? asks? for [0-9.]+ nodes)/,
     );
     // The storm asks for six; what was in the way of more is named.
     expect(stagesOf(out)).toContain(out.decision.desiredNodes === 5 ? 'maximum' : 'scaling-policy');
@@ -31,7 +31,7 @@ weather(
 
     const back = await explainLast(site, 'in');
     expect(back.headline).toMatch(
-      /^news\/web scales in from 3 to 2 nodes: [0-9.]+ rps need 0\.[0-9]+ nodes at 30 rps each/,
+      /^news\/web scales in from 3 to 2 nodes: [0-9.]+ rps(?:, with .+,)? need 0\.[0-9]+ nodes at 30 rps each/,
     );
     expect(stagesOf(back)).toContain('minimum');
     expect(back.whatIf.join(' ')).toMatch(/Would scale out to [3-5] nodes at [0-9.]+ rps/);

@@ -1,10 +1,12 @@
 import { type ScaledTier, tierKey } from '../../scaler/cluster.ts';
+import { counted } from '../../scaler/wording.ts';
 import { RATED_RPS } from '../../sim/physics.ts';
 import type { Simulation } from '../../sim/simulation.ts';
 import { drawChart } from '../demo/chart.ts';
 import type { Moment } from '../demo/timeline.ts';
 import { printTable } from '../page.ts';
 import { print } from '../print.ts';
+import type { RunSeries } from './plot.ts';
 
 /** One config's run. */
 export interface Simulated {
@@ -18,7 +20,7 @@ export function printSimulation(simulated: Simulated, against: Simulated | undef
   const { tier, run } = simulated;
   print(`${tierKey(tier)}, ${formatSpan(run.arrivals.length)} of traffic`);
   print('');
-  print(drawChart(summarizeColumns(run), RATED_RPS));
+  print(drawRun(run));
   print('');
   const figures = listFigures(run);
   if (against === undefined) {
@@ -43,13 +45,13 @@ function listFigures({
   const [lowest, highest] = boundsOf(inService);
   return [
     ['requests', `${Math.round(requests)}`],
-    ['dropped', `${Math.round(dropped)} (${percent(dropped, requests)})`],
-    ['late', `${Math.round(late)} (${percent(late, requests)})`],
+    ['dropped', `${Math.round(dropped)} (${formatPercent(dropped, requests)})`],
+    ['late', `${Math.round(late)} (${formatPercent(late, requests)})`],
     ['longest run of drops', `${score.longestDropRun} s`],
-    ['short of nodes', `${score.shortages} times, at most ${score.longestShortage} s`],
+    ['short of nodes', `${counted(score.shortages, 'time')}, at most ${score.longestShortage} s`],
     ['nodes in service', `${lowest} to ${highest}`],
-    ['node-hours', hours(nodeSeconds)],
-    ['with perfect foresight', hours(optimumNodeSeconds)],
+    ['node-hours', formatHours(nodeSeconds)],
+    ['with perfect foresight', formatHours(optimumNodeSeconds)],
     ['changes of the count', `${out} out, ${changes.length - out} in`],
     ['boots', `${boots.length}`],
     ['J (1 is perfect foresight)', score.J.toFixed(3)],
@@ -59,11 +61,16 @@ function listFigures({
   ];
 }
 
+/** The load and the nodes over time. */
+export function drawRun(run: RunSeries): string {
+  return drawChart(summarizeColumns(run), RATED_RPS);
+}
+
 const COLUMNS = 144;
 const MEAN_SECONDS = 15;
 
 /** Of each part of the run the moment of its highest demand: a peak that a column steps over would be missed. */
-function summarizeColumns({ arrivals, demand, inService, waiting }: Simulation): readonly Moment[] {
+function summarizeColumns({ arrivals, demand, inService, waiting }: RunSeries): readonly Moment[] {
   const columns = Math.min(COLUMNS, arrivals.length);
   return Array.from({ length: columns }, (_, column) => {
     const from = Math.floor((column * arrivals.length) / columns);
@@ -92,15 +99,15 @@ function boundsOf(values: Uint16Array): readonly [lowest: number, highest: numbe
   return [lowest, highest];
 }
 
-function percent(part: number, whole: number): string {
+export function formatPercent(part: number, whole: number): string {
   return `${whole === 0 ? '0.00' : ((100 * part) / whole).toFixed(2)} %`;
 }
 
-function hours(nodeSeconds: number): string {
+function formatHours(nodeSeconds: number): string {
   return (nodeSeconds / 3_600).toFixed(1);
 }
 
-function formatSpan(seconds: number): string {
+export function formatSpan(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   return minutes < 120
     ? `${minutes} min ${seconds % 60} s`
