@@ -33,6 +33,7 @@ export default defineConfig({
             'test/weather/**',
             'test/dataplane/**',
             'test/dashboards/**',
+            'test/kubernetes/**',
           ],
         },
       },
@@ -44,6 +45,15 @@ export default defineConfig({
           name: 'dashboards',
           include: ['test/dashboards/**/*.test.ts'],
           // One of them is a storm in real time.
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'kubernetes',
+          include: ['test/kubernetes/**/*.test.ts'],
+          // Timings of real elections: one site at a time.
           fileParallelism: false,
         },
       },

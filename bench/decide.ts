@@ -101,6 +101,7 @@ class Site {
       balancers,
       balancerWatch: new BalancerWatch(),
       isFailing: () => false,
+      isFenced: () => true,
       maxNodes: 1_000_000,
       concurrentBootsPerHost: 4,
       uuidOf: (name) => name,

@@ -17,6 +17,7 @@ import type {
   DataplaneBalancerConfig,
   EmbeddedHostConfig,
   HostConfig,
+  LeadershipConfig,
   RoomConfig,
   XenHostConfig,
 } from './config/config.ts';
@@ -33,7 +34,10 @@ import { ConfigError } from './control/errors.ts';
 import { OverrideBook } from './control/override-book.ts';
 import type { Hypervisor, LoadBalancer } from './control/ports.ts';
 import { createEmbeddedHypervisor } from './embedded/hypervisor.ts';
+import { createFileLeadership } from './leader/file-lock.ts';
+import { createLeaseLeadership } from './leader/lease-leadership.ts';
 import { createSoloLeadership } from './leader/solo.ts';
+import type { Contender, Standing } from './leader/standing.ts';
 import type { Cluster, ScaledTier } from './scaler/cluster.ts';
 import type { SimulationOptions } from './sim/simulation.ts';
 import { checkXenHost, type HostFinding } from './xen/check-host.ts';
@@ -84,6 +88,24 @@ export function composeController(
   around: Pick<ControllerOptions, 'clock' | 'recorder' | 'leadership' | 'overrides'>,
 ): Controller {
   return new Controller({ ...around, setup, uuidOf: createUuidOf(installation) });
+}
+
+/**
+ * Contends for what the config names.
+ *
+ * @throws ConfigError when the lock cannot be used.
+ */
+export function composeContender(
+  leadership: LeadershipConfig,
+  around: {
+    readonly clock: Clock;
+    readonly onChange: (standing: Standing) => void;
+    readonly onTrouble: (why: string | undefined) => void;
+  },
+): Contender {
+  return leadership.driver === 'file'
+    ? createFileLeadership({ ...around, path: leadership.path })
+    : createLeaseLeadership({ ...around, ...leadership });
 }
 
 /** All that a config says of the world. */
@@ -162,13 +184,14 @@ function composeHypervisor(config: Config, host: HostConfig, clock: Clock): Hype
   if (host.driver === 'xen') {
     return createXenHypervisor(describeXenHost(config, host, clock));
   }
-  const { name, capacity, reserveMemoryMiB, embedded } = host;
+  const { name, capacity, reserveMemoryMiB, embedded, fenceFile } = host;
   return createEmbeddedHypervisor({
     host: name,
     installation: config.installation,
     capacity,
     reserveMemoryMiB,
     behavior: embedded,
+    fenceFile,
     clock,
   });
 }

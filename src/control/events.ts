@@ -3,7 +3,7 @@
 import type { FixedTier, Mode, ScaledTier } from '../scaler/cluster.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { TierMemory } from '../scaler/decide.ts';
-import type { Observation, StartKind } from '../scaler/observation.ts';
+import type { Observation, StartKind, Term } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 import type { OverrideWord } from '../scaler/override.ts';
 import type { TierTick } from '../scaler/tick.ts';
@@ -88,6 +88,14 @@ export type ControlEvent =
       readonly type: 'balancer-warned';
       readonly balancer: string;
       readonly warnings: readonly string[];
+    }
+  /** It acknowledged the term of this leader, or failed to for the first time. */
+  | {
+      readonly type: 'host-fenced';
+      readonly host: string;
+      readonly term: Term;
+      /** Undefined when it did. */
+      readonly error: unknown;
     }
   | { readonly type: 'clock-jumped'; readonly jumpMs: number }
   | { readonly type: 'override-given'; readonly given: GivenOverride }

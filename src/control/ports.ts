@@ -85,6 +85,13 @@ export interface Hypervisor {
   /** @throws UnreachableError */
   inspect(signal: AbortSignal): Promise<HostSnapshot>;
   /**
+   * Shows the host the term that is in force: from then on it takes no orders of an older one, and boots by this one
+   * alone. Left out where a host takes orders of one process only.
+   *
+   * @throws PreconditionError when it was shown a newer one.
+   */
+  fence?(term: Term, signal: AbortSignal): Promise<void>;
+  /**
    * Makes and starts a domain; resolves when the host has it, not when it serves.
    *
    * @throws RefusedError when the host cannot have it (no room): place elsewhere.

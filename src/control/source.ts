@@ -42,6 +42,8 @@ export class Source<T> {
   /** Of this silence, without their numbers: those are others each time. */
   readonly #saidReasons = new Set<string>();
   #wake: AbortController | undefined;
+  /** Whatever it is just being asked, the next question follows at once. */
+  #asksAnew = false;
 
   constructor(options: SourceOptions<T>) {
     this.name = options.name;
@@ -126,6 +128,12 @@ export class Source<T> {
     this.#wake?.abort();
   }
 
+  /** Ends the present pause, or leaves out the next one: an answer that is under way is old, too. */
+  askAnew(): void {
+    this.#asksAnew = true;
+    this.poke();
+  }
+
   /** True once for each reason: behind "nobody listens" there may be a password that is not accepted. */
   #isNewReason(): boolean {
     const reason = this.#lastFailure.replaceAll(/[0-9]+/g, '0');
@@ -137,7 +145,8 @@ export class Source<T> {
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) {
+    if (signal.aborted || this.#asksAnew) {
+      this.#asksAnew = false;
       return;
     }
     const wake = new AbortController();
@@ -147,5 +156,6 @@ export class Source<T> {
     signal.addEventListener('abort', end, { once: true });
     await this.#options.clock.sleep(this.#options.intervalMs(), wake.signal).catch(() => undefined);
     signal.removeEventListener('abort', end);
+    this.#asksAnew = false;
   }
 }

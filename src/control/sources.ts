@@ -152,6 +152,15 @@ export class Sources {
     return this.#all().every((source) => source.isHeard);
   }
 
+  /** Whatever this host is just saying, what it says next is wanted at once. */
+  askHostAnew(host: string): void {
+    for (const { source } of this.#hosts.values()) {
+      if (source.name === host) {
+        source.askAnew();
+      }
+    }
+  }
+
   /** Something was done there: ask now. A server may have been set on each balancer. */
   poke(host: string | undefined): void {
     for (const { source } of this.#hosts.values()) {

@@ -106,6 +106,8 @@ export interface WorldOptions {
   readonly balancerWatch: BalancerWatch;
   /** The last question to this balancer has failed. */
   readonly isFailing: (balancer: string) => boolean;
+  /** False while the host may still take orders of whoever led before. */
+  readonly isFenced: (host: string) => boolean;
   readonly maxNodes: number;
   readonly concurrentBootsPerHost: number;
   /** The UUID that a domain of this name has if it is ours. */
@@ -212,6 +214,11 @@ export class World {
       stamps.push(stampOf(view.snapshot));
     }
     return Math.min(...stamps);
+  }
+
+  /** When the latest answer of this host was asked for; `-Infinity` before the first. */
+  askedAtMs(host: string): number {
+    return stampOf(this.#host(host)?.snapshot);
   }
 
   /** All that is known of one tier now. */
@@ -539,7 +546,10 @@ export class World {
     }
     const bases = this.#options.hostFailuresToTolerate > 0 ? this.#bases(atMs) : undefined;
     const sightings = this.#hosts.map((host): HostSighting => {
-      const sighting = sightHost(host, this.#options, atMs);
+      const room = sightHost(host, this.#options, atMs);
+      const sighting = this.#options.isFenced(host.name)
+        ? room
+        : ({ ...room, fenced: false } as const);
       return bases === undefined ? sighting : { ...sighting, base: bases.get(host.name) ?? [] };
     });
     this.#hostMemo = { atMs, sightings };

@@ -115,7 +115,8 @@ export function decide(
   const { policy } = tier;
   const { atMs } = observation;
   const servingNodes = countServing(nodes);
-  const currentNodes = memory.desiredNodes ?? countPresent(nodes);
+  const presentNodes = countPresent(nodes, observation);
+  const currentNodes = memory.desiredNodes ?? presentNodes;
   const { stabilizationWindowMs } = policy.scaleIn;
   const calmMs = windowOf(stabilizationWindowMs, undefined, observation.bootTimeMs);
   const settled = areBalancersSettled(observation, calmMs);
@@ -125,11 +126,13 @@ export function decide(
   const outlook = seen?.outlook;
   const aheadMs = windowOf(stabilizationWindowMs, outlook, observation.bootTimeMs);
   const standbyNodes = policy.standby.nodes;
+  const spareBeside = (orderedNodes: number): number =>
+    Math.max(0, countStandby(nodes) + presentNodes - orderedNodes);
   const windowMs = runningWindow(standbyNodes, aheadMs);
   const recommendation = recommend(tier, observation.signals, {
     currentNodes,
     servingNodes,
-    foreseenNodes: outlook && needBeside(standbyNodes, countSpare(nodes, currentNodes), outlook),
+    foreseenNodes: outlook && needBeside(standbyNodes, spareBeside(currentNodes), outlook),
     floorRps: settled ? undefined : memory.settledRps,
   });
   const peaks =
@@ -172,7 +175,7 @@ export function decide(
       currentNodes,
       desiredNodes,
       standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
-        spareNodes: countSpare(nodes, desiredNodes),
+        spareNodes: spareBeside(desiredNodes),
         aheadPeaks: ahead,
         mayLetGo: windowFull,
         overrides: observation.overrides,
@@ -274,23 +277,27 @@ function countServing(nodes: readonly Node[]): number {
   return count;
 }
 
-/** Nodes that stand by or come to, beyond those ordered. */
-function countSpare(nodes: readonly Node[], orderedNodes: number): number {
+/** Nodes that stand by, or come to. */
+function countStandby(nodes: readonly Node[]): number {
   let count = 0;
   for (const node of nodes) {
     count += node.phase === 'standby' && !node.wakeRefused ? 1 : 0;
   }
-  return Math.max(0, count + countPresent(nodes) - orderedNodes);
+  return count;
 }
 
-/** On a fresh start: all that serves, is on its way, or was being drained – a drain is taken back rather than guessed. */
-function countPresent(nodes: readonly Node[]): number {
+/**
+ * All that serves, is on its way, or was being drained: on a fresh start a drain is taken back rather than guessed.
+ * A server that a balancer takes for up counts as long as a host that has not answered yet may have its node; once
+ * all have, there is none: the balancer came back with old states, and its checks say so a little later.
+ */
+function countPresent(nodes: readonly Node[], { hosts }: Observation): number {
+  const hostsComplete = hosts.every(({ everAnswered }) => everAnswered);
   let count = 0;
-  for (const node of nodes) {
-    const coming =
-      node.phase === 'booting' || node.phase === 'warming' || node.phase === 'out-of-rotation';
-    count +=
-      coming || node.phase === 'in-service' || (node.phase === 'unknown' && node.serving) ? 1 : 0;
+  for (const { phase, serving, host } of nodes) {
+    const coming = phase === 'booting' || phase === 'warming' || phase === 'out-of-rotation';
+    const hidden = phase === 'unknown' && serving && !(hostsComplete && host === undefined);
+    count += coming || phase === 'in-service' || hidden ? 1 : 0;
   }
   return count;
 }

@@ -9,6 +9,7 @@ import { findHostDrain } from './override.ts';
 /** Why a host does not take a node. */
 export type HostRefusal =
   | 'unreachable'
+  | 'not-fenced'
   | 'draining'
   | 'breaker'
   | 'concurrent-boots'
@@ -225,6 +226,9 @@ function refuse(
 ): Omit<Refusal, 'host'> | undefined {
   if (!room.sighting.reachable) {
     return { why: 'unreachable', free: undefined };
+  }
+  if (room.sighting.fenced === false) {
+    return { why: 'not-fenced', free: undefined };
   }
   if (room.isDraining) {
     return { why: 'draining', free: undefined };

@@ -1,4 +1,4 @@
-import { ConflictError } from '../control/errors.ts';
+import { ConflictError, PreconditionError } from '../control/errors.ts';
 import type {
   ControlEvent,
   GivenOverride,
@@ -89,6 +89,8 @@ export class TelemetryRecorder implements Recorder {
             this.#log.warn({ balancer: event.balancer, warning }, 'balancer warns');
           }
         });
+      case 'host-fenced':
+        return this.#hostFenced(event);
       case 'clock-jumped':
         return this.#log.warn({ jumpMs: event.jumpMs }, 'wall clock jumped, deadlines restart');
       case 'override-given':
@@ -98,6 +100,23 @@ export class TelemetryRecorder implements Recorder {
           { ...describeOverride(event.given), why: event.why },
           'override ended',
         );
+    }
+  }
+
+  #hostFenced({
+    host,
+    term,
+    error,
+  }: Extract<ControlEvent, { readonly type: 'host-fenced' }>): void {
+    if (error === undefined) {
+      this.#log.info({ host, term }, 'host acknowledges the term');
+    } else if (error instanceof PreconditionError) {
+      this.#log.error(
+        { host, term, err: error },
+        'host was shown a newer term, nothing is done there',
+      );
+    } else {
+      this.#log.warn({ host, term, err: error }, 'host does not acknowledge the term yet');
     }
   }
 

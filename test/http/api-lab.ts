@@ -14,6 +14,7 @@ import { Controller, type Setup } from '../../src/control/controller.ts';
 import type { ControlEvent, GivenOverride } from '../../src/control/events.ts';
 import { OverrideBook } from '../../src/control/override-book.ts';
 import { startHttp } from '../../src/http/server.ts';
+import type { HolderView } from '../../src/leader/standing.ts';
 import type { ServiceView } from '../../src/http/service-view.ts';
 import { type Cluster, type ScaledTier, tierKey } from '../../src/scaler/cluster.ts';
 import { createEventLog } from '../../src/telemetry/event-log.ts';
@@ -114,7 +115,12 @@ export class ApiLab implements ServiceView, AsyncDisposable {
   readonly configText: string;
   readonly journalPart = new MemoryJournal(() => this.clock.wallMs());
   journal: MemoryJournal | undefined = this.journalPart;
-  holder = { pid: 4711, hostName: 'other-host', sinceMs: this.startedAtMs };
+  holder: HolderView = {
+    name: 'pid 4711 on other-host',
+    isThis: false,
+    sinceMs: this.startedAtMs,
+  };
+  trouble: string | undefined;
   #clusters: readonly Cluster[];
   #server: Server | undefined;
   #stop = new AbortController();
@@ -211,7 +217,12 @@ export class ApiLab implements ServiceView, AsyncDisposable {
   }
 
   get leadership() {
-    return { term: () => this.world.lease.held, holder: () => this.holder };
+    return {
+      term: () => this.world.lease.held,
+      holder: () => this.holder,
+      driver: 'file' as const,
+      trouble: this.trouble,
+    };
   }
 
   get removedTiers(): readonly string[] {

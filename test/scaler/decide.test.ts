@@ -5,6 +5,7 @@ import type { NodeSighting, Observation, Signals } from '../../src/scaler/observ
 import type { Override } from '../../src/scaler/override.ts';
 import {
   domainOf,
+  hostOf,
   NOW_MS,
   observationOf,
   ok,
@@ -12,6 +13,7 @@ import {
   seen,
   serving,
   settledAt,
+  serverOf,
   sightingOf,
   signalsOf,
   UNKNOWN_SIGNALS,
@@ -369,6 +371,11 @@ describe('a fresh start', () => {
       3,
     ],
     [
+      'no server of old states that is up as far as a balancer knows: every host has answered, and none has it',
+      [...serving(3), sightingOf(6, [], [serverOf()]), sightingOf(7, [], [serverOf()])],
+      3,
+    ],
+    [
       'no standby, failed, stopping nodes, conflicts or ghosts',
       [
         seen.inService(1),
@@ -392,6 +399,15 @@ describe('a fresh start', () => {
       currentNodes,
       desiredNodes: currentNodes,
     });
+  });
+
+  test('counts what a balancer takes for up while a host has never answered: it may be there', () => {
+    const hosts = [hostOf('xen-a'), hostOf('xen-b', { everAnswered: false })];
+    const nodes = [...serving(3), sightingOf(6, [], [serverOf()])];
+
+    expect(
+      decided({ nodes, hosts, signals: UNKNOWN_SIGNALS }, EMPTY_MEMORY).decision,
+    ).toMatchObject({ currentNodes: 4, desiredNodes: 4 });
   });
 });
 

@@ -1,0 +1,70 @@
+/** The schedules are worth what they find: an elector with any of the planted bugs is found by one of them. */
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { type PlantedBug, plantedBugs } from './planted-bugs.ts';
+
+const machine = '../../src/leader/elector.ts';
+const machineUrl = new URL(machine, import.meta.url);
+
+let source: string;
+let folder: string;
+
+beforeAll(async () => {
+  source = await readFile(machineUrl, 'utf8');
+  folder = await mkdtemp(join(tmpdir(), 'rackfire-electors-'));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+function plant({ find, replace }: PlantedBug): string {
+  const parts = source.split(find);
+  expect(parts, 'it stands there exactly once').toHaveLength(2);
+  return parts.join(replace);
+}
+
+/** The schedules, played by electors of this text. @param name - Of the copy's file, another one each time. */
+async function loadSchedules(text: string, name: string): Promise<typeof import('./schedules.ts')> {
+  const file = join(folder, `${name}.ts`);
+  // What it imports stays where it is.
+  const moved = text.replaceAll(/ from '(\..+)'/g, (_import, path: string) => {
+    return ` from '${new URL(path, machineUrl).href}'`;
+  });
+  await writeFile(file, moved);
+  vi.resetModules();
+  vi.doMock(machine, () => import(pathToFileURL(file).href));
+  return import('./schedules.ts');
+}
+
+/** What the first of so many schedules says that finds something. */
+function findViolation(
+  { play }: typeof import('./schedules.ts'),
+  schedules: number,
+): string | undefined {
+  for (let seed = 1; seed <= schedules; seed += 1) {
+    try {
+      play(seed);
+    } catch (error) {
+      // A slip in the text of a bug is no finding.
+      if (error instanceof TypeError || error instanceof ReferenceError) {
+        throw error;
+      }
+      return `schedule ${seed}: ${String(error)}`;
+    }
+  }
+  return undefined;
+}
+
+test.each(plantedBugs)('an elector that $name is found', async (bug) => {
+  const schedules = await loadSchedules(plant(bug), `${plantedBugs.indexOf(bug)}`);
+  expect(findViolation(schedules, 1_000)).toMatch(/^schedule /);
+});
+
+test('in a copy without a bug nothing is found: the bugs are, and not their planting', async () => {
+  expect(findViolation(await loadSchedules(source, 'sound'), 20)).toBeUndefined();
+});
