@@ -9,7 +9,7 @@ import {
 } from '@grafana/grafana-foundation-sdk/units';
 import { type DashboardPlan, nameVariable, type Section } from './create-dashboard.ts';
 import { colorSteps, lines, stat, states, table, valueTexts } from './panels.ts';
-import { BREAKER_TEXTS, SYNC_TEXTS, UP_TEXTS } from './words.ts';
+import { BREAKER_TEXTS, FENCED_TEXTS, SYNC_TEXTS, UP_TEXTS } from './words.ts';
 
 const CLUSTERS = 'cluster=~"$cluster"';
 
@@ -265,7 +265,7 @@ const HOSTS: Section = {
         description:
           'A silent host is not taken for dead: its nodes are unknown and keep their numbers, and nothing new is placed there.',
         unit: NoUnit,
-        span: 8,
+        span: 6,
         alerts: ['RackfireHostUnreachable'],
       },
       [
@@ -278,10 +278,22 @@ const HOSTS: Section = {
     ),
     states(
       {
+        title: 'Hosts that obey the leader',
+        description:
+          'A new leader shows its term to each host. One that has not acknowledged it may still take orders of the one before: nothing is begun or taken away there.',
+        unit: NoUnit,
+        span: 6,
+        alerts: ['RackfireHostUnreachable'],
+      },
+      [{ expression: 'min by (host) (rackfire_host_fenced)', legend: '{{host}}' }],
+      [FENCED_TEXTS],
+    ),
+    states(
+      {
         title: 'Boots on each host',
         description: 'After too many failed boots a host rests; then one boot is tried.',
         unit: NoUnit,
-        span: 8,
+        span: 6,
         alerts: ['RackfireBreakerOpen'],
       },
       [{ expression: 'max by (host) (rackfire_host_breaker_state)', legend: '{{host}}' }],
@@ -292,7 +304,7 @@ const HOSTS: Section = {
         title: 'Boots that ended',
         description: 'Cold boots of all clusters that ended in this time, by host and result.',
         unit: NoUnit,
-        span: 8,
+        span: 6,
         height: 6,
         decimals: 0,
       },

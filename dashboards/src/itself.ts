@@ -38,7 +38,7 @@ const NOW: Section = {
         title: 'Version',
         description: 'Of every Rackfire that is scraped.',
         unit: NoUnit,
-        span: 4,
+        span: 3,
       },
       [
         {
@@ -62,6 +62,16 @@ const NOW: Section = {
     ),
     stat(
       {
+        title: 'Term',
+        description:
+          'Number of the term of the leader: one more with each that begins to lead. Hosts refuse orders of an older one.',
+        unit: NoUnit,
+        span: 3,
+      },
+      [{ expression: 'max(rackfire_leader_term)', legend: 'term', color: 'blue' }],
+    ),
+    stat(
+      {
         title: 'Since the last tick',
         description:
           'The loop turns once a second. Older than some seconds: it hangs, or no balancer answers.',
@@ -79,7 +89,7 @@ const NOW: Section = {
         description:
           'No: the file was refused and the last good one stays. `rackfire check -c FILE` and the log say line and column.',
         unit: NoUnit,
-        span: 4,
+        span: 3,
         alerts: ['RackfireConfigRefused'],
       },
       [{ expression: 'min(rackfire_config_ok)', legend: 'config' }],
@@ -91,7 +101,7 @@ const NOW: Section = {
         description:
           'No: scaling goes on, but what happens is not kept for `explain` and restarts.',
         unit: NoUnit,
-        span: 4,
+        span: 3,
         alerts: ['RackfireJournalNotWritten'],
       },
       [{ expression: 'min(rackfire_journal_ok)', legend: 'journal' }],

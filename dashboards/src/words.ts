@@ -23,4 +23,6 @@ export const BREAKER_TEXTS = valueTexts({
 
 export const UP_TEXTS = valueTexts({ 0: ['silent', 'red'], 1: ['answers', 'green'] });
 
+export const FENCED_TEXTS = valueTexts({ 0: ['not yet', 'orange'], 1: ['obeys', 'green'] });
+
 export const SYNC_TEXTS = valueTexts({ 0: ['differs', 'red'], 1: ['in sync', 'green'] });

@@ -313,6 +313,12 @@ export const HOST_METRICS = {
     help: 'Boots on the host: 0 are made, 1 one is tried, 2 none is made, because too many have failed.',
     labels: HOST,
   },
+  fenced: {
+    type: 'gauge',
+    name: 'rackfire_host_fenced',
+    help: '0 while the host may still take orders of whoever led before, so that nothing is begun or taken away there; 1 otherwise, also where this process does not lead.',
+    labels: HOST,
+  },
   orphans: {
     type: 'gauge',
     name: 'rackfire_host_orphans',
@@ -384,6 +390,12 @@ export const SERVICE_METRICS = {
     type: 'gauge',
     name: 'rackfire_leader',
     help: '1 while this process leads: only then does it act.',
+    labels: {},
+  },
+  leaderTerm: {
+    type: 'gauge',
+    name: 'rackfire_leader_term',
+    help: 'Number of the term by which this process acts, one more with each leader of the same lease; NaN while it does not act.',
     labels: {},
   },
   leaderTransitions: {

@@ -5,6 +5,7 @@ import type { Clock } from '../control/clock.ts';
 import type { Controller } from '../control/controller.ts';
 import type { TierTicked } from '../control/events.ts';
 import type { OverrideBook } from '../control/override-book.ts';
+import type { Leadership } from '../control/ports.ts';
 import { type Headroom, measureHeadroom } from '../scaler/capacity.ts';
 import { type ScaledTier, type Size, tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
@@ -32,6 +33,7 @@ export interface StateView {
     Controller,
     'ticks' | 'fixed' | 'hosts' | 'trafficOf' | 'capacityInput' | 'tickAgeMs'
   >;
+  readonly lease: Leadership;
   readonly overrides: Pick<OverrideBook, 'all'>;
   readonly phases: Pick<PhaseWatch, 'overdueOf'>;
   /** `cluster/tier` of those that a reload took out of the config. */
@@ -185,6 +187,7 @@ function registerHosts(registry: Registry, { controller }: StateView): void {
   ofHost(HOST_METRICS.freeVcpus, (host) => whenHeard(host, host.freeVcpus));
   ofHost(HOST_METRICS.freeDisk, (host) => whenHeard(host, host.freeDiskMiB * MIB));
   ofHost(HOST_METRICS.breaker, ({ circuit }) => CIRCUIT_VALUES[circuit]);
+  ofHost(HOST_METRICS.fenced, ({ fenced }) => (fenced === false ? 0 : 1));
   ofHost(HOST_METRICS.orphans, (host) => whenHeard(host, host.orphans));
 
   let headroom: Headroom | undefined;
@@ -202,7 +205,12 @@ function registerHosts(registry: Registry, { controller }: StateView): void {
   });
 }
 
-function registerService(registry: Registry, { clock, controller, overrides }: StateView): void {
+function registerService(registry: Registry, view: StateView): void {
+  const { clock, controller, overrides } = view;
+  // Asked at each scrape: whoever registers may contend for the lease only later.
+  register(registry, SERVICE_METRICS.leaderTerm, (set) =>
+    set({}, view.lease.term()?.transitions ?? Number.NaN),
+  );
   register(registry, SERVICE_METRICS.lastTick, (set) => {
     const { tickAgeMs } = controller;
     set({}, Number.isFinite(tickAgeMs) ? (clock.wallMs() - tickAgeMs) / 1000 : 0);

@@ -22,7 +22,14 @@ test('every metric of the catalog is served, and no other', async () => {
   createMetrics(registry);
   const { clock, controller, overrides } = lab;
   const phases = new PhaseWatch();
-  registerStateMetrics(registry, { clock, controller, overrides, phases, removedTiers: [] });
+  registerStateMetrics(registry, {
+    clock,
+    controller,
+    lease: lab.world.lease,
+    overrides,
+    phases,
+    removedTiers: [],
+  });
   const served = registry.getMetricsAsArray().map(({ name }) => name);
   expect(served.toSorted()).toEqual(catalog.map(({ name }) => name).toSorted());
 });

@@ -65,7 +65,14 @@ function createLab(desk: Desk, options: ConstructorParameters<typeof Lab>[0] = {
   const lab = new Lab({ nodes: 2, rps: 100, recorder: desk.recorder, ...options });
   const { clock, controller, overrides } = lab;
   const { phases } = desk.recorder;
-  registerStateMetrics(desk.registry, { clock, controller, overrides, phases, removedTiers: [] });
+  registerStateMetrics(desk.registry, {
+    clock,
+    controller,
+    lease: lab.world.lease,
+    overrides,
+    phases,
+    removedTiers: [],
+  });
   return lab;
 }
 

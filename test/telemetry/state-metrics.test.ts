@@ -26,7 +26,8 @@ function createLab(options: LabOptions = {}, removedTiers: readonly string[] = [
   const lab = new Lab({ nodes: 2, rps: 100, recorder, ...options });
   const { clock, controller, overrides } = lab;
   const { phases } = recorder;
-  registerStateMetrics(registry, { clock, controller, overrides, phases, removedTiers });
+  const { lease } = lab.world;
+  registerStateMetrics(registry, { clock, controller, lease, overrides, phases, removedTiers });
   const read = async (name: string, labels: Readonly<Record<string, string>> = {}) => {
     const values = (await registry.getSingleMetric(`rackfire_${name}`)?.get())?.values ?? [];
     const found = values.filter(({ labels: has }) =>
@@ -62,6 +63,21 @@ test("a host's memory: what it has, and what is left with a boot under way", asy
   expect(lab.world.calls).toContain('host-a create news-web-3');
   expect(await read('host_memory_free_bytes', { host: 'host-a' })).toBe(13 * 512 * MIB);
   expect(await read('host_memory_bytes', { host: 'host-a' })).toBe(16 * 512 * MIB);
+});
+
+test('while a leader waits for a host to acknowledge its term, the host says so; nobody acts without a term', async () => {
+  const { lab, read } = createLab();
+  await using started = lab;
+  lab.world.host().fencing = 'was-shown-a-newer-one';
+  started.start();
+  await lab.clock.step(5_000);
+  expect(await read('leader_term')).toBe(lab.world.lease.held?.transitions);
+  expect(await read('host_fenced', { host: 'host-a' })).toBe(0);
+  expect(await read('host_fenced', { host: 'host-b' })).toBe(1);
+  lab.world.lease.held = undefined;
+  await lab.clock.step(5_000);
+  expect(await read('leader_term')).toBeNaN();
+  expect(await read('host_fenced', { host: 'host-a' })).toBe(1);
 });
 
 test.each([
