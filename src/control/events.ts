@@ -13,6 +13,9 @@ export type SourceKind = 'host' | 'balancer';
 /** Why an override is in force no longer. */
 export type OverrideEnd = 'expired' | 'withdrawn' | 'node-gone';
 
+/** What the log says of a storm; in the journal, these tell where one was. */
+export const STORM_MESSAGES = { begins: 'storm detected', ends: 'storm is over' } as const;
+
 export type ControlEvent =
   | {
       readonly type: 'tier-ticked';

@@ -1,10 +1,11 @@
 import { ConflictError, PreconditionError } from '../control/errors.ts';
-import type {
-  ControlEvent,
-  GivenOverride,
-  Recorder,
-  SourceKind,
-  TierTicked,
+import {
+  type ControlEvent,
+  type GivenOverride,
+  type Recorder,
+  type SourceKind,
+  STORM_MESSAGES,
+  type TierTicked,
 } from '../control/events.ts';
 import { tierKey } from '../scaler/cluster.ts';
 import type { Decision, DecisionReason } from '../scaler/decide.ts';
@@ -194,9 +195,9 @@ export class TelemetryRecorder implements Recorder {
     this.#sayOnce(`storm ${tierKey(tier)}`, storm === undefined ? '' : 'on', () => {
       const fields = { cluster: tier.cluster, tier: tier.name, forecastRps };
       if (storm === undefined) {
-        this.#log.info(fields, 'storm is over');
+        this.#log.info(fields, STORM_MESSAGES.ends);
       } else {
-        this.#log.info({ ...fields, baseRps: storm.baseRps }, 'storm detected');
+        this.#log.info({ ...fields, baseRps: storm.baseRps }, STORM_MESSAGES.begins);
       }
     });
   }
