@@ -302,7 +302,8 @@ const HOSTS: Section = {
     lines(
       {
         title: 'Boots that ended',
-        description: 'Cold boots of all clusters that ended in this time, by host and result.',
+        description:
+          'Cold boots of all clusters that ended in this time: the node served, or it never did and was given up.',
         unit: NoUnit,
         span: 6,
         height: 6,
@@ -310,11 +311,11 @@ const HOSTS: Section = {
       },
       [
         {
-          expression: 'sum by (host, result) (increase(rackfire_boots_total[$__rate_interval]))',
-          legend: '{{host}} {{result}}',
+          expression: 'sum by (result) (increase(rackfire_boots_total[$__rate_interval]))',
+          legend: '{{result}}',
         },
       ],
-      { isStacked: true, drawsBars: true },
+      { isStacked: true, drawsBars: true, colors: { served: 'green', failed: 'red' } },
     ),
   ],
 };

@@ -35,7 +35,7 @@ export function drawLines({ panel, answers }: PanelData, whole: DashboardData, s
     yAxis: {
       type: 'value',
       min: 0,
-      ...(max === undefined ? {} : { max }),
+      ...(max === undefined ? {} : { max, interval: max / 4 }),
       minInterval: unit === 'none' ? 1 : 0,
       splitNumber: 4,
       ...(unit === 'bytes' ? binaryAxis(series, custom.stacking.mode === 'normal') : {}),

@@ -7,7 +7,7 @@ import {
   type PanelInFile,
   type TargetInFile,
 } from '../../test/dashboards/dashboard-file.ts';
-import type { Point, Prometheus, Range, Series } from '../../test/dashboards/prometheus.ts';
+import type { Point, Prometheus, Range, Series } from '../../test/signals/prometheus.ts';
 
 export interface NamedSeries {
   readonly name: string;

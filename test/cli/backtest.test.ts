@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { MOST_POINTS } from '../../src/signals/prometheus-history.ts';
 import { edit } from '../config/minimal.ts';
 import { signalsOf } from '../scaler/world.ts';
-import { Prometheus } from '../signals/prometheus.ts';
+import { ScrapedPages } from '../signals/scraped-pages.ts';
 import { SITE } from '../sim/lab.ts';
 import { Place, type Subject, tickOf, WALL_MS } from '../store/rig.ts';
 import { Folder, rackfire } from './rackfire.ts';
@@ -61,7 +61,7 @@ describe('on a real Prometheus', () => {
   const FIRST_MISSING = 10;
   const LAST_MISSING = 13;
 
-  let prometheus: Prometheus;
+  let prometheus: ScrapedPages;
   let range: readonly string[] = [];
 
   /** 120 to 144 requests per second, and their count. */
@@ -82,7 +82,7 @@ describe('on a real Prometheus', () => {
   }
 
   beforeAll(async () => {
-    prometheus = await Prometheus.start(pageOf);
+    prometheus = await ScrapedPages.start(pageOf);
     const fromMs = await prometheus.scraped(1);
     const untilMs = await prometheus.scraped(SCRAPES);
     range = [

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { STORM_MESSAGES } from '../../src/control/events.ts';
 import { edit } from '../config/minimal.ts';
 import { signalsOf } from '../scaler/world.ts';
-import { Prometheus } from '../signals/prometheus.ts';
+import { ScrapedPages } from '../signals/scraped-pages.ts';
 import { SITE, STORM } from '../sim/lab.ts';
 import { Place, tickOf, WALL_MS } from '../store/rig.ts';
 import { Folder, rackfire } from './rackfire.ts';
@@ -248,7 +248,7 @@ describe('without a trace, the last storm', () => {
 
   test('is asked of a Prometheus, which has it to the minute', async () => {
     const tier = '{cluster="news",tier="web"}';
-    await using prometheus = await Prometheus.start((scrape) => {
+    await using prometheus = await ScrapedPages.start((scrape) => {
       const isStorm = scrape > 8 && scrape <= 12;
       return `rackfire_request_rate_rps${tier} ${rateAt(scrape)}\nrackfire_storm${tier} ${isStorm ? 1 : 0}\n`;
     });

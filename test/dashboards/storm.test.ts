@@ -9,7 +9,7 @@ import {
   readDashboard,
   type TargetInFile,
 } from './dashboard-file.ts';
-import type { Range, Series } from './prometheus.ts';
+import type { Range, Series } from '../signals/prometheus.ts';
 import { STORM, watchStorm, type WatchedStorm } from './watched-storm.ts';
 
 /** Of the demo's config. */

@@ -9,8 +9,8 @@ import { z } from 'zod';
 import { createSystemClock } from '../../src/control/clock.ts';
 import { UnreachableError } from '../../src/control/errors.ts';
 import { DemoProcess, type Summary } from '../e2e/demo-process.ts';
+import { Prometheus, type Range } from '../signals/prometheus.ts';
 import { type HaproxyAddress, viewHaproxy } from '../weather/haproxy-view.ts';
-import { Prometheus, type Range } from './prometheus.ts';
 
 const ALERTS_FILE = fileURLToPath(new URL('../../dashboards/alerts.yaml', import.meta.url));
 /** Requests per second: calm, a rise of ten seconds, a peak, and as long a calm again. */
