@@ -290,7 +290,7 @@ describe.each<readonly [situation: string, args: readonly string[], code: number
     'no trace, and no journal',
     ['--journal', '/nowhere/journal.db'],
     78,
-    'the journal /nowhere/journal.db cannot be read: there is no such file',
+    'the journal /nowhere/journal.db cannot be read: there is no such file, or it is empty: without --trace FILE, the last storm there is the load',
   ],
   ['two loads', ['--trace', 'bad.csv', '--journal', 'x'], 2, 'cannot be used with'],
   ['a query without a place', ['--query', 'x'], 2, 'say --prometheus URL'],

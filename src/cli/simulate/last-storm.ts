@@ -20,7 +20,16 @@ export async function readLastStorm(
   { tier }: Subject,
   seed: number,
 ): Promise<Float64Array> {
-  const storm = await findLastStorm(source, tier);
+  const storm = await findLastStorm(source, tier).catch((error: unknown) => {
+    throw error instanceof ConfigError
+      ? new ConfigError(
+          `${error.message}: without --trace FILE, the last storm there is the load`,
+          {
+            cause: error,
+          },
+        )
+      : error;
+  });
   if (storm === undefined) {
     throw new ConfigError(
       `${placeOf(source)} holds no storm of ${tierKey(tier)}: name a load (--trace FILE), or take all that there was (rackfire backtest)`,
