@@ -217,9 +217,6 @@ function areBalancersSettled(
   return balancersChangedAtMs === undefined || atMs - balancersChangedAtMs >= windowMs;
 }
 
-/** A rate is that of the latest second: one that overlaps with the one before is looked at, and not learned from. */
-const NEWS_AFTER_MS = 900;
-
 /** Takes the rate in, and looks as far ahead as a boot takes; only where the rate is known wholly and freshly. */
 function lookAhead(
   tier: ScaledTier,
@@ -238,9 +235,11 @@ function lookAhead(
     return undefined;
   }
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
+  // A counter that jumped reads as any number: what exceeds all that may ever serve says nothing more by how much.
+  const mostRps = ENGINE.mostLoad * tier.policy.maxNodes * policy.targetPerNodeRps;
   const { foresight, outlook } = foresee(
     before,
-    { atMs, rps: requestRate.value },
+    { atMs, rps: Math.min(requestRate.value, mostRps) },
     {
       targetPerNodeRps: policy.targetPerNodeRps,
       timeToServeMs: bootTimeMs,
@@ -249,7 +248,7 @@ function lookAhead(
       orderedNodes: currentNodes,
     },
   );
-  const isNews = before === undefined || atMs - before.atMs >= NEWS_AFTER_MS;
+  const isNews = before === undefined || atMs - before.atMs >= ENGINE.newsAfterSeconds * 1_000;
   return { foresight: isNews ? foresight : before, outlook };
 }
 

@@ -52,7 +52,8 @@ clusters:
         addresses: 127.0.1.20-127.0.1.51
         backend: news-web
         signals: { requestRate: { targetPerNode: 80 } }
-        # What is asked here is how a need is told, not what is foreseen.
+        # What is asked here is how a need is told, by numbers that follow from the rate by hand. The default, to look
+        # ahead, is what test/control/defaults.test.ts and test/sim run.
         storm: { enabled: false }
 http: { listen: "127.0.0.1:9500", tokenFile: ${tokenFile} }
 `;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ENGINE } from '../../src/scaler/constants.ts';
 import { type Decision, decide, EMPTY_MEMORY, type TierMemory } from '../../src/scaler/decide.ts';
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type { NodeSighting, Observation, Signals } from '../../src/scaler/observation.ts';
@@ -587,4 +588,46 @@ describe('while other balancers answer than a moment ago', () => {
       needNodes: undefined,
     });
   });
+});
+
+describe('a reading that is nonsense', () => {
+  const tier = webTier();
+  /** A calm of 480 rps that wavers, and what is read in the 301st second instead. */
+  const decisionsWith = (reading: number): readonly Decision[] =>
+    timeline(
+      420,
+      (second) => ({
+        nodes: serving(7),
+        signals: signalsOf(second === 300 ? reading : 480 + 20 * Math.sin(second * second)),
+      }),
+      EMPTY_MEMORY,
+      tier,
+    );
+  const mostRps = ENGINE.mostLoad * 12 * 80;
+
+  test.each([1.8e19, Number.MAX_VALUE])('%d rps are no more than what is far too much', (rps) => {
+    const [absurd, most] = [decisionsWith(rps), decisionsWith(mostRps)];
+    expect(absurd.slice(301)).toEqual(most.slice(301));
+    expect(absurd[300]?.desiredNodes).toBe(12);
+  });
+
+  test('a minute after one, what is ordered is what would be ordered without', () => {
+    const ordered = (reading: number): readonly number[] =>
+      decisionsWith(reading)
+        .slice(360)
+        .map(({ desiredNodes }) => desiredNodes);
+    expect(ordered(1.8e19)).toEqual(ordered(480));
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1])(
+    '%d rps are not learned from',
+    (rps) => {
+      const { memory } = decided({ signals: signalsOf(560) }, settledAt(7));
+      const later = { atMs: NOW_MS + 1_000, signals: signalsOf(rps) };
+      const { decision, memory: after } = decided(later, memory);
+      expect(after.foresight).toEqual(memory.foresight);
+      expect(decision).toMatchObject({ desiredNodes: 7, reason: 'signals-unknown' });
+      expect(decision.outlook).toBeUndefined();
+    },
+  );
 });
