@@ -33,7 +33,9 @@
  * Its limits. A lease does not fence: a process that stood still between its look at `leadsAt` and its command, or
  * whose steady clock did (a suspended machine), sends all the same. Hosts refuse it by its term; HAProxy cannot. Whoever
  * sets `leaseTransitions` back, or restores the API server from a backup, takes the order of terms away: then hosts refuse
- * the new leader until the lease is deleted, which makes a newer one.
+ * the new leader until the lease is deleted, which makes a newer one. Replicas that are set to another duration than the
+ * leader, while a config is rolled out, know its own by the record alone: when that is edited or deleted just then, two may
+ * lead for a moment.
  *
  * @see https://pkg.go.dev/k8s.io/client-go/tools/leaderelection
  */

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
@@ -15,6 +15,8 @@ import { stringify } from 'yaml';
 /** Of a machine that is busy; it takes 4 s on one that is not. */
 const READY_DEADLINE_MS = 200_000;
 const POLL_MS = 200;
+/** Where etcd writes: a disk that others use may take seconds to sync, and what is measured here is not the disk. */
+const MEMORY_FOLDER = '/dev/shm';
 
 /** Who asks, by the token that says so. */
 export type Person = 'admin' | 'rackfire';
@@ -27,19 +29,26 @@ const TOKENS: Readonly<Record<Person, string>> = {
 export class ApiServer implements AsyncDisposable {
   readonly folder: string;
   readonly port: number;
+  readonly #etcdFolder: string;
   readonly #etcdPorts: readonly number[];
   #etcd: ChildProcess | undefined;
   #server: ChildProcess | undefined;
 
-  private constructor(folder: string, [port = 0, ...etcdPorts]: readonly number[]) {
+  private constructor(
+    { folder, etcdFolder }: { readonly folder: string; readonly etcdFolder: string },
+    [port = 0, ...etcdPorts]: readonly number[],
+  ) {
     this.folder = folder;
+    this.#etcdFolder = etcdFolder;
     this.port = port;
     this.#etcdPorts = etcdPorts;
   }
 
   static async start(): Promise<ApiServer> {
     const folder = await mkdtemp(join(tmpdir(), 'rackfire-kubernetes-'));
-    const server = new ApiServer(folder, await findFreePorts(3));
+    const memory = existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir();
+    const etcdFolder = await mkdtemp(join(memory, 'rackfire-etcd-'));
+    const server = new ApiServer({ folder, etcdFolder }, await findFreePorts(3));
     try {
       await server.#prepare();
       server.#startEtcd();
@@ -132,6 +141,7 @@ export class ApiServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.down();
     await end(this.#etcd);
+    await rm(this.#etcdFolder, { recursive: true, force: true });
     await rm(this.folder, { recursive: true, force: true });
   }
 
@@ -151,7 +161,7 @@ export class ApiServer implements AsyncDisposable {
   #startEtcd(): void {
     const [clients = 0, peers = 0] = this.#etcdPorts;
     this.#etcd = this.#run('etcd', 'etcd', [
-      `--data-dir=${this.#path('etcd')}`,
+      `--data-dir=${this.#etcdFolder}`,
       `--listen-client-urls=http://127.0.0.1:${clients}`,
       `--advertise-client-urls=http://127.0.0.1:${clients}`,
       `--listen-peer-urls=http://127.0.0.1:${peers}`,

@@ -25,6 +25,8 @@ export const LEASE_PATH = '/apis/coordination.k8s.io/v1/namespaces/rackfire/leas
 const REPLICAS = 3;
 /** What was sent before a loss may be read here a bit after it; the next leader begins much later. */
 const ON_ITS_WAY_MS = 500;
+/** Whoever leads goes on to write into the fence file. */
+const LOCKED_MS = 5_000;
 
 /** As far as it is changed for each replica. */
 interface WrittenSite {
@@ -180,7 +182,7 @@ export class Replicas implements AsyncDisposable {
     readonly node: string;
     readonly pid: number;
   })[] {
-    const database = new DatabaseSync(this.#fenceFile, { readOnly: true });
+    const database = new DatabaseSync(this.#fenceFile, { readOnly: true, timeout: LOCKED_MS });
     try {
       return database
         .prepare(

@@ -264,12 +264,17 @@ export class Audit {
     this.#require(nowMs >= this.#restsUntilMs, 'it rests, and acquires');
     this.#require(this.#isFree(lease, sinceMs, nowMs), `at ${nowMs} it acquires what is held`);
     const newest = this.#newest!;
-    this.#require(newest.createdAtSeconds <= lease.createdAtSeconds, 'the lease is an older one');
+    this.#require(!this.#isOld(lease), 'the lease is an older one');
     const expected =
       newest.createdAtSeconds === lease.createdAtSeconds
         ? Math.max(newest.transitions, lease.transitions) + 1
         : lease.transitions + 1;
     this.#require(transitions === expected, `transitions ${transitions}, not ${expected}`);
+  }
+
+  /** No reign upon it could have a newer term. */
+  #isOld({ createdAtSeconds }: LeaseRecord): boolean {
+    return this.#newest !== undefined && this.#newest.createdAtSeconds > createdAtSeconds;
   }
 
   #isFree(lease: LeaseRecord, sinceMs: number, nowMs: number): boolean {
@@ -309,7 +314,9 @@ export class Audit {
     const seen = this.#seen;
     const mayWrite = sinceWrite >= retryMs && nowMs >= this.#restsUntilMs;
     if (this.#reign === undefined && mayWrite && seen !== undefined && !this.#isDoubted) {
-      const isFree = seen === 'absent' || this.#isFree(seen.lease, seen.sinceMs, nowMs - 1e-6);
+      const isFree =
+        seen === 'absent' ||
+        (!this.#isOld(seen.lease) && this.#isFree(seen.lease, seen.sinceMs, nowMs - 1e-6));
       this.#require(!isFree, 'the lease is free, and not contended for');
     }
   }

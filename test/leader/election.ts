@@ -16,6 +16,15 @@ import {
 import type { Term } from '../../src/scaler/observation.ts';
 import { Audit } from './election-audit.ts';
 
+/** What is tried: the elector's functions, or those of another text. */
+export interface Machine {
+  readonly startElector: typeof startElector;
+  readonly stepElector: typeof stepElector;
+  readonly leadsAt: typeof leadsAt;
+}
+
+const ELECTOR: Machine = { startElector, stepElector, leadsAt };
+
 /** How an elector's way to the API server is, until somebody changes it. */
 export interface Link {
   /** Each way takes between the two. */
@@ -68,10 +77,20 @@ export class Host {
 /** The Lease object, and who may write it when. */
 class ApiServer {
   lease: LeaseRecord | undefined;
-  /** Of its wall clock; forward only. */
-  offsetMs = 1_700_000_000_000;
+  latestOffsetMs = 1_700_000_000_000;
+  #offsetMs = this.latestOffsetMs;
   #versions = 0;
   #uids = 0;
+
+  /** Of its wall clock. */
+  get offsetMs(): number {
+    return this.#offsetMs;
+  }
+
+  set offsetMs(offsetMs: number) {
+    this.#offsetMs = offsetMs;
+    this.latestOffsetMs = Math.max(this.latestOffsetMs, offsetMs);
+  }
 
   carryOut(request: LeaseRequest, nowMs: number): LeaseAnswer {
     const { lease } = this;
@@ -146,6 +165,7 @@ export class Replica {
   #inbox: (() => void)[] = [];
   #wakeToken = 0;
   #reigns = 0;
+  #lastTerm: Term | undefined;
   #hasFenced = new Map<Host, Term>();
 
   constructor(election: Election, options: ProcessOptions) {
@@ -156,7 +176,7 @@ export class Replica {
     this.wallOffsetMs = options.wallOffsetMs;
     this.#anchor = { trueMs: election.nowMs, steadyMs: 5_000_000 * options.rate };
     this.audit = new Audit(this.settings);
-    this.state = startElector(this.settings, this.#moment());
+    this.state = election.machine.startElector(this.settings, this.#moment());
     this.#after(undefined, { kind: 'tick' });
     this.#actSoon();
   }
@@ -172,7 +192,7 @@ export class Replica {
 
   /** What it believes, if it can. */
   get term(): Term | undefined {
-    return this.isDead ? undefined : leadsAt(this.state, this.steadyMs);
+    return this.isDead ? undefined : this.#election.machine.leadsAt(this.state, this.steadyMs);
   }
 
   get reign(): string {
@@ -199,13 +219,23 @@ export class Replica {
     this.#sleep();
   }
 
+  /** To end, and another process follows; or that it cannot work. */
+  tell(word: 'release' | 'resign'): void {
+    this.#whenRunning(() => {
+      this.take({ kind: word });
+      if (word === 'release') {
+        this.#election.onEnd(this);
+      }
+    });
+  }
+
   take(input: ElectorInput): void {
     if (this.isDead) {
       return;
     }
     const before = this.state;
     const moment = this.#moment();
-    this.state = stepElector(this.settings, before, input, moment);
+    this.state = this.#election.machine.stepElector(this.settings, before, input, moment);
     this.audit.check(before, input, moment, this.state);
     this.#after(before, input);
   }
@@ -217,7 +247,8 @@ export class Replica {
     const { request, reign } = this.state;
     if (reign !== undefined && reign.term !== before?.reign?.term) {
       this.#reigns += 1;
-      this.#election.noteReign(this, reign.term);
+      this.#election.noteReign(this, reign.term, this.#lastTerm);
+      this.#lastTerm = reign.term;
     }
     this.#election.checkTogether();
     if (request !== undefined && request.id !== before?.request?.id) {
@@ -342,23 +373,35 @@ export class Election {
   nowMs = 0;
   isApiUp = true;
   mayClocksStand = false;
-  /** Some clock stood still: then only hosts keep two from acting. */
-  isClockTrusted = true;
+  /** Some clock stood still, or nobody can know how long to wait: then only hosts keep two from acting. */
+  isTimeTrusted = true;
+  mayOrderBreak = false;
+  /**
+   * Somebody has taken the order of terms away: then a term may come twice, and hosts may refuse whoever leads, until the
+   * API server's clock goes right and the lease is made anew.
+   */
+  isOrderTrusted = true;
+  /** The next one that acquires the lease is told so meanwhile. */
+  nextAcquirerIsTold: 'release' | 'resign' | undefined;
+  /** A replica has been told to end. */
+  onEnd: (replica: Replica) => void = () => undefined;
   readonly api = new ApiServer();
   readonly hosts = [new Host(), new Host()];
   readonly replicas: Replica[] = [];
   readonly wallFactor: number;
+  readonly machine: Machine;
   /** What was sent, without wall times. */
   readonly requests: string[] = [];
   /** By term, who led by it. */
-  readonly #owners = new Map<string, string>();
+  readonly #owners = new Map<string, Set<string>>();
   readonly #random: () => number;
   readonly #due: Due[] = [];
   #order = 0;
 
-  constructor(seed: number, wallFactor: number) {
+  constructor(seed: number, wallFactor = 1, machine: Machine = ELECTOR) {
     this.#random = createRandom(seed);
     this.wallFactor = wallFactor;
+    this.machine = machine;
   }
 
   /** Reigns that were ever begun. */
@@ -415,25 +458,37 @@ export class Election {
     this.nowMs = endMs;
   }
 
-  /** @throws When another reign had the same term. */
-  noteReign(replica: Replica, term: Term): void {
+  /**
+   * @param before - The term of the same elector's reign before.
+   * @throws When another reign had the same term, or an elector one that is not newer than its own before.
+   */
+  noteReign(replica: Replica, term: Term, before: Term | undefined): void {
     const key = formatTerm(term);
-    const owner = this.#owners.get(key);
-    if (owner !== undefined && owner !== replica.reign) {
-      throw new Error(`term ${key} is that of ${owner} and of ${replica.reign}`);
+    if (before !== undefined && !isOlder(before, term)) {
+      throw new Error(`${replica.reign} leads by ${key}, after ${formatTerm(before)}`);
     }
-    this.#owners.set(key, replica.reign);
+    const owners = this.#owners.get(key) ?? new Set();
+    if (owners.size > 0 && this.isOrderTrusted) {
+      throw new Error(`term ${key} is that of ${[...owners].join(', ')} and of ${replica.reign}`);
+    }
+    this.#owners.set(key, owners.add(replica.reign));
   }
 
   noteRequest(replica: Replica, request: LeaseRequest): void {
     const purpose = request.kind === 'replace' ? request.purpose : request.kind;
     this.requests.push(`${this.nowMs} ${replica.identity} ${purpose}`);
+    const told = this.nextAcquirerIsTold;
+    if (purpose === 'acquire' && told !== undefined) {
+      this.nextAcquirerIsTold = undefined;
+      // No answer comes sooner.
+      this.after(this.between(0, 2), () => replica.tell(told));
+    }
   }
 
-  /** @throws When two lead at the same moment, though their clocks go right. */
+  /** @throws When two lead at the same moment, though time can be trusted. */
   checkTogether(): void {
     const { leaders } = this;
-    if (this.isClockTrusted && leaders.length > 1) {
+    if (this.isTimeTrusted && leaders.length > 1) {
       throw new Error(
         `at ${this.nowMs} ms ${leaders.map(({ reign }) => reign).join(' and ')} lead`,
       );
@@ -449,9 +504,10 @@ export class Election {
           throw new Error(`${verb} of ${reign} was accepted at ${atMs} ms after a newer term`);
         }
         newest = term;
-        const owner = this.#owners.get(formatTerm(term));
-        if (owner !== reign) {
-          throw new Error(`${verb} at ${atMs} ms by the term of ${owner} came from ${reign}`);
+        const owners = this.#owners.get(formatTerm(term)) ?? new Set();
+        if (!owners.has(reign)) {
+          const others = [...owners].join(', ');
+          throw new Error(`${verb} at ${atMs} ms by the term of ${others} came from ${reign}`);
         }
       }
     }

@@ -14,7 +14,7 @@ test('of three electors no two are ever obeyed, whatever befalls them; and one l
   for (let seed = 1; seed <= SCHEDULES; seed += 1) {
     try {
       const election = play(seed);
-      untrusted += election.isClockTrusted ? 0 : 1;
+      untrusted += election.isTimeTrusted ? 0 : 1;
       reigns += election.reignCount;
     } catch (error) {
       broken.push(`seed ${seed}: ${String(error)}`);

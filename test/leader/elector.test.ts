@@ -333,7 +333,7 @@ describe('leaving', () => {
 });
 
 test('of a leader that leaves, another one takes over within a retry', () => {
-  const election = new Election(1, 1);
+  const election = new Election(1);
   const [one] = ['a', 'b'].map((identity) =>
     election.start({ identity, settings: SETTINGS, rate: 1, wallOffsetMs: 0 }),
   );

@@ -83,4 +83,26 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: `if (request.kind === 'create') {
     return { ...state, reign: { term: termOf(lease), uid: lease.uid, untilMs }, lost: undefined };`,
   },
+  {
+    name: 'forgets the newest term that it has seen',
+    breaks:
+      'a term is newer than all that this elector has seen, also when somebody sets them back',
+    find: `const newest =
+    newestTerm?.createdAtSeconds === createdAtSeconds ? newestTerm.transitions : transitions;`,
+    replace: 'const newest = newestTerm === undefined ? 0 : transitions;',
+  },
+  {
+    name: 'leads a lease that is older than one it has seen',
+    breaks: 'a lease that was made before the newest one seen gives no newer term',
+    find: `if (newestTerm !== undefined && newestTerm.createdAtSeconds > seen.lease.createdAtSeconds) {
+    return 'lease-older-than-one-seen';
+  }`,
+    replace: '',
+  },
+  {
+    name: 'begins a reign by an acquisition that is answered while it leaves',
+    breaks: 'who was told to end leads no more, whatever is answered later',
+    find: 'return leaving === undefined && nowMs < untilMs',
+    replace: 'return nowMs < untilMs',
+  },
 ];

@@ -1,7 +1,7 @@
 /** What befalls three electors, drawn from a seed, and what must hold all the same. */
 
 import type { ElectorSettings } from '../../src/leader/elector.ts';
-import { Election, GOOD_LINK, type Link, type Replica } from './election.ts';
+import { Election, GOOD_LINK, type Link, type Machine, type Replica } from './election.ts';
 
 type Timing = Omit<ElectorSettings, 'identity'>;
 
@@ -33,7 +33,7 @@ function stop(isClockStill: boolean): Mishap {
       return undefined;
     }
     const isStill = isClockStill && election.mayClocksStand;
-    election.isClockTrusted &&= !isStill;
+    election.isTimeTrusted &&= !isStill;
     replica.stop(isStill);
     return () => replica.resume();
   };
@@ -71,13 +71,7 @@ const MISHAPS: readonly (readonly [weight: number, mishap: Mishap])[] = [
       return undefined;
     },
   ],
-  [
-    2,
-    ({ api }) => {
-      api.lease = undefined;
-      return undefined;
-    },
-  ],
+  [2, deleteLease],
   [1, edit({ holder: 'a stranger' })],
   [1, clearHolder],
   [1, editDuration(2)],
@@ -93,6 +87,26 @@ const MISHAPS: readonly (readonly [weight: number, mishap: Mishap])[] = [
     },
   ],
   [
+    1,
+    // Set back by hand.
+    breakOrder(({ api }) => api.edit({ transitions: 0 })),
+  ],
+  [
+    1,
+    // Deleted and made anew, with the API server's clock set back meanwhile.
+    breakOrder((election) => {
+      election.api.offsetMs -= election.between(2_000, 100_000);
+      deleteLease(election);
+    }),
+  ],
+  [
+    2,
+    (election) => {
+      election.nextAcquirerIsTold = election.pick(['release', 'resign']);
+      return undefined;
+    },
+  ],
+  [
     2,
     (election) => {
       // Whoever leads, cannot work.
@@ -103,10 +117,9 @@ const MISHAPS: readonly (readonly [weight: number, mishap: Mishap])[] = [
   ],
   [
     2,
-    (election, replica) => {
+    (_, replica) => {
       if (!replica.isStopped) {
-        replica.take({ kind: 'release' });
-        comeBack(election, replica);
+        replica.tell('release');
       }
       return undefined;
     },
@@ -128,6 +141,17 @@ function edit(change: Parameters<Election['api']['edit']>[0]): Mishap {
   };
 }
 
+/** Takes the order of terms away; in the schedules that are chosen for it. */
+function breakOrder(change: (election: Election) => void): Mishap {
+  return (election) => {
+    if (election.mayOrderBreak) {
+      election.isOrderTrusted = false;
+      change(election);
+    }
+    return undefined;
+  };
+}
+
 /** With a duration of 1 s it would be what a release writes. */
 function clearHolder({ api }: Election): undefined {
   if (api.lease?.leaseSeconds !== 1) {
@@ -135,15 +159,23 @@ function clearHolder({ api }: Election): undefined {
   }
 }
 
-/** Where each is set to another duration, the one in the record is all that the others know of the holder's. */
+/** Where they are set to others, the duration in the record is all that they know of the holder's. */
+function haveOneDuration({ running }: Election): boolean {
+  return new Set(running.map(({ settings }) => settings.leaseMs)).size === 1;
+}
+
 function editDuration(leaseSeconds: number | undefined): Mishap {
   return (election) => {
-    const durations = new Set(election.running.map(({ settings }) => settings.leaseMs));
-    if (durations.size === 1) {
+    if (haveOneDuration(election)) {
       election.api.edit({ leaseSeconds });
     }
     return undefined;
   };
+}
+
+function deleteLease(election: Election): undefined {
+  election.isTimeTrusted &&= haveOneDuration(election);
+  election.api.lease = undefined;
 }
 
 /** A process that has ended is followed by one of another identity. */
@@ -184,9 +216,20 @@ function disturb(election: Election): void {
   election.after(election.between(0, 40_000), next);
 }
 
+/** As the manual says: the API server's clock is put right, and then the lease is deleted, so that the next one is newer. */
+function restoreOrder(election: Election): void {
+  if (!election.isOrderTrusted) {
+    election.api.offsetMs = election.api.latestOffsetMs;
+    election.api.lease = undefined;
+    election.isOrderTrusted = true;
+  }
+}
+
 /** From now on all is well: what hung is cut off, so that nobody waits for an answer that never comes. */
 function heal(election: Election): void {
   election.isApiUp = true;
+  election.nextAcquirerIsTold = undefined;
+  restoreOrder(election);
   for (const replica of election.running) {
     replica.link = GOOD_LINK;
     if (replica.isStopped) {
@@ -203,11 +246,14 @@ function heal(election: Election): void {
  * One schedule; the same seed, the same course.
  *
  * @param wallFactor - Makes wall clocks others, and nothing else.
+ * @param machine - What is tried.
  * @throws When a promise was broken.
  */
-export function play(seed: number, wallFactor = 1): Election {
-  const election = new Election(seed, wallFactor);
+export function play(seed: number, wallFactor?: number, machine?: Machine): Election {
+  const election = new Election(seed, wallFactor, machine);
   election.mayClocksStand = election.chance() < 0.4;
+  election.mayOrderBreak = election.chance() < 0.3;
+  election.onEnd = (replica) => comeBack(election, replica);
   const timing = election.pick(TIMINGS);
   for (const name of ['a', 'b', 'c']) {
     // As while a config is rolled out.
