@@ -335,7 +335,7 @@ export class World {
         }
       }
     }
-    return this.#hostSightings(atMs).map((sighting, index) => {
+    return this.#room(atMs).hosts.map((sighting, index) => {
       const host = this.#hosts[index];
       const memoryMiB = host?.snapshot?.value.memoryMiB;
       return { ...sighting, memoryMiB, orphans: (host && orphans.get(host)) ?? 0 };
