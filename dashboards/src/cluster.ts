@@ -371,7 +371,7 @@ const COMING: Section = {
       {
         title: 'Standby nodes',
         description:
-          'Paused or saved nodes that are woken before any is booted, and how many the config asks for.',
+          'Paused or saved nodes that are woken before any is booted, and how many are wanted: as many as the config says, or with `auto` all that are ordered ahead.',
         unit: NoUnit,
         span: 8,
       },
@@ -384,7 +384,7 @@ const COMING: Section = {
         },
         {
           expression: of('rackfire_nodes_standby_target'),
-          legend: 'configured',
+          legend: 'wanted',
           color: 'text',
           isDashed: true,
         },

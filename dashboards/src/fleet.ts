@@ -369,7 +369,7 @@ const BALANCERS: Section = {
     lines(
       {
         title: 'Standby nodes of all clusters',
-        description: 'Nodes that are woken before any is booted, and how many the configs ask for.',
+        description: 'Nodes that are woken before any is booted, and how many are wanted.',
         unit: NoUnit,
         span: 6,
         height: 6,
@@ -383,7 +383,7 @@ const BALANCERS: Section = {
         },
         {
           expression: `sum(${each('rackfire_nodes_standby_target')})`,
-          legend: 'configured',
+          legend: 'wanted',
           color: 'text',
           isDashed: true,
         },
