@@ -274,13 +274,17 @@ describe('without a trace, the last storm', () => {
     expect(other.stderr).toContain(`${prometheus.url} holds no storm of sports/web: name a load`);
   });
 
-  test('is missed with what to do where there was none', async () => {
+  test.each([
+    ['there was none', {}, 'news'],
+    ['there was one of another tier', { 70: STORM_MESSAGES.begins }, 'sports'],
+  ])('is missed with what to do where %s', async (_, said, cluster) => {
     await using place = new Place();
-    await keep(place, {});
-    const { code, stdout, stderr } = await run({}, '--journal', place.path);
+    await keep(place, said);
+    const files = { 'site.yaml': edit(SITE, '- name: news', `- name: ${cluster}`) };
+    const { code, stdout, stderr } = await run(files, '--journal', place.path);
     expect([code, stdout]).toEqual([78, '']);
     expect(stderr).toContain(
-      `${place.path} holds no storm of news/web: name a load (--trace FILE), or take all that there was (rackfire backtest)`,
+      `${place.path} holds no storm of ${cluster}/web: name a load (--trace FILE), or take all that there was (rackfire backtest)`,
     );
   });
 });
