@@ -250,7 +250,7 @@ describe('without a trace, the last storm', () => {
     const tier = '{cluster="news",tier="web"}';
     await using prometheus = await ScrapedPages.start((scrape) => {
       const isStorm = scrape > 8 && scrape <= 12;
-      return `rackfire_request_rate_rps${tier} ${rateAt(scrape)}\nrackfire_storm${tier} ${isStorm ? 1 : 0}\n`;
+      return `rackfire_request_rate_rps${tier} ${rateAt(scrape)}\nrackfire_storm${tier} ${isStorm ? 1 : 0}\nrackfire_storm{cluster="sports",tier="web"} 0\n`;
     });
     await prometheus.scraped(20);
     const args = ['--prometheus', prometheus.url, '--step', '1s', '--json'];
