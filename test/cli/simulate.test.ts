@@ -260,10 +260,12 @@ describe('without a trace, the last storm', () => {
       expect.stringContaining(`this is what ${prometheus.url} holds from`),
     ]);
     const { arrivals } = Run.parse(JSON.parse(stdout));
-    expect(arrivals.length).toBeGreaterThanOrEqual(15);
-    const mean = arrivals.reduce((sum, one) => sum + one, 0) / arrivals.length;
-    // 15 Poisson counts of 110, of which a thousand requests are one mean: four deviations.
-    expect(Math.abs(mean - 110)).toBeLessThan(15);
+    // A busy machine may let scrapes fail; of what is left between two, each second is a Poisson count.
+    const seconds = arrivals.length;
+    const mean = arrivals.reduce((sum, one) => sum + one, 0) / seconds;
+    const chance = 4 * Math.sqrt(rateAt(20) / seconds);
+    expect(mean).toBeGreaterThan(rateAt(1) - chance);
+    expect(mean).toBeLessThan(rateAt(20) + chance);
     const other = await run(
       { 'other.yaml': edit(SITE, '- name: news', '- name: sports') },
       '-c',
