@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
-import { dryRun } from '../compose.ts';
-import type { Config } from '../config/config.ts';
+import { dryRun, dryRunOfTwo, type Look } from '../compose.ts';
 import { compareConfigs, refuseOtherInstallation } from '../config/config-keeper.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
-import type { Controller } from '../control/controller.ts';
 import { UnreachableError } from '../control/errors.ts';
 import type { Action } from '../scaler/action.ts';
 import type { TierTick } from '../scaler/tick.ts';
@@ -38,7 +36,8 @@ export function addPlan(program: Command): void {
 /** @throws UnreachableError when a host or balancer does not answer. */
 async function plan(options: PlanOptions): Promise<void> {
   const { config } = await loadConfig(options.config);
-  const controller = await look(config);
+  const signal = AbortSignal.timeout(DEADLINE_MS);
+  const controller = await dryRun(config, createSystemClock(), signal);
   const { ticks, fixed } = controller;
   if (options.json === true) {
     printJson(toJson(controller));
@@ -57,7 +56,7 @@ async function plan(options: PlanOptions): Promise<void> {
 }
 
 /**
- * Both configs look at the world at the same time; neither changes anything, and neither knows what the running service
+ * Both configs decide on the same look at the world; neither changes anything, and neither knows what the running service
  * remembers: windows of scale-in begin anew for both.
  *
  * @throws InvalidConfigError when the other one is of another installation. @throws UnreachableError as `plan`.
@@ -66,7 +65,11 @@ async function compare(file: string, against: string, json: true | undefined): P
   const [now, then] = await Promise.all([loadConfig(file), loadConfig(against)]);
   refuseOtherInstallation(now, then);
   const changes = compareConfigs(now, then);
-  const [present, future] = await Promise.all([look(now.config), look(then.config)]);
+  const { present, future } = await dryRunOfTwo(
+    { present: now.config, future: then.config },
+    createSystemClock(),
+    AbortSignal.timeout(DEADLINE_MS),
+  );
   if (json === true) {
     printJson({ ...toJson(present), changes, against: toJson(future) });
   } else {
@@ -83,10 +86,6 @@ async function compare(file: string, against: string, json: true | undefined): P
   requireAnswers([...new Set([...present.unanswered, ...future.unanswered])]);
 }
 
-function look(config: Config): Promise<Controller> {
-  return dryRun(config, createSystemClock(), AbortSignal.timeout(DEADLINE_MS));
-}
-
 /** @throws UnreachableError */
 function requireAnswers(unanswered: readonly string[]): void {
   if (unanswered.length > 0) {
@@ -95,7 +94,7 @@ function requireAnswers(unanswered: readonly string[]): void {
   }
 }
 
-function toJson({ ticks, fixed }: Controller): object {
+function toJson({ ticks, fixed }: Look): object {
   return {
     tiers: [...ticks.values()].map(({ tick: { decision, nodes, plan: planned, actions } }) => ({
       ...decision,

@@ -285,6 +285,21 @@ export class Controller {
     this.#tickAll();
   }
 
+  /**
+   * After {@link dryRun}, the same tick as another setup has it. Ports that are the same object are not asked again, so
+   * that both decide on the same answers, and what differs is due to the setup.
+   */
+  async dryRunAs(setup: Setup, signal: AbortSignal): Promise<void> {
+    this.reconfigure(setup);
+    if (!this.#sources.areAllHeard) {
+      const { heard } = this.#sources;
+      await this.#sources.askAll(signal, heard);
+      await this.#options.clock.sleep(TICK_INTERVAL_MS, signal);
+      await this.#sources.askAll(signal, heard);
+    }
+    this.#tickAll();
+  }
+
   /** Leadership was lost: what has begun is given up at once, and what became of it is for the world to say. */
   stopActing(): void {
     this.#reignActions.abort(new OutcomeUnknownError('leadership was lost meanwhile'));

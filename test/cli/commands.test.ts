@@ -163,6 +163,25 @@ test('plan --against: the values that differ, and what they would change now', a
   expect(tier).toBe('news/web: the same, 0 → 2 nodes (minimum, need unknown)');
 });
 
+test('plan --against: a tier that is gone is left as it is, one that comes is new', async () => {
+  await using folder = await Folder.create();
+  const text = withSockets(folder);
+  await writeFile(folder.file('site.yaml'), text);
+  await writeFile(folder.file('new.yaml'), edit(text, '      web:', '      api:'));
+  const { stdout } = await rackfire(
+    'plan',
+    '-c',
+    folder.file('site.yaml'),
+    '--against',
+    folder.file('new.yaml'),
+  );
+  const lines = stdout.split('\n');
+  expect(lines).toContain(
+    'news/web: would be paused and left as it is, because it is not scaled there',
+  );
+  expect(lines).toContain('news/api: is new there');
+});
+
 test('plan --against: a config of another installation is refused', async () => {
   await using folder = await Folder.create({
     'site.yaml': minimal,
