@@ -68,9 +68,9 @@ export function sourceOf(options: SourceOptions, { config, tier }: Subject): Sou
   return { prometheus, query, stepSeconds: step / 1_000 };
 }
 
-/** Several Rackfires of one site see the same traffic. */
+/** Several Rackfires of one site see the same traffic. While it is not known, they say NaN: a gap. */
 function queryFor({ cluster, name }: ScaledTier): string {
-  return `max(rackfire_request_rate_rps{cluster="${cluster}",tier="${name}"})`;
+  return `max(rackfire_request_rate_rps{cluster="${cluster}",tier="${name}"} >= 0)`;
 }
 
 /** @throws ConfigError, UnreachableError */
