@@ -32,12 +32,22 @@ export default defineConfig({
             'test/lab/**',
             'test/weather/**',
             'test/dataplane/**',
+            'test/dashboards/**',
             'test/kubernetes/**',
           ],
         },
       },
       { extends: true, test: { name: 'weather', include: ['test/weather/**/*.test.ts'] } },
       { extends: true, test: { name: 'dataplane', include: ['test/dataplane/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'dashboards',
+          include: ['test/dashboards/**/*.test.ts'],
+          // One of them is a storm in real time.
+          fileParallelism: false,
+        },
+      },
       {
         extends: true,
         test: {

@@ -38,7 +38,7 @@ import { createFileLeadership } from './leader/file-lock.ts';
 import { createLeaseLeadership } from './leader/lease-leadership.ts';
 import { createSoloLeadership } from './leader/solo.ts';
 import type { Contender, Standing } from './leader/standing.ts';
-import type { Cluster, ScaledTier } from './scaler/cluster.ts';
+import { type Cluster, type ScaledTier, tierKey } from './scaler/cluster.ts';
 import type { SimulationOptions } from './sim/simulation.ts';
 import { checkXenHost, type HostFinding } from './xen/check-host.ts';
 import type { XenHostOptions } from './xen/xen-host.ts';
@@ -78,6 +78,39 @@ export async function dryRun(
     return controller;
   } finally {
     closePorts(setup.hypervisors.values());
+  }
+}
+
+/** What a dry run has found, by `cluster/tier`. */
+export type Look = Pick<Controller, 'ticks' | 'fixed' | 'unanswered'>;
+
+/** As {@link dryRun}, and what another config would decide on what was seen, if it were in force: for the tiers that it scales. */
+export async function dryRunOfTwo(
+  { present, future }: { readonly present: Config; readonly future: Config },
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<{ readonly present: Look; readonly future: Look }> {
+  const recorder = { record: () => undefined };
+  const leadership = createSoloLeadership(clock);
+  const overrides = new OverrideBook(clock, recorder);
+  const setup = composeSetup(present, clock);
+  const next = recomposeSetup(future, clock, { config: present, setup });
+  const around = { clock, recorder, leadership, overrides };
+  const controller = composeController(present, setup, around);
+  try {
+    await controller.dryRun(signal);
+    const { ticks, fixed, unanswered } = controller;
+    const seen = { ticks: new Map(ticks), fixed: new Map(fixed), unanswered };
+    await controller.dryRunAs(next, signal);
+    const scaled = new Set(listScaledTiers(future).map(tierKey));
+    const after = new Map([...controller.ticks].filter(([tier]) => scaled.has(tier)));
+    return {
+      present: seen,
+      future: { ticks: after, fixed: controller.fixed, unanswered: controller.unanswered },
+    };
+  } finally {
+    closePorts(setup.hypervisors.values());
+    closePorts(next.hypervisors.values(), setup.hypervisors.values());
   }
 }
 

@@ -31,7 +31,9 @@ import { openJournal } from './store/journal.ts';
 import { createEventLog } from './telemetry/event-log.ts';
 import { EventFeed } from './telemetry/event-feed.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import type { PhaseWatch } from './telemetry/phase-watch.ts';
 import { type Log, TelemetryRecorder } from './telemetry/recorder.ts';
+import { registerStateMetrics } from './telemetry/state-metrics.ts';
 
 export interface ServiceOptions {
   readonly configFile: string;
@@ -81,8 +83,12 @@ export class Service {
     this.startedAtMs = clock.wallMs();
     this.#metrics = createMetrics(registry);
     this.#metrics.buildInfo.set({ version }, 1);
-    this.#metrics.configUp.set(1);
+    this.#metrics.configOk.set(1);
+    for (const level of ['error', 'warn', 'info'] as const) {
+      this.#metrics.logLines.inc({ level }, 0);
+    }
     this.#log = createEventLog(log, clock, (record) => {
+      this.#metrics.logLines.inc({ level: record.level });
       this.feed.append(record);
       this.#journal?.appendEvent(record);
     });
@@ -110,8 +116,14 @@ export class Service {
       onReload: (result) => this.#sayReload(result),
       clock,
     });
+    registerStateMetrics(registry, this);
     // Last: with a config that cannot be used, nothing is taken that would have to be given back.
     this.lease = this.#contend(loaded.config.leadership);
+  }
+
+  /** How long nodes have been in their phases. */
+  get phases(): PhaseWatch {
+    return this.#telemetry.phases;
   }
 
   /** Undefined while another one leads. */
@@ -211,12 +223,16 @@ export class Service {
 
   #noteStanding(standing: Standing): void {
     this.#metrics.leader.set(standing.kind === 'leader' ? 1 : 0);
-    if (standing.kind !== 'leader' && this.#isLeading) {
+    const wasLeading = this.#isLeading;
+    this.#isLeading = standing.kind === 'leader';
+    if (this.#isLeading !== wasLeading) {
+      this.#metrics.leaderTransitions.inc();
+    }
+    if (wasLeading && !this.#isLeading) {
       // First of all: what it has begun would be the next leader's to do.
       this.controller.stopActing();
       this.#stopLeading();
     }
-    this.#isLeading = standing.kind === 'leader';
     switch (standing.kind) {
       case 'leader':
         this.#log.info({ term: standing.holder.term }, 'leads from now on');
@@ -296,7 +312,7 @@ export class Service {
   }
 
   #sayJournal(health: JournalHealth): void {
-    this.#metrics.journalUp.set(health.state === 'writing' ? 1 : 0);
+    this.#metrics.journalOk.set(health.state === 'writing' ? 1 : 0);
     if (health.state !== 'writing') {
       this.#log.error({ ...health }, 'journal is not written, scaling goes on');
       return;
@@ -349,7 +365,7 @@ export class Service {
   #sayReload(result: ReloadResult): void {
     const metrics = this.#metrics;
     metrics.configReloads.inc({ result: result.outcome });
-    metrics.configUp.set(result.outcome === 'refused' ? 0 : 1);
+    metrics.configOk.set(result.outcome === 'refused' ? 0 : 1);
     switch (result.outcome) {
       case 'refused': {
         const { message, problems } = result.refusal;

@@ -21,7 +21,7 @@ import { Reassertion } from './reassertion.ts';
 import type { Snapshot } from './source.ts';
 import { BALANCER_PACE, type SourceFailure, Sources } from './sources.ts';
 import { WallWatch } from './wall-watch.ts';
-import { type StrangerWatch, World } from './world.ts';
+import { type HostFigures, type StrangerWatch, type TrafficFigures, World } from './world.ts';
 
 /** What a config says of the world. */
 export interface Setup extends Pick<Actuators, 'hypervisors' | 'balancers'> {
@@ -285,6 +285,21 @@ export class Controller {
     this.#tickAll();
   }
 
+  /**
+   * After {@link dryRun}, the same tick as another setup has it. Ports that are the same object are not asked again, so
+   * that both decide on the same answers, and what differs is due to the setup.
+   */
+  async dryRunAs(setup: Setup, signal: AbortSignal): Promise<void> {
+    this.reconfigure(setup);
+    if (!this.#sources.areAllHeard) {
+      const { heard } = this.#sources;
+      await this.#sources.askAll(signal, heard);
+      await this.#options.clock.sleep(TICK_INTERVAL_MS, signal);
+      await this.#sources.askAll(signal, heard);
+    }
+    this.#tickAll();
+  }
+
   /** Leadership was lost: what has begun is given up at once, and what became of it is for the world to say. */
   stopActing(): void {
     this.#reignActions.abort(new OutcomeUnknownError('leadership was lost meanwhile'));
@@ -317,6 +332,16 @@ export class Controller {
   /** What `measureCapacity` needs beside sizes, from the latest answers. */
   capacityInput(): Omit<CapacityInput, 'sizes'> {
     return this.#world.capacityInput(Math.round(this.#options.clock.steadyMs()));
+  }
+
+  /** Every host as its latest answer shows it. */
+  get hosts(): readonly HostFigures[] {
+    return this.#world.hostFigures(Math.round(this.#options.clock.steadyMs()));
+  }
+
+  /** How the tier's requests fare. */
+  trafficOf(tier: ScaledTier): TrafficFigures {
+    return this.#world.trafficOf(tier);
   }
 
   /** The latest tick of each tier, by `cluster/tier`. */

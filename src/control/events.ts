@@ -13,6 +13,9 @@ export type SourceKind = 'host' | 'balancer';
 /** Why an override is in force no longer. */
 export type OverrideEnd = 'expired' | 'withdrawn' | 'node-gone';
 
+/** What the log says of a storm; in the journal, these tell where one was. */
+export const STORM_MESSAGES = { begins: 'storm detected', ends: 'storm is over' } as const;
+
 export type ControlEvent =
   | {
       readonly type: 'tier-ticked';
@@ -57,6 +60,13 @@ export type ControlEvent =
       readonly host: string;
       readonly result: 'served' | 'failed';
       readonly start: StartKind;
+      readonly durationMs: number;
+    }
+  /** Each question, answered or not. */
+  | {
+      readonly type: 'source-asked';
+      readonly kind: SourceKind;
+      readonly name: string;
       readonly durationMs: number;
     }
   /** The first failure of a silence, and again when it has another reason. */

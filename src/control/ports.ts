@@ -138,6 +138,10 @@ export interface BackendReport {
   readonly servedRate: Sample<number>;
   /** Requests that wait in the backend's queue now. */
   readonly queued: number;
+  /** In the queue, to connect, and to the answer: the average of the latest requests; left out before the first. */
+  readonly responseTimeMs?: number;
+  /** Answers of the status 5xx since this port was first asked, whatever has been reloaded; left out, none. */
+  readonly failedResponses?: number;
   /** Σ scur and Σ slim of the servers in rotation that pass their checks. */
   readonly usedSlots: number;
   readonly totalSlots: number;

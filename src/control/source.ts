@@ -76,15 +76,24 @@ export class Source<T> {
     const askedAtMs = clock.steadyMs();
     const late = (): Error =>
       new UnreachableError(`${name} did not answer within ${answerWithinMs} ms`);
+    const sayAsked = (): void =>
+      recorder.record({
+        type: 'source-asked',
+        kind,
+        name,
+        durationMs: clock.steadyMs() - askedAtMs,
+      });
     try {
       const deadline = { clock, ms: answerWithinMs, late };
       this.#latest = { askedAtMs, value: await within(deadline, signal, this.#options.ask) };
+      sayAsked();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       // Wherever it is shown, the name stands before it already.
       const own = [`${name}: `, `${kind} ${name}: `].find((start) => message.startsWith(start));
       this.#lastFailure = message.slice(own?.length ?? 0);
       if (!signal.aborted) {
+        sayAsked();
         this.#failing = true;
         if (this.#isNewReason()) {
           recorder.record({ type: 'source-failed', kind, name, error });

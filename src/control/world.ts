@@ -92,6 +92,22 @@ export interface StrangerWatch {
   readonly atMs: number;
 }
 
+/** A host as people watch it. */
+export interface HostFigures extends HostSighting {
+  /** What it has for guests, as it answered last; undefined before its first answer. */
+  readonly memoryMiB: number | undefined;
+  /** Domains of ours there that belong to no tier of the config: a number or a tier that it does not have. */
+  readonly orphans: number;
+}
+
+/** How a tier's requests fare, as the latest answers of all balancers have it. */
+export interface TrafficFigures {
+  /** Of the slowest balancer; undefined while none has answered a request. */
+  readonly responseTimeMs: number | undefined;
+  /** Answers of the status 5xx since the start. */
+  readonly failedResponses: number;
+}
+
 export interface WorldOptions {
   readonly clusters: readonly Cluster[];
   readonly hosts: readonly HostTraits[];
@@ -300,6 +316,40 @@ export class World {
       overrides: this.#options.overrides.ofAllTiers(),
       hostFailuresToTolerate: this.#options.hostFailuresToTolerate,
       fleetRoom,
+    };
+  }
+
+  /** Every host, with what it has in all and what is there that nobody takes care of. */
+  hostFigures(atMs: number): readonly HostFigures[] {
+    const tiers = new Map(
+      this.#options.clusters.flatMap(({ tiers: own }) =>
+        own.map((tier) => [nodePrefix(tier), tier]),
+      ),
+    );
+    const orphans = new Map<HostView, number>();
+    for (const [prefix, domains] of this.#domainsByTier()) {
+      const addresses = tiers.get(prefix)?.addresses.length ?? 0;
+      for (const { host, number, report } of domains) {
+        if (number > addresses && report.uuid === this.#uuidOf(report.name)) {
+          orphans.set(host, (orphans.get(host) ?? 0) + 1);
+        }
+      }
+    }
+    return this.#room(atMs).hosts.map((sighting, index) => {
+      const host = this.#hosts[index];
+      const memoryMiB = host?.snapshot?.value.memoryMiB;
+      return { ...sighting, memoryMiB, orphans: (host && orphans.get(host)) ?? 0 };
+    });
+  }
+
+  /** What balancers say of a tier's answers. */
+  trafficOf(tier: ScaledTier): TrafficFigures {
+    const key = tierKey(tier);
+    const reports = this.#balancers.flatMap(({ byTier }) => byTier.get(key)?.report ?? []);
+    const times = reports.flatMap(({ responseTimeMs }) => responseTimeMs ?? []);
+    return {
+      responseTimeMs: times.length === 0 ? undefined : Math.max(...times),
+      failedResponses: reports.reduce((sum, one) => sum + (one.failedResponses ?? 0), 0),
     };
   }
 
