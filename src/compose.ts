@@ -20,6 +20,7 @@ import type {
   RoomConfig,
   XenHostConfig,
 } from './config/config.ts';
+import { readSchedule } from './config/read-schedule.ts';
 import { keepRemoved } from './config/removed-clusters.ts';
 import {
   readAuthorities,
@@ -83,7 +84,7 @@ export function composeController(
   setup: Setup,
   around: Pick<ControllerOptions, 'clock' | 'recorder' | 'leadership' | 'overrides'>,
 ): Controller {
-  return new Controller({ ...around, setup, uuidOf: createUuidOf(installation) });
+  return new Controller({ ...around, setup, readSchedule, uuidOf: createUuidOf(installation) });
 }
 
 /** All that a config says of the world. */

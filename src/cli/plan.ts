@@ -4,7 +4,9 @@ import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { UnreachableError } from '../control/errors.ts';
 import type { Action } from '../scaler/action.ts';
+import { describeSchedules } from '../scaler/explain-schedules.ts';
 import type { TierTick } from '../scaler/tick.ts';
+import { formatMoment } from './moments.ts';
 import { print, printJson } from './print.ts';
 import { describeRefusal } from './troubles.ts';
 
@@ -31,21 +33,33 @@ export function addPlan(program: Command): void {
 /** @throws UnreachableError when a host or balancer does not answer. */
 async function plan(options: PlanOptions): Promise<void> {
   const { config } = await loadConfig(options.config);
-  const controller = await dryRun(config, createSystemClock(), AbortSignal.timeout(DEADLINE_MS));
+  const clock = createSystemClock();
+  const controller = await dryRun(config, clock, AbortSignal.timeout(DEADLINE_MS));
   const { ticks, fixed } = controller;
+  const offsetMs = clock.wallMs() - clock.steadyMs();
+  const isoOf = (steadyMs: number): string => {
+    return new Date(Math.round((steadyMs + offsetMs) / 1_000) * 1_000).toISOString();
+  };
   if (options.json === true) {
     printJson({
-      tiers: [...ticks.values()].map(({ tick: { decision, nodes, plan: planned, actions } }) => ({
-        ...decision,
-        nodes,
-        actions,
-        shortfall: planned.shortfall ?? null,
+      tiers: [...ticks.values()].map(({ observation, tick }) => ({
+        ...tick.decision,
+        schedules: (observation.schedules ?? []).map(({ untilMs, fromMs, ...schedule }) => ({
+          ...schedule,
+          until: untilMs === undefined ? null : isoOf(untilMs),
+          from: fromMs === undefined ? null : isoOf(fromMs),
+        })),
+        nodes: tick.nodes,
+        actions: tick.actions,
+        shortfall: tick.plan.shortfall ?? null,
       })),
       fixedTiers: [...fixed].map(([tier, nodes]) => ({ tier, nodes })),
     });
   } else {
-    for (const { tick } of ticks.values()) {
-      printTick(tick);
+    const formatTime = (steadyMs: number): string => formatMoment(isoOf(steadyMs), clock.wallMs());
+    for (const { tier, observation, tick } of ticks.values()) {
+      const schedules = describeSchedules({ tier, observation, formatTime });
+      printTick(tick, schedules);
     }
     for (const [tier, nodes] of fixed) {
       print(`${tier}: ${nodes.length} nodes, only watched (scaling: none)`);
@@ -61,7 +75,10 @@ async function plan(options: PlanOptions): Promise<void> {
   }
 }
 
-function printTick({ decision, nodes, plan: planned, actions }: TierTick): void {
+function printTick(
+  { decision, nodes, plan: planned, actions }: TierTick,
+  schedules: readonly string[],
+): void {
   const { tier, currentNodes, desiredNodes, reason } = decision;
   const change =
     currentNodes === desiredNodes ? `${currentNodes}` : `${currentNodes} → ${desiredNodes}`;
@@ -69,6 +86,9 @@ function printTick({ decision, nodes, plan: planned, actions }: TierTick): void 
   for (const { signal, status, needNodes } of decision.advice) {
     const need = needNodes === undefined ? 'says nothing' : `needs ${needNodes.toFixed(2)} nodes`;
     print(`  signal ${signal}: ${status}, ${need}`);
+  }
+  for (const schedule of schedules) {
+    print(`  ${schedule}`);
   }
   for (const stage of decision.stages) {
     print(`  stage ${stage.reason}: ${stage.fromNodes} → ${stage.toNodes}`);

@@ -1,7 +1,9 @@
 /** The part of the config that ops tune: one tier of a cluster. Every default of scaling stands here. */
 
 import { z } from 'zod';
-import { describeChoice } from './problems.ts';
+import { hasStart, openClock, parseCron } from './read-schedule.ts';
+import { describeChoice, show } from './problems.ts';
+import { suggest } from './suggest.ts';
 import {
   addressRange,
   bind,
@@ -110,6 +112,85 @@ const standby = section({
     ),
 });
 
+const cronNoun = 'a cron expression of five fields such as "0 8 * * mon-fri"';
+
+const cron = text(/^(?:[0-9A-Za-z*,/#-]+ ){4}[0-9A-Za-z*,/#-]+$/, cronNoun).superRefine(
+  (value, context) => {
+    const problem = findCronProblem(value);
+    if (problem !== undefined) {
+      context.addIssue({ code: 'custom', message: problem });
+    }
+  },
+);
+
+function findCronProblem(value: string): string | undefined {
+  try {
+    return hasStart(parseCron(value)) ? undefined : `never comes: no day is like ${show(value)}`;
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/^CronPattern: /, '') : '';
+    return `expected ${cronNoun}, got ${show(value)}: ${why}`;
+  }
+}
+
+const zoneNoun = 'an IANA time zone such as Europe/Berlin or UTC';
+
+/** By name alone: an offset such as +01:00 would be wrong for half of the year. */
+const timeZone = text(/^[A-Za-z][A-Za-z0-9_+/-]{1,63}$/, zoneNoun).refine(isTimeZone, {
+  error: ({ input }) => {
+    const zones = ['UTC', ...Intl.supportedValuesOf('timeZone')];
+    const meant = typeof input === 'string' ? suggest(input, zones) : undefined;
+    const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`;
+    return `there is no time zone ${show(input)}${hint}`;
+  },
+});
+
+function isTimeZone(zone: string): boolean {
+  try {
+    openClock(zone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const schedule = section({
+  cron: cron.describe(
+    'When it begins, on the clock of `timeZone`: minute, hour, day of the month, month, day of the week.',
+  ),
+  duration: duration('1m').describe(
+    'How long it lasts, on the same clock: from 22:00, `8h` end at 06:00 also when the clock is changed in that night.',
+  ),
+  timeZone: timeZone.describe('IANA time zone, such as `Europe/Berlin`.'),
+  nodes: section({
+    min: count(1, 4_096)
+      .optional()
+      .describe(
+        'At least so many serve from its begin to its end; they are ordered ahead. Of all minimums the highest counts.',
+      ),
+    max: count(1, 4_096)
+      .optional()
+      .describe(
+        'In place of `nodes.max`; of several that hold, the highest counts, and never less than the minimum.',
+      ),
+  })
+    .refine(({ min, max }) => min !== undefined || max !== undefined, {
+      error: 'needs `min`, `max` or both',
+    })
+    .superRefine(({ min, max }, context) => {
+      if (min !== undefined && max !== undefined && max < min) {
+        const message = `must be at least \`min\` (${min}), got ${max}`;
+        context.addIssue({ code: 'custom', path: ['max'], message });
+      }
+    })
+    .optional()
+    .describe('Other bounds while it holds.'),
+  freeze: choice(['scale-in'])
+    .optional()
+    .describe('`scale-in`: no node goes while it holds. Nodes still come.'),
+}).refine(({ nodes, freeze }) => nodes !== undefined || freeze !== undefined, {
+  error: 'needs `nodes`, `freeze` or both',
+});
+
 /** A tier that Rackfire keeps at the size that its traffic needs. */
 const scaledTier = section({
   scaling: z
@@ -167,7 +248,11 @@ const scaledTier = section({
         'From the order to the first passed check; later, the boot has failed. `auto`: three times what boots take, at least 2m; 5m until one has been measured.',
       ),
   }).prefault({}),
-  schedules: notBuiltYet('schedules'),
+  schedules: z
+    .array(schedule)
+    .max(50)
+    .default([])
+    .describe('Windows by the wall clock with other bounds, or in which no node goes.'),
 });
 
 /** A tier that is seen and counted, and never changed. */

@@ -238,8 +238,9 @@ function requireHost({ keeper }: ServiceView, host: string): void {
 }
 
 function requireWithinMaximum(found: ScaledTier, kind: 'hold' | 'min', wanted: number): void {
-  const { minNodes, maxNodes } = found.policy;
-  if (wanted > maxNodes) {
+  const { minNodes, maxNodes, schedules = [] } = found.policy;
+  const most = schedules.reduce((max, one) => Math.max(max, one.maxNodes ?? 0), maxNodes);
+  if (wanted > most) {
     throw new ApiError(
       'out-of-bounds',
       `${kind} ${wanted} is more than ${tierKey(found)} may have: its nodes are { min: ${minNodes}, max: ${maxNodes} }`,

@@ -1,8 +1,8 @@
 /**
  * How many nodes a tier should have: the stages in order, each adding its reason.
  *
- * When rules disagree: unknown (nothing shrinks) → pause → hold → minimums of overrides → min and max →
- * recommendation. The trace says which one won.
+ * When rules disagree: unknown (nothing shrinks) → pause → hold → frozen by a schedule → minimums of
+ * schedules and overrides → min and max → recommendation. The trace says which one won.
  */
 
 import { type ScaledTier, tierKey } from './cluster.ts';
@@ -21,6 +21,8 @@ import {
 import type { Node } from './node-phase.ts';
 import type { Observation } from './observation.ts';
 import type { Override } from './override.ts';
+import type { TierPolicy } from './policy.ts';
+import { type Bounds, boundsAt } from './schedule.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { knowingWindowOf, type Peak, pushPeak, windowOf } from './stabilize.ts';
 import { needBeside, runningWindow, standbyBeside } from './standby.ts';
@@ -64,6 +66,9 @@ export type DecisionReason =
   | 'flap-guard'
   | 'minimum'
   | 'maximum'
+  | 'schedule-minimum'
+  | 'schedule-maximum'
+  | 'frozen'
   | 'override-minimum'
   | 'held'
   | 'paused';
@@ -147,9 +152,13 @@ export function decide(
     { tier, observation, recommendation, peaks, windowFull, servingNodes },
     memory,
   );
-  obeyBounds(stages, tier, observation.overrides);
-  limitChange(stages, tier, memory, observation);
-  obeyOperator(stages, tier, observation.overrides);
+  const bounds = boundsAt(policy, observation);
+  obeyBounds(stages, policy, bounds, observation.overrides);
+  limitChange(stages, { policy, bounds, memory, observation });
+  if (bounds.frozenBy !== undefined) {
+    stages.raiseTo(currentNodes, 'frozen');
+  }
+  obeyOperator(stages, bounds, observation.overrides);
   if (!recommendation.signalsKnown) {
     stages.raiseTo(currentNodes, 'signals-unknown');
   }
@@ -174,7 +183,7 @@ export function decide(
       standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
         spareNodes: countSpare(nodes, desiredNodes),
         aheadPeaks: ahead,
-        mayLetGo: windowFull,
+        mayLetGo: windowFull && bounds.frozenBy === undefined,
         overrides: observation.overrides,
       }),
       direction: directionOf(desiredNodes - currentNodes),
@@ -348,26 +357,38 @@ function followRecommendation(stages: Stages, inputs: Inputs, memory: TierMemory
   }
 }
 
-/** Minimum, maximum, and minimums that an operator asked for; those stay within the maximum. */
-function obeyBounds(stages: Stages, tier: ScaledTier, overrides: readonly Override[]): void {
-  const { minNodes, maxNodes } = tier.policy;
-  stages.raiseTo(minNodes, 'minimum');
+/** Minimum, maximum, and minimums that a schedule or an operator asks for; an operator's stay within the maximum. */
+function obeyBounds(
+  stages: Stages,
+  policy: TierPolicy,
+  { minNodes, maxNodes, maxBy }: Bounds,
+  overrides: readonly Override[],
+): void {
+  stages.raiseTo(policy.minNodes, 'minimum');
+  stages.raiseTo(minNodes, 'schedule-minimum');
   for (const override of overrides) {
     if (override.kind === 'min') {
       stages.raiseTo(override.nodes, 'override-minimum', override.id);
     }
   }
-  stages.lowerTo(maxNodes, 'maximum');
+  stages.lowerTo(maxNodes, maxBy === undefined ? 'maximum' : 'schedule-maximum');
 }
 
 /** Scaling policies bound the speed of both directions; a minimum is reached at once. */
 function limitChange(
   stages: Stages,
-  tier: ScaledTier,
-  memory: TierMemory,
-  { atMs, overrides }: Observation,
+  {
+    policy: { scaleOut, scaleIn },
+    bounds: { minNodes },
+    memory,
+    observation: { atMs, overrides },
+  }: {
+    readonly policy: TierPolicy;
+    readonly bounds: Bounds;
+    readonly memory: TierMemory;
+    readonly observation: Observation;
+  },
 ): void {
-  const { minNodes, scaleOut, scaleIn } = tier.policy;
   const current = stages.startNodes;
   if (stages.nodes > current && memory.desiredNodes !== undefined) {
     const minimums = overrides.filter((one) => one.kind === 'min').map((one) => one.nodes);
@@ -379,12 +400,12 @@ function limitChange(
 }
 
 /** Hold, then pause, which wins: an operator's word is the last but for the unknown and the maximum. */
-function obeyOperator(stages: Stages, tier: ScaledTier, overrides: readonly Override[]): void {
+function obeyOperator(stages: Stages, bounds: Bounds, overrides: readonly Override[]): void {
   for (const override of overrides) {
     if (override.kind === 'hold') {
       // Never the last one: who wants the site off takes it off at HAProxy.
-      const atLeast = Math.min(1, tier.policy.minNodes);
-      const held = Math.min(Math.max(override.nodes, atLeast), tier.policy.maxNodes);
+      const atLeast = Math.min(1, bounds.minNodes);
+      const held = Math.min(Math.max(override.nodes, atLeast), bounds.maxNodes);
       stages.raiseTo(held, 'held', override.id);
       stages.lowerTo(held, 'held', override.id);
     }

@@ -27,13 +27,13 @@ export function createMetrics(registry: Registry) {
     }),
     minNodes: new Gauge({
       name: 'rackfire_nodes_min',
-      help: 'Configured minimum.',
+      help: 'Minimum in force: of the config, or of a schedule.',
       labelNames: tier,
       registers,
     }),
     maxNodes: new Gauge({
       name: 'rackfire_nodes_max',
-      help: 'Configured maximum.',
+      help: 'Maximum in force: of the config, or of a schedule.',
       labelNames: tier,
       registers,
     }),

@@ -4,6 +4,7 @@ import { tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
 import type { Sample } from '../scaler/observation.ts';
 import type { Override } from '../scaler/override.ts';
+import { boundsAt } from '../scaler/schedule.ts';
 import { type Metrics, tierGauges } from './metrics.ts';
 
 /** As pino's. @see EventLog for one that remembers, too */
@@ -256,10 +257,11 @@ export class TelemetryRecorder implements Recorder {
     const { decision, nodes, plan } = tick;
     const metrics = this.#metrics;
     const { requestRate, queue, slots } = observation.signals;
+    const bounds = boundsAt(tier.policy, observation);
     this.#countPhases(labels, nodes);
     metrics.desiredNodes.set(labels, decision.desiredNodes);
-    metrics.minNodes.set(labels, tier.policy.minNodes);
-    metrics.maxNodes.set(labels, tier.policy.maxNodes);
+    metrics.minNodes.set(labels, bounds.minNodes);
+    metrics.maxNodes.set(labels, bounds.maxNodes);
     metrics.neededNodes.set(labels, decision.needNodes ?? Number.NaN);
     metrics.requestsPerSecond.set(labels, valueOf(requestRate) ?? Number.NaN);
     metrics.forecastRps.set(labels, decision.outlook?.forecastRps ?? Number.NaN);
