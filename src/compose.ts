@@ -293,9 +293,13 @@ export function composeHaproxyConfig(
 export function describeSimulation(
   { hosts, limits, placement }: Config,
   tier: ScaledTier,
-): Pick<SimulationOptions, 'tier' | 'hosts' | 'limits' | 'hostFailuresToTolerate'> {
+): Pick<
+  SimulationOptions,
+  'tier' | 'hosts' | 'limits' | 'hostFailuresToTolerate' | 'readSchedule'
+> {
   return {
     tier,
+    readSchedule,
     hosts: hosts.map((host) => ({
       name: host.name,
       failureDomain: host.failureDomain,

@@ -6,6 +6,7 @@ import type { TierPolicy } from '../scaler/policy.ts';
 import type { Bounds } from '../sim/optimum.ts';
 import { BOOTS_SEED } from '../sim/physics.ts';
 import { simulate } from '../sim/simulation.ts';
+import { MOMENT_HELP, parseMoment } from './moments.ts';
 import { printJson } from './print.ts';
 import { reportSeconds } from './progress.ts';
 import { readArrivals } from './simulate/arrivals.ts';
@@ -18,6 +19,7 @@ import { toJson } from './simulate/to-json.ts';
 interface SimulateOptions extends RunOptions {
   readonly trace: string;
   readonly standby?: TierPolicy['standby'];
+  readonly from?: number;
 }
 
 /** `rackfire simulate`: what the policy would have done with a recorded load, in virtual time. */
@@ -31,6 +33,11 @@ export function addSimulate(program: Command): void {
       'standby nodes, as paused=2, in place of the config',
       parseStandby,
     );
+  simulateCommand.option(
+    '--from <time>',
+    `when the load begins, for the schedules of the config: ${MOMENT_HELP}`,
+    parseTime,
+  );
   addRunOptions(simulateCommand).action(async (options: SimulateOptions, command: Command) => {
     await runSimulate(options, command);
   });
@@ -54,7 +61,7 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
       ...(against && { against: toJson(against.run, bootDelaySeconds) }),
     });
   } else {
-    printSimulation(simulated, against);
+    printSimulation(simulated, against, options.from);
   }
 }
 
@@ -89,11 +96,20 @@ async function simulateOne(
   const { standby = tier.policy.standby } = options;
   const tried = { ...subject, tier: { ...tier, policy: { ...tier.policy, standby } } };
   const run = await simulate(arrivals, {
-    ...prepareRun(tried, { bounds, bootDelayMs: options.bootDelay }),
+    ...prepareRun(tried, {
+      bounds,
+      bootDelayMs: options.bootDelay,
+      hasTimes: options.from !== undefined,
+    }),
+    ...(options.from === undefined ? {} : { beginsAtMs: options.from }),
     random: createRandom(options.seed ^ BOOTS_SEED),
     onSecond: reportSeconds(file, arrivals.length),
   });
   return { file, tier, run };
+}
+
+function parseTime(text: string): number {
+  return Math.floor(parseMoment(text, Date.now()));
 }
 
 function parseStandby(text: string): TierPolicy['standby'] {

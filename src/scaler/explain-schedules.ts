@@ -13,10 +13,7 @@ export function boundsOf({ tier, observation }: Seen): Bounds {
 }
 
 /** `schedule “0 8 * * 1-5” (Europe/Berlin, until 18:00:00)`. */
-function nameSchedule(
-  { observation, formatTime }: Seen,
-  schedule: ScheduleSighting,
-): string {
+function nameSchedule({ observation, formatTime }: Seen, schedule: ScheduleSighting): string {
   const { cron, timeZone, untilMs, fromMs } = schedule;
   const when = holdsAt(schedule, observation.atMs)
     ? untilMs !== undefined && `until ${formatTime(untilMs)}`

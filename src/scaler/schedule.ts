@@ -72,6 +72,11 @@ export function boundsAt(policy: TierPolicy, observation: Observation): Bounds {
   };
 }
 
+/** The highest count that the tier may ever have. */
+export function mostNodes({ maxNodes, schedules = [] }: TierPolicy): number {
+  return schedules.reduce((most, one) => Math.max(most, one.maxNodes ?? 0), maxNodes);
+}
+
 /** It holds at a tick: the one that saw it, or one that follows. */
 export function holdsAt({ untilMs, fromMs }: ScheduleSighting, atMs: number): boolean {
   return (untilMs !== undefined && atMs < untilMs) || (fromMs !== undefined && atMs >= fromMs);
