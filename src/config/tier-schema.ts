@@ -16,6 +16,7 @@ import {
   refused,
   section,
   text,
+  valueNotes,
 } from './values.ts';
 
 const scaledOnly = refused('has no meaning with `scaling: none`; remove one of the two');
@@ -27,15 +28,17 @@ const addresses = addressRange().describe(
 );
 
 const policy = section({
-  percent: count(1, 10_000).optional().describe('Percent of the nodes at the start of the period.'),
-  nodes: count(1, 4_096).optional().describe('A number of nodes.'),
+  percent: count(1, 10_000, 'percent')
+    .optional()
+    .describe('Percent of the nodes at the start of the period.'),
+  nodes: count(1, 4_096, 'nodes').optional().describe('A number of nodes.'),
   per: duration('1s', '1h').describe('The period that the change is counted over.'),
 }).refine((value) => (value.percent === undefined) !== (value.nodes === undefined), {
   error: 'needs either `percent` or `nodes`',
 });
 
 const policies = z.array(policy).max(10).default([]);
-const tolerance = z.number().min(0).lt(1);
+const tolerance = z.number().min(0).lt(1).register(valueNotes, { kind: 'share' });
 
 const scaleOut = section({
   tolerance: tolerance
@@ -67,6 +70,7 @@ const signals = section({
         .number()
         .gt(0)
         .max(1_000_000)
+        .register(valueNotes, { kind: 'requests per second' })
         .describe('Requests per second that one node serves well.'),
     },
     '`requestRate` is missing; the queue alone never says that a node may go',
@@ -105,7 +109,9 @@ const standby = section({
       '`paused`: they keep their memory and serve within a second. `saved`: only disk, and some seconds.',
     ),
   nodes: z
-    .union([count(0, 4_096), z.literal('auto')], { error: 'expected a number of nodes, or `auto`' })
+    .union([count(0, 4_096, 'nodes'), z.literal('auto')], {
+      error: 'expected a number of nodes, or `auto`',
+    })
     .default(0)
     .describe(
       'How many are kept beside those in service, within `nodes.max`. `auto`: all that are ordered ahead and not needed yet, so that a storm or its noise costs memory and no CPU.',
@@ -162,12 +168,12 @@ const schedule = section({
   ),
   timeZone: timeZone.describe('IANA time zone, such as `Europe/Berlin`.'),
   nodes: section({
-    min: count(1, 4_096)
+    min: count(1, 4_096, 'nodes')
       .optional()
       .describe(
         'At least so many serve from its begin to its end; they are ordered ahead. Of all minimums the highest counts.',
       ),
-    max: count(1, 4_096)
+    max: count(1, 4_096, 'nodes')
       .optional()
       .describe(
         'In place of `nodes.max`; of several that hold, the highest counts, and never less than the minimum.',
@@ -200,8 +206,8 @@ const scaledTier = section({
   image,
   size,
   nodes: section({
-    min: count(1, 4_096).describe('Never fewer by our own act.'),
-    max: count(1, 4_096).describe('Never more. At most the number of `addresses`.'),
+    min: count(1, 4_096, 'nodes').describe('Never fewer by our own act.'),
+    max: count(1, 4_096, 'nodes').describe('Never more. At most the number of `addresses`.'),
   })
     .superRefine(({ min, max }, context) => {
       if (max < min) {
@@ -234,20 +240,26 @@ const scaledTier = section({
         'Order what is foreseen for when a node that is ordered now serves, and ahead of storms. `false`: what arrives now counts, as it is.',
       ),
     minDuration: notBuiltYet('minDuration'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('What is ordered before it is needed.'),
   standby: standby.prefault({}).describe('Nodes prepared ahead, which serve faster than a boot.'),
   drain: section({
     deadline: duration('1s')
       .default('5m')
       .describe('A drained node that still has sessions is let go after this time.'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('How nodes go.'),
   boot: section({
     deadline: durationOrAuto('1s')
       .default('auto')
       .describe(
         'From the order to the first passed check; later, the boot has failed. `auto`: three times what boots take, at least 2m; 5m until one has been measured.',
       ),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('How long a node may take to come.'),
   schedules: z
     .array(schedule)
     .max(50)
@@ -260,7 +272,7 @@ const fixedTier = section({
   scaling: z.literal('none').describe('Rackfire never boots, moves or destroys these nodes.'),
   image,
   size,
-  nodes: count(1, 4_096).describe('How many there are.'),
+  nodes: count(1, 4_096, 'nodes').describe('How many there are.'),
   addresses,
   frontend: scaledOnly,
   backend: scaledOnly,
