@@ -52,7 +52,7 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
   const against = other && (await simulateOne(other, load));
   if (options.plot !== undefined) {
     const title = `${tierKey(subject.tier)} on ${basename(options.trace)}`;
-    await plot(options.plot, title, simulated.run);
+    await plot(options.plot, title, simulated.run, against?.run);
   }
   if (options.json === true) {
     const bootDelaySeconds = options.bootDelay / 1_000;

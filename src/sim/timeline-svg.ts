@@ -7,6 +7,8 @@ export interface TimelineSeries {
   readonly demand: Series;
   readonly supply: Series;
   readonly ordered: Series;
+  /** Supply of the run that is compared. */
+  readonly otherSupply?: Series;
   /** Requests that wait at the end of each second, and those dropped in it. */
   readonly waiting: Series;
   readonly dropped: Series;
@@ -26,6 +28,7 @@ interface Panel {
   readonly unit: string;
 }
 
+const OTHER_COLOR = '#30a050';
 const WIDTH = 1_000;
 const LEFT = 60;
 const PLOT_WIDTH = 920;
@@ -35,9 +38,12 @@ const HEIGHT = 540;
 
 /** @returns An SVG document of 1000 × 540. */
 export function drawTimeline(shown: Shown, series: TimelineSeries): string {
+  const { otherSupply = series.supply } = series;
+  const isCompared = series.otherSupply !== undefined;
   const cut = (values: Series): Series =>
     values.subarray(shown.fromSecond, shown.fromSecond + shown.seconds);
-  const nodes = { ...TOP, highest: niceAbove(highestOf(cut(series.demand), cut(series.ordered))) };
+  const counts = [series.demand, series.ordered, otherSupply].map(cut);
+  const nodes = { ...TOP, highest: niceAbove(highestOf(...counts)) };
   const requests = {
     ...BOTTOM,
     highest: niceAbove(highestOf(cut(series.waiting), cut(series.dropped))),
@@ -46,11 +52,12 @@ export function drawTimeline(shown: Shown, series: TimelineSeries): string {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
     `<text x="${LEFT}" y="20" font-size="15">${escapeXml(shown.title)}</text>`,
-    legend(),
+    legend(isCompared),
     axes(nodes),
     axes(requests),
     hours(shown),
     line(cut(series.ordered), nodes, '#f0a030', 1),
+    isCompared ? line(cut(otherSupply), nodes, OTHER_COLOR, 1.5) : '',
     line(cut(series.supply), nodes, '#2060c0', 1.5),
     line(cut(series.demand), nodes, '#202020', 1),
     line(cut(series.waiting), requests, '#7050a0', 1),
@@ -59,13 +66,14 @@ export function drawTimeline(shown: Shown, series: TimelineSeries): string {
   ].join('\n');
 }
 
-function legend(): string {
+function legend(isCompared: boolean): string {
   const names = [
     ['demand', '#202020'],
     ['supply', '#2060c0'],
     ['ordered', '#f0a030'],
     ['queue', '#7050a0'],
     ['drops', '#d02020'],
+    ...(isCompared ? [['supply of the other config', OTHER_COLOR]] : []),
   ];
   return names
     .map(
@@ -105,7 +113,10 @@ function hours({ fromSecond, seconds }: Shown): string {
   return marks.join('');
 }
 
-/** Each pixel shows the highest and the lowest second that fall on it, so that no peak is lost. */
+/**
+ * Each pixel shows the highest and the lowest second that fall on it, so that no peak is lost. Where nothing changes there
+ * is no point: of a calm hour a few are left.
+ */
 function line(
   values: Series,
   { top, height, highest }: Panel,
@@ -113,7 +124,16 @@ function line(
   width: number,
 ): string {
   const points: string[] = [];
-  const y = (value: number): string => (top + height * (1 - value / highest)).toFixed(1);
+  const yOf = (value: number): string => (top + height * (1 - value / highest)).toFixed(1);
+  let before = { x: LEFT, y: yOf(values[0] ?? 0) };
+  const add = (x: number, value: number): void => {
+    const y = yOf(value);
+    if (y !== before.y) {
+      // A step stays upright: the line was still there right before.
+      points.push(`${before.x},${before.y}`, `${x},${y}`);
+    }
+    before = { x, y };
+  };
   for (let pixel = 0; pixel < PLOT_WIDTH; pixel += 1) {
     const from = Math.floor((pixel * values.length) / PLOT_WIDTH);
     const to = Math.max(from + 1, Math.floor(((pixel + 1) * values.length) / PLOT_WIDTH));
@@ -123,8 +143,10 @@ function line(
       low = Math.min(low, values[second] ?? 0);
       high = Math.max(high, values[second] ?? 0);
     }
-    points.push(`${LEFT + pixel},${y(low)}`, `${LEFT + pixel},${y(high)}`);
+    add(LEFT + pixel, low);
+    add(LEFT + pixel, high);
   }
+  points.push(`${before.x},${before.y}`);
   return `<polyline fill="none" stroke="${color}" stroke-width="${width}" points="${points.join(' ')}"/>`;
 }
 
