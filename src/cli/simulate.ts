@@ -51,7 +51,8 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
   const simulated = await simulateOne(subject, load);
   const against = other && (await simulateOne(other, load));
   if (options.plot !== undefined) {
-    const title = `${tierKey(subject.tier)} on ${basename(options.trace)}`;
+    const files = [simulated, against].flatMap((one) => (one ? [basename(one.file)] : []));
+    const title = `${tierKey(subject.tier)} on ${basename(options.trace)}: ${files.join(', beside ')}`;
     await plot(options.plot, title, simulated.run, against?.run);
   }
   if (options.json === true) {

@@ -29,6 +29,7 @@ interface Panel {
 }
 
 const OTHER_COLOR = '#30a050';
+const SHORTAGE_COLOR = '#f08080';
 const WIDTH = 1_000;
 const LEFT = 60;
 const PLOT_WIDTH = 920;
@@ -44,10 +45,8 @@ export function drawTimeline(shown: Shown, series: TimelineSeries): string {
     values.subarray(shown.fromSecond, shown.fromSecond + shown.seconds);
   const counts = [series.demand, series.ordered, otherSupply].map(cut);
   const nodes = { ...TOP, highest: niceAbove(highestOf(...counts)) };
-  const requests = {
-    ...BOTTOM,
-    highest: niceAbove(highestOf(cut(series.waiting), cut(series.dropped))),
-  };
+  const mostRequests = highestOf(cut(series.waiting), cut(series.dropped));
+  const requests = { ...BOTTOM, highest: niceAbove(mostRequests) };
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
@@ -55,7 +54,9 @@ export function drawTimeline(shown: Shown, series: TimelineSeries): string {
     legend(isCompared),
     axes(nodes),
     axes(requests),
+    mostRequests > 0 ? '' : nothing(requests),
     hours(shown),
+    shortage(cut(series.demand), cut(series.supply), nodes),
     line(cut(series.ordered), nodes, '#f0a030', 1),
     isCompared ? line(cut(otherSupply), nodes, OTHER_COLOR, 1.5) : '',
     line(cut(series.supply), nodes, '#2060c0', 1.5),
@@ -73,12 +74,13 @@ function legend(isCompared: boolean): string {
     ['ordered', '#f0a030'],
     ['queue', '#7050a0'],
     ['drops', '#d02020'],
+    ['short of nodes', SHORTAGE_COLOR],
     ...(isCompared ? [['supply of the other config', OTHER_COLOR]] : []),
   ];
   return names
     .map(
       ([name, color], index) =>
-        `<text x="${LEFT + index * 80}" y="40" fill="${color}">■ ${name}</text>`,
+        `<text x="${LEFT + index * 80 + Math.max(0, index - 5) * 40}" y="40" fill="${color}">■ ${name}</text>`,
     )
     .join('');
 }
@@ -92,6 +94,12 @@ function axes({ top, height, highest, unit }: Panel): string {
     );
   });
   return `${marks.join('')}<text x="${LEFT}" y="${top - 4}" fill="#666">${unit}</text>`;
+}
+
+/** An empty panel might as well be a broken one. */
+function nothing({ top, height }: Panel): string {
+  const x = LEFT + PLOT_WIDTH / 2;
+  return `<text x="${x}" y="${top + height / 2 - 8}" text-anchor="middle" fill="#666">no request waited, none was dropped</text>`;
 }
 
 /** Round times, the finest of which no more than a dozen marks come. */
@@ -113,6 +121,27 @@ function hours({ fromSecond, seconds }: Shown): string {
   return marks.join('');
 }
 
+/** Where the demand is higher than the supply: requests are late there, or wait, or are dropped. */
+function shortage(demand: Series, supply: Series, { top, height, highest }: Panel): string {
+  const strokes: string[] = [];
+  for (let pixel = 0; pixel < PLOT_WIDTH; pixel += 1) {
+    const from = Math.floor((pixel * demand.length) / PLOT_WIDTH);
+    const to = Math.max(from + 1, Math.floor(((pixel + 1) * demand.length) / PLOT_WIDTH));
+    let worst = from;
+    const missingAt = (second: number): number => (demand[second] ?? 0) - (supply[second] ?? 0);
+    for (let second = from; second < to; second += 1) {
+      worst = missingAt(second) > missingAt(worst) ? second : worst;
+    }
+    if (missingAt(worst) > 0) {
+      const [high, low] = [demand[worst] ?? 0, supply[worst] ?? 0].map((nodes) =>
+        (top + height * (1 - nodes / highest)).toFixed(1),
+      );
+      strokes.push(`M${LEFT + pixel} ${high}V${low}`);
+    }
+  }
+  return `<path stroke="${SHORTAGE_COLOR}" stroke-width="1" d="${strokes.join('')}"/>`;
+}
+
 /**
  * Each pixel shows the highest and the lowest second that fall on it, so that no peak is lost. Where nothing changes there
  * is no point: of a calm hour a few are left.
@@ -123,9 +152,9 @@ function line(
   color: string,
   width: number,
 ): string {
-  const points: string[] = [];
   const yOf = (value: number): string => (top + height * (1 - value / highest)).toFixed(1);
   let before = { x: LEFT, y: yOf(values[0] ?? 0) };
+  const points = [`${before.x},${before.y}`];
   const add = (x: number, value: number): void => {
     const y = yOf(value);
     if (y !== before.y) {
