@@ -1,10 +1,13 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Decision, decide } from '../../src/scaler/decide.ts';
+import { type Decision, decide, type TierMemory } from '../../src/scaler/decide.ts';
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type { Observation } from '../../src/scaler/observation.ts';
 import type { TierWord } from '../../src/scaler/override.ts';
 import { boundsAt, type Schedule, type ScheduleSighting } from '../../src/scaler/schedule.ts';
 import { tickTier } from '../../src/scaler/tick.ts';
+import { decidedTicks } from './random-ticks.ts';
+import type { TierPolicy } from '../../src/scaler/policy.ts';
 import {
   NOW_MS,
   observationOf,
@@ -93,11 +96,12 @@ interface Situation {
   readonly rps: number;
   readonly schedules: readonly ScheduleSighting[];
   readonly says?: TierWord;
+  readonly policy?: Partial<TierPolicy>;
   readonly changes?: Partial<Observation>;
 }
 
-function decided({ desired, rps, schedules, says, changes }: Situation): Decision {
-  const tier = webTier();
+function decided({ desired, rps, schedules, says, policy, changes }: Situation): Decision {
+  const tier = webTier(policy);
   const given = { id: 'o1', reason: 'test', untilMs: Number.MAX_SAFE_INTEGER };
   const observation = observationOf({
     ...PLAIN,
@@ -118,6 +122,19 @@ describe('a decision', () => {
     [
       'goes to a minimum at once',
       { desired: 2, rps: 100, schedules: [held({ minNodes: 9 })] },
+      9,
+      'schedule-minimum',
+    ],
+    [
+      'goes to a minimum at once, whatever the scaling policies allow',
+      {
+        desired: 2,
+        rps: 100,
+        schedules: [held({ minNodes: 9 })],
+        policy: {
+          scaleOut: { tolerance: 0, policies: [{ kind: 'nodes', nodes: 1, periodMs: 15_000 }] },
+        },
+      },
       9,
       'schedule-minimum',
     ],
@@ -182,6 +199,17 @@ describe('a decision', () => {
       'held',
     ],
     [
+      'obeys an operator within the maximum of a schedule',
+      {
+        desired: 5,
+        rps: 400,
+        schedules: [held({ maxNodes: 20 })],
+        says: { kind: 'hold', nodes: 15 },
+      },
+      15,
+      'held',
+    ],
+    [
       'obeys a pause while a minimum asks for more',
       {
         desired: 3,
@@ -219,5 +247,39 @@ describe('a decision', () => {
     const { actions, findings } = tickTier(webTier(), 'full', observation, settledAt(12));
     expect(findings).toEqual([]);
     expect(actions.map(({ kind, number }) => `${kind} ${number}`)).toEqual(['boot 13', 'boot 14']);
+  });
+});
+
+describe('whatever was seen', () => {
+  test('the count is within the bounds of the tick, unless an operator, a freeze or the unknown keeps it', () => {
+    fc.assert(
+      fc.property(decidedTicks, ({ tier, observation, tick: { decision } }) => {
+        const { minNodes, maxNodes, frozenBy } = boundsAt(tier.policy, observation);
+        const { currentNodes, desiredNodes, signalsKnown } = decision;
+        fc.pre(observation.overrides.length === 0);
+        expect(desiredNodes).toBeGreaterThanOrEqual(minNodes);
+        const isKept = frozenBy !== undefined || !signalsKnown;
+        const hasPolicies = tier.policy.scaleIn.policies.length > 0;
+        expect(desiredNodes).toBeLessThanOrEqual(
+          isKept || hasPolicies ? Math.max(maxNodes, currentNodes) : maxNodes,
+        );
+        if (frozenBy !== undefined) {
+          expect(desiredNodes).toBeGreaterThanOrEqual(currentNodes);
+        }
+      }),
+    );
+  });
+
+  test('what is kept of a tick decides the same again', () => {
+    fc.assert(
+      fc.property(decidedTicks, ({ tier, observation, memory, tick }) => {
+        const kept = JSON.parse(JSON.stringify({ observation, memory })) as {
+          observation: Observation;
+          memory: TierMemory;
+        };
+        fc.pre(JSON.stringify(kept) === JSON.stringify({ observation, memory }));
+        expect(tickTier(tier, 'full', kept.observation, kept.memory)).toEqual(tick);
+      }),
+    );
   });
 });
