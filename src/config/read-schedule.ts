@@ -13,8 +13,8 @@ import type { Schedule } from '../scaler/schedule.ts';
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** A 29th of February may be eight years away. */
-const HORIZON_MS = 9 * 366 * DAY_MS;
+/** It is looked so many days ahead: a 29th of February may be eight years away. */
+const HORIZON_DAYS = 9 * 366;
 
 /** Windows of one schedule that meet are one, up to so many: a schedule that never ends ends somewhere, and goes on. */
 const JOINED_MAX = 64;
@@ -74,7 +74,8 @@ function findChange(schedule: Schedule, wallMs: number): number | undefined {
   let atMs = wallMs;
   let stretch = findStretch(schedule, showLocal(schedule, atMs));
   const isInside = stretch !== undefined && isIn(stretch, showLocal(schedule, atMs));
-  while (stretch !== undefined && atMs < wallMs + HORIZON_MS) {
+  // None is longer than a day.
+  for (let hops = 0; stretch !== undefined && hops < HORIZON_DAYS; hops += 1) {
     const localMs = showLocal(schedule, atMs);
     const leftMs: number = (isInside ? stretch.endMs : stretch.startMs) - localMs;
     const hopMs = Math.min(leftMs, DAY_MS);

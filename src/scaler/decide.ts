@@ -22,7 +22,7 @@ import type { Node } from './node-phase.ts';
 import type { Observation } from './observation.ts';
 import type { Override } from './override.ts';
 import type { TierPolicy } from './policy.ts';
-import { type Bounds, boundsAt } from './schedule.ts';
+import { type Bounds, boundsAt, type ScheduleWord } from './schedule.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { knowingWindowOf, type Peak, pushPeak, windowOf } from './stabilize.ts';
 import { needBeside, runningWindow, standbyBeside } from './standby.ts';
@@ -66,9 +66,7 @@ export type DecisionReason =
   | 'flap-guard'
   | 'minimum'
   | 'maximum'
-  | 'schedule-minimum'
-  | 'schedule-maximum'
-  | 'frozen'
+  | 'schedule'
   | 'override-minimum'
   | 'held'
   | 'paused';
@@ -80,6 +78,8 @@ export interface StageTrace {
   readonly toNodes: number;
   /** The operator's word that it obeyed. */
   readonly override?: string;
+  /** What of a schedule it obeyed. */
+  readonly schedule?: ScheduleWord;
 }
 
 export interface Decision {
@@ -156,7 +156,7 @@ export function decide(
   obeyBounds(stages, policy, bounds, observation.overrides);
   limitChange(stages, { policy, bounds, memory, observation });
   if (bounds.frozenBy !== undefined) {
-    stages.raiseTo(currentNodes, 'frozen');
+    stages.raiseTo(currentNodes, 'schedule', { schedule: 'freeze' });
   }
   obeyOperator(stages, bounds, observation.overrides);
   if (!recommendation.signalsKnown) {
@@ -365,13 +365,17 @@ function obeyBounds(
   overrides: readonly Override[],
 ): void {
   stages.raiseTo(policy.minNodes, 'minimum');
-  stages.raiseTo(minNodes, 'schedule-minimum');
+  stages.raiseTo(minNodes, 'schedule', { schedule: 'minimum' });
   for (const override of overrides) {
     if (override.kind === 'min') {
-      stages.raiseTo(override.nodes, 'override-minimum', override.id);
+      stages.raiseTo(override.nodes, 'override-minimum', { override: override.id });
     }
   }
-  stages.lowerTo(maxNodes, maxBy === undefined ? 'maximum' : 'schedule-maximum');
+  if (maxBy === undefined) {
+    stages.lowerTo(maxNodes, 'maximum');
+  } else {
+    stages.lowerTo(maxNodes, 'schedule', { schedule: 'maximum' });
+  }
 }
 
 /** Scaling policies bound the speed of both directions; a minimum is reached at once. */
@@ -406,8 +410,8 @@ function obeyOperator(stages: Stages, bounds: Bounds, overrides: readonly Overri
       // Never the last one: who wants the site off takes it off at HAProxy.
       const atLeast = Math.min(1, bounds.minNodes);
       const held = Math.min(Math.max(override.nodes, atLeast), bounds.maxNodes);
-      stages.raiseTo(held, 'held', override.id);
-      stages.lowerTo(held, 'held', override.id);
+      stages.raiseTo(held, 'held', { override: override.id });
+      stages.lowerTo(held, 'held', { override: override.id });
     }
   }
   for (const override of overrides) {
@@ -415,13 +419,15 @@ function obeyOperator(stages: Stages, bounds: Bounds, overrides: readonly Overri
       continue;
     }
     if (override.direction !== 'in') {
-      stages.lowerTo(stages.startNodes, 'paused', override.id);
+      stages.lowerTo(stages.startNodes, 'paused', { override: override.id });
     }
     if (override.direction !== 'out') {
-      stages.raiseTo(stages.startNodes, 'paused', override.id);
+      stages.raiseTo(stages.startNodes, 'paused', { override: override.id });
     }
   }
 }
+
+type Obeyed = Pick<StageTrace, 'override' | 'schedule'>;
 
 /** The count on its way through the stages. */
 class Stages {
@@ -441,21 +447,20 @@ class Stages {
     this.trace.push({ reason, fromNodes: this.nodes, toNodes: this.nodes });
   }
 
-  raiseTo(nodes: number, reason: DecisionReason, override?: string): void {
+  raiseTo(nodes: number, reason: DecisionReason, obeyed?: Obeyed): void {
     if (nodes > this.nodes) {
-      this.#move(nodes, reason, override);
+      this.#move(nodes, reason, obeyed);
     }
   }
 
-  lowerTo(nodes: number, reason: DecisionReason, override?: string): void {
+  lowerTo(nodes: number, reason: DecisionReason, obeyed?: Obeyed): void {
     if (nodes < this.nodes) {
-      this.#move(nodes, reason, override);
+      this.#move(nodes, reason, obeyed);
     }
   }
 
-  #move(nodes: number, reason: DecisionReason, override: string | undefined): void {
-    const moved = { reason, fromNodes: this.nodes, toNodes: nodes };
-    this.trace.push(override === undefined ? moved : { ...moved, override });
+  #move(nodes: number, reason: DecisionReason, obeyed?: Obeyed): void {
+    this.trace.push({ reason, fromNodes: this.nodes, toNodes: nodes, ...obeyed });
     this.nodes = nodes;
     this.reason = reason;
   }

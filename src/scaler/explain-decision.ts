@@ -54,10 +54,8 @@ function stageSentence(input: ExplainInput, stage: StageTrace): string {
       return `The maximum is ${counted(maxNodes, 'node')}: ${instead}.`;
     case 'scaling-policy':
       return describeScalingPolicies(input, stage);
-    case 'schedule-minimum':
-    case 'schedule-maximum':
-    case 'frozen':
-      return `${describeScheduled(input, stage.reason)}: ${instead}.`;
+    case 'schedule':
+      return `${describeScheduled(input, stage.schedule)}: ${instead}.`;
     case 'override-minimum':
     case 'held':
     case 'paused':
@@ -111,10 +109,8 @@ function describeLimit(input: ExplainInput, stage: StageTrace): string {
       return `the minimum is ${minNodes}`;
     case 'maximum':
       return `the maximum is ${maxNodes}`;
-    case 'schedule-minimum':
-    case 'schedule-maximum':
-    case 'frozen':
-      return describeScheduled(input, stage.reason);
+    case 'schedule':
+      return describeScheduled(input, stage.schedule);
     case 'flap-guard':
       return 'the requests in work need more';
     case 'scaling-policy':

@@ -1,7 +1,14 @@
 /** Windows by the wall clock in sentences: which hold and until when, and which come next. */
 
 import type { ExplainInput } from './explain-input.ts';
-import { type Bounds, boundsAt, holdsAt, leadTimeMs, type ScheduleSighting } from './schedule.ts';
+import {
+  type Bounds,
+  boundsAt,
+  holdsAt,
+  leadTimeMs,
+  type ScheduleSighting,
+  type ScheduleWord,
+} from './schedule.ts';
 import { counted, inTime, listed } from './wording.ts';
 
 /** What is read of a tick here. */
@@ -55,20 +62,16 @@ function wordsOf({ minNodes, maxNodes, freeze }: ScheduleSighting): string {
   ]);
 }
 
-/** What the schedule that bounded the count says, as a clause. */
-export function describeScheduled(
-  input: Seen,
-  reason: 'schedule-minimum' | 'schedule-maximum' | 'frozen',
-): string {
+/** What the schedule that bounds the count says, as a clause. @param word - Left out: whatever it bounds. */
+export function describeScheduled(input: Seen, word?: ScheduleWord): string {
   const { minNodes, maxNodes, minBy, maxBy, frozenBy } = boundsOf(input);
-  const by = { 'schedule-minimum': minBy, 'schedule-maximum': maxBy, frozen: frozenBy }[reason];
-  const who = by === undefined ? 'a schedule' : nameSchedule(input, by);
-  switch (reason) {
-    case 'schedule-minimum':
-      return `${who} asks for at least ${counted(minNodes, 'node')}`;
-    case 'schedule-maximum':
-      return `${who} allows at most ${counted(maxNodes, 'node')}`;
-    case 'frozen':
-      return `${who} lets no node go`;
-  }
+  const clauses: Readonly<Record<ScheduleWord, string | undefined>> = {
+    minimum:
+      minBy && `${nameSchedule(input, minBy)} asks for at least ${counted(minNodes, 'node')}`,
+    maximum: maxBy && `${nameSchedule(input, maxBy)} allows at most ${counted(maxNodes, 'node')}`,
+    freeze: frozenBy && `${nameSchedule(input, frozenBy)} lets no node go`,
+  };
+  const said = word === undefined ? Object.values(clauses) : [clauses[word]];
+  const known = said.filter((clause) => clause !== undefined);
+  return known.length === 0 ? 'a schedule bounds the count' : listed(known);
 }

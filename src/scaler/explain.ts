@@ -30,7 +30,7 @@ export type ExplainStage =
   | 'signal'
   | OutlookStage
   | 'need'
-  | 'schedule'
+  | 'schedules'
   /** A stage of the decision goes by its reason. */
   | DecisionReason
   | 'nodes'
@@ -102,7 +102,7 @@ function explainDecision(input: ExplainInput): readonly ExplainStep[] {
     ...describeSignals(input).map(step('signal')),
     ...describeOutlook(input),
     ...describeNeed(input).map(step('need')),
-    ...describeSchedules(input).map(step('schedule')),
+    ...describeSchedules(input).map(step('schedules')),
     ...stages.map((stage) => step(stage.reason)(describeStage(input, stage))),
   ];
 }

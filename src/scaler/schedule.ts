@@ -29,6 +29,9 @@ export interface ScheduleSighting extends Schedule {
   readonly fromMs?: number;
 }
 
+/** What of a schedule bounds the count. */
+export type ScheduleWord = 'minimum' | 'maximum' | 'freeze';
+
 /** What bounds the count at one tick, and which schedules make it so. */
 export interface Bounds {
   readonly minNodes: number;

@@ -150,7 +150,7 @@ function whyOut(input: ExplainInput, obstacle: Obstacle): string {
   const queue = advice.find(({ signal }) => signal === 'queue');
   switch (obstacle.why) {
     case 'minimum':
-    case 'schedule-minimum':
+    case 'schedule':
     case 'override-minimum':
     case 'held':
       return whyNot(input, obstacle);
@@ -173,10 +173,8 @@ function whyNot(input: ExplainInput, { why, override }: Obstacle): string {
       return `the minimum is ${counted(policy.minNodes, 'node')}`;
     case 'maximum':
       return `the maximum is ${counted(boundsOf(input).maxNodes, 'node')}`;
-    case 'schedule-minimum':
-    case 'schedule-maximum':
-    case 'frozen':
-      return describeScheduled(input, why);
+    case 'schedule':
+      return describeScheduled(input);
     case 'scaling-policy':
       return 'the scaling policies allow no more change';
     case 'override-minimum':

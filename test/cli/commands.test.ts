@@ -146,7 +146,7 @@ test('plan: which schedule holds, and when the next begins', async () => {
   expect(plain.stdout).toMatch(
     /^ {2}Schedule “0 0 \* \* \*” \(24 h, UTC\) holds until .*: at least 3 nodes\.$/m,
   );
-  expect(plain.stdout).toContain('stage schedule-minimum: 2 → 3');
+  expect(plain.stdout).toContain('stage schedule: 2 → 3');
   expect(JSON.parse(json.stdout)).toMatchObject({
     tiers: [{ schedules: [{ cron: '0 0 * * *', minNodes: 3 }] }],
   });

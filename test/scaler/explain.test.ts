@@ -125,7 +125,7 @@ function word(what: TierWord | Pick<NodeWord, 'kind' | 'number'>, reason = 'sale
 test('every schedule is told: whether it holds, until when, and what comes next', () => {
   const { fromMs: _, ...spent } = SALE;
   const schedules = [OFFICE_HOURS, { ...SALE, fromMs: NOW_MS + 600_000 }, spent];
-  expectSteps({ changes: { schedules } }, 'schedule', [
+  expectSteps({ changes: { schedules } }, 'schedules', [
     'Schedule “0 8 * * mon-fri” (9 h, Europe/Berlin) holds until 17:00:00, and again from 08:00:00: at least 6 nodes.',
     'Schedule “0 20 * * *” (2 h, UTC) holds next from 14:17:00: at least 8 nodes, at most 20 nodes and no node goes; they are ordered from 14:16:20, so that they serve by then.',
     'Schedule “0 20 * * *” (2 h, UTC) does not hold, and never will: at least 8 nodes, at most 20 nodes and no node goes.',
@@ -691,7 +691,7 @@ describe('a stage', () => {
     [
       'obeys the minimum of a schedule',
       { desired: 2, rps: 100, changes: { schedules: [OFFICE_HOURS] } },
-      'schedule-minimum',
+      'schedule',
       [
         'Schedule “0 8 * * mon-fri” (Europe/Berlin, until 17:00:00) asks for at least 6 nodes: 6 instead of 2.',
       ],
@@ -699,7 +699,7 @@ describe('a stage', () => {
     [
       'obeys the minimum of a schedule before it begins',
       { desired: 2, rps: 100, changes: { schedules: [SALE] } },
-      'schedule-minimum',
+      'schedule',
       ['Schedule “0 20 * * *” (UTC, from 14:07:30) asks for at least 8 nodes: 8 instead of 2.'],
     ],
     [
@@ -708,15 +708,19 @@ describe('a stage', () => {
         rps: 1_500,
         changes: { schedules: [{ ...OFFICE_HOURS, minNodes: 2, maxNodes: 5 }] },
       },
-      'schedule-maximum',
+      'schedule',
       [
         'Schedule “0 8 * * mon-fri” (Europe/Berlin, until 17:00:00) allows at most 5 nodes: 5 instead of 19.',
       ],
     ],
     [
       'lets no node go in a freeze',
-      { desired: 9, rps: 100, changes: { schedules: [{ ...OFFICE_HOURS, freeze: 'scale-in' }] } },
-      'frozen',
+      {
+        desired: 9,
+        rps: 100,
+        changes: { schedules: [{ ...OFFICE_HOURS, minNodes: 1, freeze: 'scale-in' }] },
+      },
+      'schedule',
       [
         'Schedule “0 8 * * mon-fri” (Europe/Berlin, until 17:00:00) lets no node go: 9 instead of 7.',
       ],

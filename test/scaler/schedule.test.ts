@@ -123,7 +123,7 @@ describe('a decision', () => {
       'goes to a minimum at once',
       { desired: 2, rps: 100, schedules: [held({ minNodes: 9 })] },
       9,
-      'schedule-minimum',
+      'schedule',
     ],
     [
       'goes to a minimum at once, whatever the scaling policies allow',
@@ -136,13 +136,13 @@ describe('a decision', () => {
         },
       },
       9,
-      'schedule-minimum',
+      'schedule',
     ],
     [
       'is not below it, whatever the load',
       { desired: 9, rps: 100, schedules: [held({ minNodes: 6 })] },
       6,
-      'schedule-minimum',
+      'schedule',
     ],
     [
       'follows the load above it',
@@ -154,13 +154,13 @@ describe('a decision', () => {
       'is not above a maximum',
       { desired: 5, rps: 8_000, schedules: [held({ maxNodes: 20 })] },
       20,
-      'schedule-maximum',
+      'schedule',
     ],
     [
       'comes down to a maximum that begins',
       { desired: 10, rps: 800, schedules: [held({ maxNodes: 6 })] },
       6,
-      'schedule-maximum',
+      'schedule',
     ],
     [
       'but not while signals are unknown',
@@ -173,12 +173,12 @@ describe('a decision', () => {
       10,
       'signals-unknown',
     ],
-    ['lets no node go in a freeze', { desired: 9, rps: 100, schedules: [freeze] }, 9, 'frozen'],
+    ['lets no node go in a freeze', { desired: 9, rps: 100, schedules: [freeze] }, 9, 'schedule'],
     [
       'lets none go for a maximum either, while it is frozen',
       { desired: 9, rps: 100, schedules: [freeze, held({ maxNodes: 6 })] },
       9,
-      'frozen',
+      'schedule',
     ],
     ['goes out in a freeze', { desired: 5, rps: 640, schedules: [freeze] }, 8, 'recommended'],
     [
