@@ -19,9 +19,6 @@ interface Kept {
   readonly readAtMs: number;
 }
 
-/** A later begin or end is read by the same clock as an earlier one, give or take. */
-const JITTER_MS = 2_000;
-
 /**
  * The schedules of all tiers, at each tick by the wall clock as it is then: the only one there is.
  *
@@ -77,7 +74,7 @@ export class ScheduleWatch {
   #keepHeld(tier: string, atMs: number, sighting: ScheduleSighting): ScheduleSighting {
     const key = `${tier} ${keyOf(sighting)}`;
     const heldUntilMs = this.#heldUntilMs.get(key) ?? Number.NEGATIVE_INFINITY;
-    if (sighting.untilMs === undefined && heldUntilMs > atMs + JITTER_MS) {
+    if (sighting.untilMs === undefined && heldUntilMs > atMs) {
       const { maxNodes: _, ...kept } = sighting;
       return { ...kept, untilMs: heldUntilMs };
     }

@@ -136,6 +136,12 @@ const rows: readonly Row[] = [
     { from: '2026-10-25T01:15Z' },
   ],
   [
+    'once a year, between both times: the clock is changed twice until the next',
+    ['15 2 25 10 *', '15m', BERLIN],
+    '2026-10-25T00:45Z',
+    { from: '2026-10-25T01:15Z' },
+  ],
+  [
     'a window around the hour that comes twice is an hour longer',
     ['0 1 * * *', '4h', BERLIN],
     '2026-10-24T23:00Z',
