@@ -27,11 +27,36 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/lab/**', 'test/weather/**', 'test/dataplane/**'],
+          exclude: [
+            'test/e2e/**',
+            'test/lab/**',
+            'test/weather/**',
+            'test/dataplane/**',
+            'test/dashboards/**',
+            'test/kubernetes/**',
+          ],
         },
       },
       { extends: true, test: { name: 'weather', include: ['test/weather/**/*.test.ts'] } },
       { extends: true, test: { name: 'dataplane', include: ['test/dataplane/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'dashboards',
+          include: ['test/dashboards/**/*.test.ts'],
+          // One of them is a storm in real time.
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'kubernetes',
+          include: ['test/kubernetes/**/*.test.ts'],
+          // Timings of real elections: one site at a time.
+          fileParallelism: false,
+        },
+      },
       {
         extends: true,
         test: {

@@ -17,6 +17,7 @@ import type {
   DataplaneBalancerConfig,
   EmbeddedHostConfig,
   HostConfig,
+  LeadershipConfig,
   RoomConfig,
   XenHostConfig,
 } from './config/config.ts';
@@ -34,8 +35,11 @@ import { ConfigError } from './control/errors.ts';
 import { OverrideBook } from './control/override-book.ts';
 import type { Hypervisor, LoadBalancer } from './control/ports.ts';
 import { createEmbeddedHypervisor } from './embedded/hypervisor.ts';
+import { createFileLeadership } from './leader/file-lock.ts';
+import { createLeaseLeadership } from './leader/lease-leadership.ts';
 import { createSoloLeadership } from './leader/solo.ts';
-import type { Cluster, ScaledTier } from './scaler/cluster.ts';
+import type { Contender, Standing } from './leader/standing.ts';
+import { type Cluster, type ScaledTier, tierKey } from './scaler/cluster.ts';
 import type { SimulationOptions } from './sim/simulation.ts';
 import { checkXenHost, type HostFinding } from './xen/check-host.ts';
 import type { XenHostOptions } from './xen/xen-host.ts';
@@ -78,6 +82,39 @@ export async function dryRun(
   }
 }
 
+/** What a dry run has found, by `cluster/tier`. */
+export type Look = Pick<Controller, 'ticks' | 'fixed' | 'unanswered'>;
+
+/** As {@link dryRun}, and what another config would decide on what was seen, if it were in force: for the tiers that it scales. */
+export async function dryRunOfTwo(
+  { present, future }: { readonly present: Config; readonly future: Config },
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<{ readonly present: Look; readonly future: Look }> {
+  const recorder = { record: () => undefined };
+  const leadership = createSoloLeadership(clock);
+  const overrides = new OverrideBook(clock, recorder);
+  const setup = composeSetup(present, clock);
+  const next = recomposeSetup(future, clock, { config: present, setup });
+  const around = { clock, recorder, leadership, overrides };
+  const controller = composeController(present, setup, around);
+  try {
+    await controller.dryRun(signal);
+    const { ticks, fixed, unanswered } = controller;
+    const seen = { ticks: new Map(ticks), fixed: new Map(fixed), unanswered };
+    await controller.dryRunAs(next, signal);
+    const scaled = new Set(listScaledTiers(future).map(tierKey));
+    const after = new Map([...controller.ticks].filter(([tier]) => scaled.has(tier)));
+    return {
+      present: seen,
+      future: { ticks: after, fixed: controller.fixed, unanswered: controller.unanswered },
+    };
+  } finally {
+    closePorts(setup.hypervisors.values());
+    closePorts(next.hypervisors.values(), setup.hypervisors.values());
+  }
+}
+
 /** Everything that scales, as the config says. */
 export function composeController(
   { installation }: Config,
@@ -85,6 +122,24 @@ export function composeController(
   around: Pick<ControllerOptions, 'clock' | 'recorder' | 'leadership' | 'overrides'>,
 ): Controller {
   return new Controller({ ...around, setup, readSchedule, uuidOf: createUuidOf(installation) });
+}
+
+/**
+ * Contends for what the config names.
+ *
+ * @throws ConfigError when the lock cannot be used.
+ */
+export function composeContender(
+  leadership: LeadershipConfig,
+  around: {
+    readonly clock: Clock;
+    readonly onChange: (standing: Standing) => void;
+    readonly onTrouble: (why: string | undefined) => void;
+  },
+): Contender {
+  return leadership.driver === 'file'
+    ? createFileLeadership({ ...around, path: leadership.path })
+    : createLeaseLeadership({ ...around, ...leadership });
 }
 
 /** All that a config says of the world. */
@@ -163,13 +218,14 @@ function composeHypervisor(config: Config, host: HostConfig, clock: Clock): Hype
   if (host.driver === 'xen') {
     return createXenHypervisor(describeXenHost(config, host, clock));
   }
-  const { name, capacity, reserveMemoryMiB, embedded } = host;
+  const { name, capacity, reserveMemoryMiB, embedded, fenceFile } = host;
   return createEmbeddedHypervisor({
     host: name,
     installation: config.installation,
     capacity,
     reserveMemoryMiB,
     behavior: embedded,
+    fenceFile,
     clock,
   });
 }

@@ -3,7 +3,14 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Registry } from 'prom-client';
-import { closePorts, composeController, composeSetup, recomposeSetup } from './compose.ts';
+import {
+  closePorts,
+  composeContender,
+  composeController,
+  composeSetup,
+  recomposeSetup,
+} from './compose.ts';
+import type { LeadershipConfig } from './config/config.ts';
 import { ConfigKeeper, type ReloadResult } from './config/config-keeper.ts';
 import type { LoadedConfig } from './config/load-config.ts';
 import type { Clock } from './control/clock.ts';
@@ -11,14 +18,22 @@ import type { Controller, Setup } from './control/controller.ts';
 import type { ControlEvent, GivenOverride } from './control/events.ts';
 import { NotLeaderError } from './control/errors.ts';
 import { OverrideBook } from './control/override-book.ts';
-import type { Journal, JournalHealth, Leadership } from './control/ports.ts';
-import { createFileLeadership, type FileLeadership, type Standing } from './leader/file-lock.ts';
+import type { Journal, JournalHealth } from './control/ports.ts';
+import {
+  type Contender,
+  isThisProcess,
+  type LeadershipView,
+  nameHolder,
+  type Standing,
+} from './leader/standing.ts';
 import { type Cluster, tierKey } from './scaler/cluster.ts';
 import { openJournal } from './store/journal.ts';
 import { createEventLog } from './telemetry/event-log.ts';
 import { EventFeed } from './telemetry/event-feed.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import type { PhaseWatch } from './telemetry/phase-watch.ts';
 import { type Log, TelemetryRecorder } from './telemetry/recorder.ts';
+import { registerStateMetrics } from './telemetry/state-metrics.ts';
 
 export interface ServiceOptions {
   readonly configFile: string;
@@ -28,6 +43,9 @@ export interface ServiceOptions {
   readonly log: Log;
   readonly registry: Registry;
 }
+
+/** A balancer that is restarted is back sooner. */
+const RESIGN_AFTER_MS = 15_000;
 
 /**
  * One Rackfire. It observes and decides from the start, and acts while it leads. The journal is the leader's:
@@ -41,8 +59,8 @@ export class Service {
   readonly overrides: OverrideBook;
   readonly keeper: ConfigKeeper;
   /** Its term is out only when what was said before has been read. */
-  readonly leadership: Leadership & Pick<FileLeadership, 'holder'>;
-  readonly lease: FileLeadership;
+  readonly leadership: LeadershipView;
+  readonly lease: Contender;
   readonly feed = new EventFeed();
   readonly registry: Registry;
   readonly #log: Log;
@@ -50,8 +68,11 @@ export class Service {
   readonly #telemetry: TelemetryRecorder;
   #setup: Setup;
   #journal: Journal | undefined;
+  #isLeading = false;
   /** What the journal remembers has been taken back, or cannot be. */
   #isPrepared = false;
+  /** Since when this leader can do nothing. Steady clock. */
+  #unableSinceMs: number | undefined;
 
   /** @throws ConfigError when the lock, or a file that the config names, cannot be used; nothing is held then. */
   constructor(options: ServiceOptions) {
@@ -62,8 +83,12 @@ export class Service {
     this.startedAtMs = clock.wallMs();
     this.#metrics = createMetrics(registry);
     this.#metrics.buildInfo.set({ version }, 1);
-    this.#metrics.configUp.set(1);
+    this.#metrics.configOk.set(1);
+    for (const level of ['error', 'warn', 'info'] as const) {
+      this.#metrics.logLines.inc({ level }, 0);
+    }
     this.#log = createEventLog(log, clock, (record) => {
+      this.#metrics.logLines.inc({ level: record.level });
       this.feed.append(record);
       this.#journal?.appendEvent(record);
     });
@@ -76,10 +101,7 @@ export class Service {
     };
     this.overrides = new OverrideBook(clock, recorder);
     this.#setup = composeSetup(loaded.config, clock);
-    this.leadership = {
-      term: () => (this.#isPrepared ? this.lease.term() : undefined),
-      holder: () => this.lease.holder(),
-    };
+    this.leadership = this.#describeLeadership(loaded.config.leadership);
     const { leadership, overrides } = this;
     this.controller = composeController(loaded.config, this.#setup, {
       clock,
@@ -94,8 +116,14 @@ export class Service {
       onReload: (result) => this.#sayReload(result),
       clock,
     });
+    registerStateMetrics(registry, this);
     // Last: with a config that cannot be used, nothing is taken that would have to be given back.
-    this.lease = this.#contend(loaded.config.leadership.path);
+    this.lease = this.#contend(loaded.config.leadership);
+  }
+
+  /** How long nodes have been in their phases. */
+  get phases(): PhaseWatch {
+    return this.#telemetry.phases;
   }
 
   /** Undefined while another one leads. */
@@ -158,35 +186,94 @@ export class Service {
     return tierKeys(this.#setup.clusters).filter((key) => !inConfig.has(key));
   }
 
-  #contend(path: string): FileLeadership {
-    makeDirectoryFor(path);
-    return createFileLeadership({
-      path,
+  #contend(leadership: LeadershipConfig): Contender {
+    if (leadership.driver === 'file') {
+      makeDirectoryFor(leadership.path);
+    }
+    return composeContender(leadership, {
       clock: this.clock,
-      onChange: (standing) => this.#sayStanding(standing),
+      onChange: (standing) => this.#noteStanding(standing),
+      onTrouble: (why) =>
+        why === undefined
+          ? this.#log.info({}, 'lease is read and written again')
+          : this.#log.warn({ why }, 'lease cannot be read or written'),
     });
   }
 
-  #sayStanding(standing: Standing): void {
+  #describeLeadership({ driver }: LeadershipConfig): LeadershipView {
+    const troubleOf = (): string | undefined => this.lease.trouble;
+    return {
+      driver,
+      term: () => (this.#isPrepared ? this.lease.term() : undefined),
+      holder: () => {
+        const holder = this.lease.holder();
+        return (
+          holder && {
+            name: nameHolder(holder),
+            isThis: isThisProcess(holder),
+            sinceMs: holder.sinceMs,
+          }
+        );
+      },
+      get trouble() {
+        return troubleOf();
+      },
+    };
+  }
+
+  #noteStanding(standing: Standing): void {
     this.#metrics.leader.set(standing.kind === 'leader' ? 1 : 0);
+    const wasLeading = this.#isLeading;
+    this.#isLeading = standing.kind === 'leader';
+    if (this.#isLeading !== wasLeading) {
+      this.#metrics.leaderTransitions.inc();
+    }
+    if (wasLeading && !this.#isLeading) {
+      // First of all: what it has begun would be the next leader's to do.
+      this.controller.stopActing();
+      this.#stopLeading();
+    }
     switch (standing.kind) {
       case 'leader':
         this.#log.info({ term: standing.holder.term }, 'leads from now on');
         void this.#prepare();
         return;
       case 'follower':
-        this.#log.warn({ leader: standing.holder }, 'another one leads, only observing');
+        if (standing.holder === undefined) {
+          this.#log.info({}, 'nobody is known to lead, only observing');
+        } else {
+          this.#log.warn({ leader: standing.holder }, 'another one leads, only observing');
+        }
         return;
       case 'lost':
-        this.#log.error({}, 'leadership is lost, its file was removed or replaced');
-        this.#isPrepared = false;
-        void this.#journal?.close();
-        this.#journal = undefined;
-        // What holds is up to the next leader; this one reads it anew.
-        this.overrides.clear();
+        this.#log.error({ why: standing.why }, 'leadership is lost');
         return;
       case 'blocked':
         this.#log.error({ err: standing.error }, 'leadership cannot be contended for');
+    }
+  }
+
+  #stopLeading(): void {
+    this.#isPrepared = false;
+    void this.#journal?.close();
+    this.#journal = undefined;
+    // What holds is up to the next leader; this one reads it anew.
+    this.overrides.clear();
+  }
+
+  /** A leader that can do nothing lets another one try, which may reach what this one does not. */
+  #considerResigning(): void {
+    const why = this.#isLeading ? this.controller.whyUnable : undefined;
+    const nowMs = this.clock.steadyMs();
+    if (why === undefined) {
+      this.#unableSinceMs = undefined;
+      return;
+    }
+    this.#unableSinceMs ??= nowMs;
+    if (nowMs - this.#unableSinceMs >= RESIGN_AFTER_MS && this.lease.resign !== undefined) {
+      this.#unableSinceMs = undefined;
+      this.#log.error({ why }, 'resigns, another one may be able to work');
+      this.lease.resign();
     }
   }
 
@@ -225,7 +312,7 @@ export class Service {
   }
 
   #sayJournal(health: JournalHealth): void {
-    this.#metrics.journalUp.set(health.state === 'writing' ? 1 : 0);
+    this.#metrics.journalOk.set(health.state === 'writing' ? 1 : 0);
     if (health.state !== 'writing') {
       this.#log.error({ ...health }, 'journal is not written, scaling goes on');
       return;
@@ -242,7 +329,9 @@ export class Service {
   }
 
   #remember(event: ControlEvent): void {
-    if (event.type === 'tier-ticked') {
+    if (event.type === 'cluster-ticked') {
+      this.#considerResigning();
+    } else if (event.type === 'tier-ticked') {
       this.#journal?.appendTick(event);
     } else if (event.type === 'override-ended') {
       void this.#keep((journal) => journal.deleteOverride(event.given.id));
@@ -276,7 +365,7 @@ export class Service {
   #sayReload(result: ReloadResult): void {
     const metrics = this.#metrics;
     metrics.configReloads.inc({ result: result.outcome });
-    metrics.configUp.set(result.outcome === 'refused' ? 0 : 1);
+    metrics.configOk.set(result.outcome === 'refused' ? 0 : 1);
     switch (result.outcome) {
       case 'refused': {
         const { message, problems } = result.refusal;

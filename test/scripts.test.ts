@@ -133,6 +133,65 @@ describe('scripts/setup', () => {
   });
 });
 
+describe('lab/kubernetes/build', () => {
+  const build = join(root, 'lab/kubernetes/build');
+  /** A machine that has these commands and no other. @returns Its PATH. */
+  async function machineWith(commands: readonly string[]): Promise<string> {
+    const found = await run('/bin/sh', [
+      '-c',
+      `for name in ${commands.join(' ')}; do command -v $name; done`,
+    ]);
+    const path = join(world, 'bin');
+    await mkdir(path);
+    for (const command of found.stdout.trim().split('\n')) {
+      await symlink(command, join(path, basename(command)));
+    }
+    return path;
+  }
+  const usual = ['bash', 'dirname', 'env', 'head', 'sed', 'sort'];
+
+  test('says what to install where etcd is missing', async () => {
+    const PATH = await machineWith(usual);
+    expect(await run(build, [], { PATH, XDG_CACHE_HOME: world })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'kubernetes: etcd is missing, which keeps what the API server knows; install it (Debian: apt-get install etcd-server).\n',
+    });
+  });
+
+  test('says what to install where Go is missing or too old', async () => {
+    const PATH = await machineWith(usual);
+    await write('bin/etcd', '#!/bin/sh\n', 0o755);
+    expect(await run(build, [], { PATH, XDG_CACHE_HOME: world })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'kubernetes: Go is missing, which builds the API server; install Go 1.24 or newer (https://go.dev/doc/install).\n',
+    });
+    await write('bin/go', '#!/bin/sh\necho go1.19.8\n', 0o755);
+    expect((await run(build, [], { PATH, XDG_CACHE_HOME: world })).stderr).toBe(
+      'kubernetes: Go 1.19.8 is too old for the API server; install 1.24 or newer (https://go.dev/doc/install).\n',
+    );
+  });
+
+  test('builds nothing where it has been built, and needs no Go then', async () => {
+    const PATH = await machineWith(usual);
+    await write('bin/etcd', '#!/bin/sh\n', 0o755);
+    const { stdout: version } = await run('/bin/sh', [
+      '-c',
+      `sed -n 's/^require k8s.io.kubernetes //p' '${root}/lab/kubernetes/apiserver/go.mod'`,
+    ]);
+    const binary = `rackfire-kubernetes/kube-apiserver-${version.trim()}`;
+    await write(binary, '', 0o755);
+    expect(await run(build, [], { PATH, XDG_CACHE_HOME: world })).toEqual({
+      code: 0,
+      stdout: `${join(world, binary)}\n`,
+      stderr: '',
+    });
+  });
+});
+
 describe('scripts/readme-command', () => {
   beforeEach(async () => {
     await cp(join(root, 'scripts/readme-command'), join(world, 'scripts/readme-command'));

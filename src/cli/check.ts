@@ -1,9 +1,13 @@
 import type { Command } from 'commander';
+import { SERVER_TIMEOUT_MS } from '../balancer/haproxy/config-section.ts';
 import { listEffective } from '../config/effective.ts';
+import { findLints, type Lint } from '../config/lints.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { InvalidConfigError } from '../config/problems.ts';
 import { askAll, exitCodeFor, isFine, printAnswer } from './check-online.ts';
 import { EXIT, type SetExitCode } from './exit-codes.ts';
+import { readExperience } from './experience.ts';
+import { paint } from './page.ts';
 import { print, printJson } from './print.ts';
 
 interface CheckOptions {
@@ -20,7 +24,10 @@ export function addCheck(program: Command, setExitCode: SetExitCode): void {
     .description('check a config file; every problem is listed with file, line and path')
     .requiredOption('-c, --config <file>', 'the config file')
     .option('--effective', 'print every value in force and its origin')
-    .option('--online', 'ask each balancer and each Xen host, too; changes nothing there')
+    .option(
+      '--online',
+      'ask each balancer, each Xen host and the running service, too; changes nothing there',
+    )
     .option('--json', 'print one JSON object')
     .action(async (options: CheckOptions) => {
       await check(options, setExitCode);
@@ -32,10 +39,13 @@ async function check(options: CheckOptions, setExitCode: SetExitCode): Promise<v
     const loaded = await loadConfig(options.config);
     const answers = options.online === true ? await askAll(loaded.config) : [];
     const values = options.effective === true ? listEffective(loaded) : [];
+    const learned = options.online === true ? await readExperience(loaded.config.http) : undefined;
+    const lints = findLints(loaded, { serverTimeoutMs: SERVER_TIMEOUT_MS, ...learned });
     if (options.json === true) {
       printJson({
         ok: answers.every(isFine),
         problems: [],
+        lints,
         ...(options.effective === true ? { values } : {}),
         ...(options.online === true ? { answers } : {}),
       });
@@ -45,7 +55,10 @@ async function check(options: CheckOptions, setExitCode: SetExitCode): Promise<v
     for (const { path, value, origin } of values) {
       print(`${path} = ${value}  (${origin})`);
     }
-    print(`${options.config}: ok`);
+    print(`${options.config}: ok${lints.length === 0 ? '' : `, ${lints.length} to look at`}`);
+    for (const lint of lints) {
+      printLint(lint);
+    }
     for (const answer of answers) {
       printAnswer(answer);
     }
@@ -57,4 +70,9 @@ async function check(options: CheckOptions, setExitCode: SetExitCode): Promise<v
     printJson({ ok: false, problems: error.problems });
     setExitCode(EXIT.config);
   }
+}
+
+function printLint({ file, line, column, path, message, proposal }: Lint): void {
+  print(paint('warn', `! ${file}:${line}:${column} ${path}: ${message}`));
+  print(`    ${proposal}`);
 }

@@ -31,6 +31,21 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   const setExitCode: SetExitCode = (code) => {
     exitCode = code;
   };
+  const program = createProgram(setExitCode);
+  try {
+    await program.parseAsync(argv);
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its own complaint.
+    if (!(error instanceof CommanderError)) {
+      process.stderr.write(`rackfire: ${error instanceof Error ? error.message : String(error)}\n`);
+    }
+    return exitCodeOf(error);
+  }
+}
+
+/** All commands, their arguments and options. */
+export function createProgram(setExitCode: SetExitCode): Command {
   const program = new Command('rackfire')
     .description(
       'Keeps virtual clusters of web nodes behind HAProxy at the size that their traffic needs.',
@@ -59,14 +74,5 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   for (const add of commands) {
     add(program, setExitCode);
   }
-  try {
-    await program.parseAsync(argv);
-    return exitCode;
-  } catch (error) {
-    // Commander has printed its own complaint.
-    if (!(error instanceof CommanderError)) {
-      process.stderr.write(`rackfire: ${error instanceof Error ? error.message : String(error)}\n`);
-    }
-    return exitCodeOf(error);
-  }
+  return program;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { dryRun } from '../compose.ts';
+import { dryRun, dryRunOfTwo, type Look } from '../compose.ts';
+import { compareConfigs, refuseOtherInstallation } from '../config/config-keeper.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { UnreachableError } from '../control/errors.ts';
@@ -12,6 +13,7 @@ import { describeRefusal } from './troubles.ts';
 
 interface PlanOptions {
   readonly config: string;
+  readonly against?: string;
   readonly json?: true;
 }
 
@@ -24,42 +26,30 @@ export function addPlan(program: Command): void {
     .command('plan')
     .description('print what would be decided and done now; changes nothing')
     .requiredOption('-c, --config <file>', 'the config file')
+    .option('--against <file>', 'another config: what it would change now, if it were in force')
     .option('--json', 'print one JSON object')
     .action(async (options: PlanOptions) => {
-      await plan(options);
+      await (options.against === undefined
+        ? plan(options)
+        : compare(options.config, options.against, options.json));
     });
 }
 
 /** @throws UnreachableError when a host or balancer does not answer. */
 async function plan(options: PlanOptions): Promise<void> {
   const { config } = await loadConfig(options.config);
+  const signal = AbortSignal.timeout(DEADLINE_MS);
   const clock = createSystemClock();
-  const controller = await dryRun(config, clock, AbortSignal.timeout(DEADLINE_MS));
-  const { ticks, fixed } = controller;
+  const controller = await dryRun(config, clock, signal);
   const offsetMs = clock.wallMs() - clock.steadyMs();
-  const isoOf = (steadyMs: number): string => {
-    return new Date(Math.round((steadyMs + offsetMs) / 1_000) * 1_000).toISOString();
-  };
+  const { ticks, fixed } = controller;
   if (options.json === true) {
-    printJson({
-      tiers: [...ticks.values()].map(({ observation, tick }) => ({
-        ...tick.decision,
-        schedules: (observation.schedules ?? []).map(({ untilMs, fromMs, ...schedule }) => ({
-          ...schedule,
-          until: untilMs === undefined ? null : isoOf(untilMs),
-          from: fromMs === undefined ? null : isoOf(fromMs),
-        })),
-        nodes: tick.nodes,
-        actions: tick.actions,
-        shortfall: tick.plan.shortfall ?? null,
-      })),
-      fixedTiers: [...fixed].map(([tier, nodes]) => ({ tier, nodes })),
-    });
+    printJson(toJson(controller, offsetMs));
   } else {
-    const formatTime = (steadyMs: number): string => formatMoment(isoOf(steadyMs), clock.wallMs());
+    const formatTime = (steadyMs: number): string =>
+      formatMoment(isoOf(steadyMs + offsetMs), clock.wallMs());
     for (const { tier, observation, tick } of ticks.values()) {
-      const schedules = describeSchedules({ tier, observation, formatTime });
-      printTick(tick, schedules);
+      printTick(tick, describeSchedules({ tier, observation, formatTime }));
     }
     for (const [tier, nodes] of fixed) {
       print(`${tier}: ${nodes.length} nodes, only watched (scaling: none)`);
@@ -68,16 +58,130 @@ async function plan(options: PlanOptions): Promise<void> {
       }
     }
   }
-  const { unanswered } = controller;
+  requireAnswers(controller.unanswered);
+}
+
+/**
+ * Both configs decide on the same look at the world; neither changes anything, and neither knows what the running service
+ * remembers: windows of scale-in begin anew for both.
+ *
+ * @throws InvalidConfigError when the other one is of another installation. @throws UnreachableError as `plan`.
+ */
+async function compare(file: string, against: string, json: true | undefined): Promise<void> {
+  const [now, then] = await Promise.all([loadConfig(file), loadConfig(against)]);
+  refuseOtherInstallation(now, then);
+  const changes = compareConfigs(now, then);
+  const clock = createSystemClock();
+  const { present, future } = await dryRunOfTwo(
+    { present: now.config, future: then.config },
+    clock,
+    AbortSignal.timeout(DEADLINE_MS),
+  );
+  const offsetMs = clock.wallMs() - clock.steadyMs();
+  if (json === true) {
+    printJson({ ...toJson(present, offsetMs), changes, against: toJson(future, offsetMs) });
+  } else {
+    for (const { path, from, to } of changes) {
+      print(`${path}: ${from ?? 'not there'} → ${to ?? 'not there'}`);
+    }
+    if (changes.length === 0) {
+      print(`${against} says the same as ${file}`);
+    }
+    for (const tier of new Set([...present.ticks.keys(), ...future.ticks.keys()])) {
+      printDifference(tier, present.ticks.get(tier)?.tick, future.ticks.get(tier)?.tick);
+    }
+  }
+  requireAnswers([...new Set([...present.unanswered, ...future.unanswered])]);
+}
+
+/** @throws UnreachableError */
+function requireAnswers(unanswered: readonly string[]): void {
   if (unanswered.length > 0) {
     // The service itself begins when every source has answered or failed, and one balancer has answered.
     throw new UnreachableError(`the plan is incomplete, no answer from ${unanswered.join('; ')}`);
   }
 }
 
+/** @param offsetMs - The wall clock minus the steady one. */
+function toJson({ ticks, fixed }: Look, offsetMs: number): object {
+  return {
+    tiers: [...ticks.values()].map(({ observation, tick }) => ({
+      ...tick.decision,
+      schedules: (observation.schedules ?? []).map(({ untilMs, fromMs, ...schedule }) => ({
+        ...schedule,
+        until: untilMs === undefined ? null : isoOf(untilMs + offsetMs),
+        from: fromMs === undefined ? null : isoOf(fromMs + offsetMs),
+      })),
+      nodes: tick.nodes,
+      actions: tick.actions,
+      shortfall: tick.plan.shortfall ?? null,
+    })),
+    fixedTiers: [...fixed].map(([tier, nodes]) => ({ tier, nodes })),
+  };
+}
+
+function printDifference(
+  tier: string,
+  present: TierTick | undefined,
+  future: TierTick | undefined,
+): void {
+  if (future === undefined) {
+    print(`${tier}: would be paused and left as it is, because it is not scaled there`);
+    return;
+  }
+  if (present === undefined) {
+    print(`${tier}: is new there`);
+    printTick(future);
+    return;
+  }
+  const [before, after] = [listPlan(present), listPlan(future)];
+  if (before.join('\n') === after.join('\n')) {
+    print(`${tier}: the same, ${before[0] ?? ''}`);
+    return;
+  }
+  print(`${tier}:`);
+  for (const line of before.filter((one) => !after.includes(one))) {
+    print(`  - ${line}`);
+  }
+  for (const line of after.filter((one) => !before.includes(one))) {
+    print(`  + ${line}`);
+  }
+}
+
+/** What is decided and would be done, a line each; not what the decision was made from. */
+function listPlan({ decision, plan: planned, actions }: TierTick): readonly string[] {
+  const { currentNodes, desiredNodes, reason, needNodes } = decision;
+  const need = needNodes === undefined ? 'need unknown' : `needs ${needNodes.toFixed(1)}`;
+  return [
+    `${currentNodes === desiredNodes ? desiredNodes : `${currentNodes} → ${desiredNodes}`} nodes (${reason}, ${need})`,
+    ...describeActions(planned, actions),
+  ];
+}
+
+function describeActions(
+  { actions: wanted, shortfall }: TierTick['plan'],
+  actions: TierTick['actions'],
+): readonly string[] {
+  const lines = wanted.map((action) => {
+    const held = actions.includes(action) ? '' : ', held back by the mode';
+    return `would ${describe(action)} (${action.reason}${held})`;
+  });
+  if (shortfall === undefined) {
+    return lines;
+  }
+  const { nodes: missing, why, refusals } = shortfall;
+  const hosts = refusals.map(describeRefusal).join('; ');
+  return [...lines, `cannot boot ${missing} more: ${why}${hosts === '' ? '' : ` (${hosts})`}`];
+}
+
+/** Whole seconds: two clocks were read one after the other. */
+function isoOf(wallMs: number): string {
+  return new Date(Math.round(wallMs / 1_000) * 1_000).toISOString();
+}
+
 function printTick(
   { decision, nodes, plan: planned, actions }: TierTick,
-  schedules: readonly string[],
+  schedules: readonly string[] = [],
 ): void {
   const { tier, currentNodes, desiredNodes, reason } = decision;
   const change =
@@ -96,14 +200,8 @@ function printTick(
   for (const node of nodes) {
     printNode(node);
   }
-  for (const action of planned.actions) {
-    const held = actions.includes(action) ? '' : ', held back by the mode';
-    print(`  would ${describe(action)} (${action.reason}${held})`);
-  }
-  if (planned.shortfall !== undefined) {
-    const { nodes: missing, why, refusals } = planned.shortfall;
-    const hosts = refusals.map(describeRefusal).join('; ');
-    print(`  cannot boot ${missing} more: ${why}${hosts === '' ? '' : ` (${hosts})`}`);
+  for (const line of describeActions(planned, actions)) {
+    print(`  ${line}`);
   }
   if (planned.actions.length === 0) {
     print('  nothing to do');

@@ -57,7 +57,10 @@ async function startHttpAs(
   service: Service,
   http: HttpConfig,
 ): Promise<Awaited<ReturnType<typeof startHttp>>> {
-  const standing = await service.lease.started;
+  const standing = await service.lease.started.catch(async (error: unknown) => {
+    await service.close();
+    throw error;
+  });
   try {
     return await startHttp({
       ...http,
@@ -66,15 +69,15 @@ async function startHttpAs(
       service,
     });
   } catch (error) {
-    const holder = service.lease.holder();
+    const holder = service.leadership.holder();
     await service.close();
     const isInUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
     if (standing === 'follower' && isInUse && holder !== undefined) {
-      const since = new Date(holder.sinceMs).toISOString();
-      throw new NotLeaderError(
-        `another Rackfire leads already: pid ${holder.pid} on ${holder.hostName}, since ${since}`,
-        { cause: error },
-      );
+      const { name, sinceMs } = holder;
+      const since = sinceMs === undefined ? '' : `, since ${new Date(sinceMs).toISOString()}`;
+      throw new NotLeaderError(`another Rackfire leads already: ${name}${since}`, {
+        cause: error,
+      });
     }
     throw error;
   }

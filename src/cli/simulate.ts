@@ -1,58 +1,78 @@
 import { basename } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createRandom } from '../embedded/random.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { TierPolicy } from '../scaler/policy.ts';
 import type { Bounds } from '../sim/optimum.ts';
 import { BOOTS_SEED } from '../sim/physics.ts';
 import { simulate } from '../sim/simulation.ts';
+import {
+  addSourceOptions,
+  refuseQueryOfNothing,
+  sourceOf,
+  type SourceOptions,
+} from './backtest/source.ts';
 import { MOMENT_HELP, parseMoment } from './moments.ts';
 import { printJson } from './print.ts';
 import { reportSeconds } from './progress.ts';
 import { readArrivals } from './simulate/arrivals.ts';
+import { readLastStorm } from './simulate/last-storm.ts';
 import { addRunOptions, type RunOptions } from './simulate/options.ts';
 import { loadSubjects, prepareRun, type Subject } from './simulate/prepare.ts';
 import { plot } from './simulate/plot.ts';
 import { printSimulation, type Simulated } from './simulate/summary.ts';
 import { toJson } from './simulate/to-json.ts';
 
-interface SimulateOptions extends RunOptions {
-  readonly trace: string;
+interface SimulateOptions extends RunOptions, SourceOptions {
+  readonly trace?: string;
   readonly standby?: TierPolicy['standby'];
   readonly from?: number;
 }
 
-/** `rackfire simulate`: what the policy would have done with a recorded load, in virtual time. */
+/** `rackfire simulate`: what the policy would have done with a load, or in the last storm, in virtual time. */
 export function addSimulate(program: Command): void {
   const simulateCommand = program
     .command('simulate')
     .description('let the policy run over a recorded load in virtual time; touches nothing')
-    .requiredOption('--trace <file>', 'the load, a CSV (second,rps or minute,requests)')
+    .addOption(
+      new Option(
+        '--trace <file>',
+        'the load, a CSV (second,rps or minute,requests); default: the last storm that was recorded',
+      ).conflicts(['prometheus', 'query', 'step', 'journal']),
+    )
     .option(
       '--standby <state=n>',
       'standby nodes, as paused=2, in place of the config',
       parseStandby,
+    )
+    .option(
+      '--from <time>',
+      `when the load begins, for the schedules of the config: ${MOMENT_HELP}`,
+      parseTime,
     );
-  simulateCommand.option(
-    '--from <time>',
-    `when the load begins, for the schedules of the config: ${MOMENT_HELP}`,
-    parseTime,
+  addRunOptions(addSourceOptions(simulateCommand)).action(
+    async (options: SimulateOptions, command: Command) => {
+      await runSimulate(options, command);
+    },
   );
-  addRunOptions(simulateCommand).action(async (options: SimulateOptions, command: Command) => {
-    await runSimulate(options, command);
-  });
 }
 
 async function runSimulate(options: SimulateOptions, command: Command): Promise<void> {
+  refuseQueryOfNothing(options, command);
   const { subject, other, bounds } = await loadSubjects(options, command);
   refuseTooManyOnStandby(subject.tier, options.standby, command);
-  const arrivals = await readArrivals(options.trace);
+  const { trace, seed } = options;
+  const arrivals =
+    trace === undefined
+      ? await readLastStorm(sourceOf(options, subject), subject, seed)
+      : await readArrivals(trace);
   const load = { arrivals, bounds, options };
   const simulated = await simulateOne(subject, load);
   const against = other && (await simulateOne(other, load));
   if (options.plot !== undefined) {
+    const shown = trace === undefined ? 'its last storm' : basename(trace);
     const files = [simulated, against].flatMap((one) => (one ? [basename(one.file)] : []));
-    const title = `${tierKey(subject.tier)} on ${basename(options.trace)}: ${files.join(', beside ')}`;
+    const title = `${tierKey(subject.tier)} on ${shown}: ${files.join(', beside ')}`;
     await plot(options.plot, title, simulated.run, against?.run);
   }
   if (options.json === true) {

@@ -200,6 +200,7 @@ function printHosts({ at, hosts }: StatusAnswer): void {
     ...hosts.map((host) => {
       const notes = [
         host.reachable ? [] : [paint('bad', 'does not answer')],
+        host.fenced ? [] : [paint('warn', 'has not acknowledged the leader')],
         host.overrides.map(({ id }) => `to be drained (${id})`),
         host.circuit === 'closed'
           ? []

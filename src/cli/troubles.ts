@@ -64,8 +64,11 @@ function findServiceTroubles(status: StatusAnswer, nowMs: number): readonly Trou
     const who =
       holder === null
         ? 'it is not known who does'
-        : `pid ${holder.pid} on ${holder.host} has the lock since ${formatMoment(holder.since, nowMs)}`;
+        : `${holder.name} has the ${leader.driver === 'file' ? 'lock' : 'lease'}${holder.since === null ? '' : ` since ${formatMoment(holder.since, nowMs)}`}`;
     troubles.push(warn(`this Rackfire does not lead and only observes; ${who}`));
+  }
+  if (leader.trouble !== null) {
+    troubles.push(bad(`leadership: ${leader.trouble}`));
   }
   if (journal !== null && journal.state !== 'writing') {
     troubles.push(

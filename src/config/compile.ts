@@ -5,9 +5,17 @@ import { memoryOnXenMiB } from '../scaler/guest-memory.ts';
 import type { ScalingPolicy, TierPolicy } from '../scaler/policy.ts';
 import type { Schedule } from '../scaler/schedule.ts';
 import { acceptedRange, listAddresses } from './addresses.ts';
-import type { BalancerConfig, Config, HostConfig, ImageConfig, RoomConfig } from './config.ts';
+import type {
+  BalancerConfig,
+  Config,
+  HostConfig,
+  ImageConfig,
+  LeadershipConfig,
+  RoomConfig,
+} from './config.ts';
 import type { WrittenBalancer } from './balancer-schema.ts';
 import type { WrittenHost } from './host-schema.ts';
+import type { WrittenLeadership } from './leadership-schema.ts';
 import type { WrittenConfig } from './schema.ts';
 import type { WrittenTier } from './tier-schema.ts';
 import { parseAmountMiB, parseDurationMs } from './units.ts';
@@ -36,7 +44,7 @@ export function compile(written: WrittenConfig): Config {
         openMs: parseDurationMs(limits.breaker.open),
       },
     },
-    leadership: { path: written.leadership.path },
+    leadership: compileLeadership(written.leadership),
     journal: {
       path: written.journal.path,
       retentionMs: parseDurationMs(written.journal.retention),
@@ -72,6 +80,22 @@ export function compileRoom(written: WrittenRoom): RoomConfig {
   };
 }
 
+/** Compiles what says who leads. */
+function compileLeadership(written: WrittenLeadership): LeadershipConfig {
+  if (written.driver === 'file') {
+    return { driver: 'file', path: written.path };
+  }
+  const { namespace, name, leaseDuration, renewDeadline, retryPeriod } = written;
+  return {
+    driver: 'kubernetes',
+    namespace,
+    name,
+    leaseMs: parseDurationMs(leaseDuration),
+    renewDeadlineMs: parseDurationMs(renewDeadline),
+    retryMs: parseDurationMs(retryPeriod),
+  };
+}
+
 function compileHost(host: WrittenHost): HostConfig {
   const base = {
     name: host.name,
@@ -88,6 +112,7 @@ function compileHost(host: WrittenHost): HostConfig {
         serviceTimeMs: parseDurationMs(host.embedded.serviceTime),
         slots: host.embedded.slots,
       },
+      fenceFile: host.embedded.fenceFile,
     };
   }
   const { user, keyFile, knownHostsFile } = host.ssh;

@@ -149,7 +149,7 @@ async function look(file: string): Promise<Look> {
 }
 
 /** Every node would be taken for a stranger's, and none of them would ever be let go. */
-function refuseOtherInstallation(current: LoadedConfig, next: LoadedConfig): void {
+export function refuseOtherInstallation(current: LoadedConfig, next: LoadedConfig): void {
   const { installation } = current.config;
   if (next.config.installation !== installation) {
     const { line, column } = next.source.locate(['installation'], 'value');

@@ -14,10 +14,28 @@ export interface Config {
   readonly images: readonly ImageConfig[];
   readonly placement: { readonly hostFailuresToTolerate: number };
   readonly limits: LimitsConfig;
-  /** The lock that says which Rackfire of this machine acts. */
-  readonly leadership: { readonly path: string };
+  readonly leadership: LeadershipConfig;
   readonly journal: JournalConfig;
   readonly http: HttpConfig;
+}
+
+/** What says which of several Rackfires acts. */
+export type LeadershipConfig = FileLeadershipConfig | KubernetesLeadershipConfig;
+
+/** A lock of this machine. */
+export interface FileLeadershipConfig {
+  readonly driver: 'file';
+  readonly path: string;
+}
+
+/** A Lease of Kubernetes' API. */
+export interface KubernetesLeadershipConfig {
+  readonly driver: 'kubernetes';
+  readonly namespace: string;
+  readonly name: string;
+  readonly leaseMs: number;
+  readonly renewDeadlineMs: number;
+  readonly retryMs: number;
 }
 
 /** Where and how long things are remembered. */
@@ -49,6 +67,8 @@ export interface EmbeddedHostConfig extends HostBase {
   readonly driver: 'embedded';
   readonly capacity: RoomConfig;
   readonly embedded: EmbeddedConfig;
+  /** Where the host notes terms and orders, if several Rackfires share it. */
+  readonly fenceFile: string | undefined;
 }
 
 /** A host whose nodes are Xen guests, driven over SSH; what it has, it says itself. */

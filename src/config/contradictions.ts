@@ -8,6 +8,7 @@ import { type PlacedTier, placeTiers } from './placed-tiers.ts';
 import { type Finding, formatPath, type Path } from './problems.ts';
 import type { WrittenConfig } from './schema.ts';
 import { suggest } from './suggest.ts';
+import { parseDurationMs } from './units.ts';
 
 /** A value and where it stands. */
 interface Use {
@@ -24,6 +25,7 @@ export function findContradictions(written: WrittenConfig): readonly Finding[] {
     ...findCollidingNodeNames(tiers),
     ...findOverlappingRanges(tiers),
     ...findIdleTls(written),
+    ...findWrongTimings(written),
     ...findHostContradictions(written, tiers),
     ...tiers.flatMap((placed) => [...checkReferences(placed, written), ...checkCounts(placed)]),
   ];
@@ -32,7 +34,9 @@ export function findContradictions(written: WrittenConfig): readonly Finding[] {
 function findRepeatedNames(written: WrittenConfig): readonly Finding[] {
   const { hosts, balancers, clusters, leadership, journal } = written;
   const files: Use[] = [
-    { value: leadership.path, path: ['leadership', 'path'] },
+    ...(leadership.driver === 'file'
+      ? [{ value: leadership.path, path: ['leadership', 'path'] }]
+      : []),
     { value: journal.path, path: ['journal', 'path'] },
   ];
   const addresses = hosts.flatMap((host, index): Use[] => {
@@ -65,6 +69,41 @@ function findRepeatedNames(written: WrittenConfig): readonly Finding[] {
     ...findRepeated('socket', sockets),
     ...findRepeated('URL', urls),
     ...findRepeated('file', files),
+  ];
+}
+
+function aboutTiming(key: string, message: string): Finding {
+  return { path: ['leadership', key], about: 'value', message };
+}
+
+/** The inequalities that an election rests on. @see requireSettings in src/leader/elector.ts */
+function findWrongTimings({ leadership }: WrittenConfig): readonly Finding[] {
+  if (leadership.driver === 'file') {
+    return [];
+  }
+  const { leaseDuration, renewDeadline, retryPeriod } = leadership;
+  const leaseMs = parseDurationMs(leaseDuration);
+  const renewDeadlineMs = parseDurationMs(renewDeadline);
+  return [
+    ...(leaseMs % 1000 === 0
+      ? []
+      : [aboutTiming('leaseDuration', `must be whole seconds, got ${leaseDuration}`)]),
+    ...(renewDeadlineMs < leaseMs
+      ? []
+      : [
+          aboutTiming(
+            'renewDeadline',
+            `must be shorter than the lease (leaseDuration: ${leaseDuration}), got ${renewDeadline}`,
+          ),
+        ]),
+    ...(parseDurationMs(retryPeriod) * 1.2 < renewDeadlineMs
+      ? []
+      : [
+          aboutTiming(
+            'retryPeriod',
+            `1.2 times it must be shorter than renewDeadline (${renewDeadline}), got ${retryPeriod}`,
+          ),
+        ]),
   ];
 }
 

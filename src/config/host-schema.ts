@@ -50,6 +50,11 @@ const embeddedHost = section({
     bootDelay: duration('0s').default('5s').describe('From the order until the node serves.'),
     serviceTime: duration('0s').default('100ms').describe('Time to answer one request.'),
     slots: count(1, 10_000).default(10).describe('Requests that a node works on at once.'),
+    fenceFile: absolutePath(255)
+      .optional()
+      .describe(
+        'SQLite file in which the host notes terms and orders, so that it refuses a former leader. For replicas of this machine.',
+      ),
   })
     .prefault({})
     .describe('How an embedded node behaves.'),

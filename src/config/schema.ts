@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { WrittenBalancer } from './balancer-schema.ts';
 import { WrittenHost, WrittenImage, WrittenNetwork } from './host-schema.ts';
+import { WrittenLeadership } from './leadership-schema.ts';
 import { WrittenTier } from './tier-schema.ts';
 import {
   absolutePath,
@@ -15,7 +16,6 @@ import {
   duration,
   loopbackListen,
   name,
-  notBuiltYet,
   section,
   vcpus,
 } from './values.ts';
@@ -60,17 +60,6 @@ const placement = section({
     ),
 });
 
-const leadership = section({
-  driver: choice(['file'], ['kubernetes'])
-    .default('file')
-    .describe('`file`: a lock on this machine, for Rackfires that run on it.'),
-  path: absolutePath(255)
-    .default('/run/rackfire/leader')
-    .describe('The lock file, on a local disk; one for each installation.'),
-  namespace: notBuiltYet('namespace'),
-  name: notBuiltYet('name'),
-});
-
 const journal = section({
   path: absolutePath(255)
     .default('/var/lib/rackfire/journal.db')
@@ -94,7 +83,7 @@ export const WrittenConfig = section({
   clusters: z.array(cluster).min(1).max(100).describe('The sites.'),
   placement: placement.prefault({}).describe('Where nodes may be.'),
   limits: limits.prefault({}).describe('Safety limits of the whole installation.'),
-  leadership: leadership.prefault({}).describe('Which one of several Rackfires acts.'),
+  leadership: WrittenLeadership.prefault({}).describe('Which one of several Rackfires acts.'),
   journal: journal.prefault({}).describe('What is remembered; losing it is harmless.'),
   http: section({
     listen: loopbackListen()

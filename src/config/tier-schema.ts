@@ -273,6 +273,11 @@ const fixedTier = section({
   image,
   size,
   nodes: count(1, 4_096, 'nodes').describe('How many there are.'),
+  connections: count(1, 1_000_000)
+    .optional()
+    .describe(
+      "Connections that one of them takes (MySQL's `max_connections`): `check` says when the web nodes of the cluster may open more.",
+    ),
   addresses,
   frontend: scaledOnly,
   backend: scaledOnly,

@@ -1,5 +1,6 @@
 import type { Cluster, Tier } from '../scaler/cluster.ts';
 import type { Amounts, BaseLoad } from '../scaler/host-loss.ts';
+import type { DomainSighting } from '../scaler/observation.ts';
 import type { HostView } from './host-view.ts';
 import type { DomainReport } from './ports.ts';
 
@@ -8,6 +9,7 @@ export interface BaseNode {
   readonly host: HostView;
   readonly number: number;
   readonly report?: DomainReport;
+  readonly mark?: DomainSighting['mark'];
 }
 
 interface Sightings {

@@ -12,6 +12,7 @@ import { BootLedger } from './boots.ts';
 import { BalancerWatch } from './balancer-watch.ts';
 import { OutcomeUnknownError } from './errors.ts';
 import type { Recorder, TierTicked } from './events.ts';
+import { Fences } from './fences.ts';
 import { type FailingAction, FailingActions } from './failing-actions.ts';
 import { InFlight } from './in-flight.ts';
 import type { OverrideBook } from './override-book.ts';
@@ -21,7 +22,7 @@ import { type ReadSchedule, ScheduleWatch } from './schedule-watch.ts';
 import type { Snapshot } from './source.ts';
 import { BALANCER_PACE, type SourceFailure, Sources } from './sources.ts';
 import { WallWatch } from './wall-watch.ts';
-import { type StrangerWatch, World } from './world.ts';
+import { type HostFigures, type StrangerWatch, type TrafficFigures, World } from './world.ts';
 
 /** What a config says of the world. */
 export interface Setup extends Pick<Actuators, 'hypervisors' | 'balancers'> {
@@ -71,6 +72,7 @@ export class Controller {
   readonly #boots: BootLedger;
   readonly #wall: WallWatch;
   readonly #schedules: ScheduleWatch;
+  readonly #fences: Fences;
   readonly #runner: ActionRunner;
   /** Nodes drained because they were sick must not be taken for booting ones, though they look alike. */
   readonly #sickBirths = new Map<string, number>();
@@ -86,10 +88,15 @@ export class Controller {
   readonly #reassertions = new Map<LoadBalancer, Reassertion>();
   /** Aborts what ticks start; `undefined`: they start nothing. */
   #actionSignal: AbortSignal | undefined;
+  /** Ends all that runs, and that reign alone. */
+  #allActions = new AbortController();
+  #reignActions = new AbortController();
   /** Whether it might act at the last tick, and until when it has. */
   #mightAct = false;
   #actedUntilMs: number;
   #lastTickAtMs = Number.NEGATIVE_INFINITY;
+  /** No tick after it. */
+  #stop: AbortSignal | undefined;
   #busy = true;
 
   constructor(options: ControllerOptions) {
@@ -98,6 +105,7 @@ export class Controller {
     this.#actedUntilMs = options.clock.steadyMs();
     this.#wall = new WallWatch(options.clock);
     this.#schedules = new ScheduleWatch(options.clock, options.readSchedule);
+    this.#fences = new Fences(options);
     this.#boots = new BootLedger(options.setup.limits.breaker);
     this.#runner = new ActionRunner({
       ...options,
@@ -118,7 +126,10 @@ export class Controller {
     this.#sources = new Sources({
       ...options,
       isBusy: () => this.#busy,
-      onHost: (port, snapshot) => this.#world.seeHost(port.host, snapshot),
+      onHost: (port, snapshot) => {
+        this.#world.seeHost(port.host, snapshot);
+        this.#beginReign();
+      },
       onBalancer: (port, snapshot) => this.#seeBalancer(port, snapshot),
     });
     this.#world = this.#install();
@@ -151,7 +162,7 @@ export class Controller {
    * What was known before a restart: scaling policies look back on it, and how long nodes take to come is
    * not learned anew; and a host that does not answer may still have what it had then.
    * The count and the windows are not taken over: the world says what is there, and scale-in waits for a full
-   * window of known signals, because nobody watched meanwhile.
+   * window of known signals, because nobody watched meanwhile. Who watched while another one led keeps its own.
    */
   restore(
     tier: string,
@@ -165,7 +176,8 @@ export class Controller {
       atMs: Math.min(change.atMs, nowMs),
     }));
     this.#actedUntilMs = nowMs;
-    this.#memories.set(tier, { ...EMPTY_MEMORY, changes });
+    const own = this.#memories.get(tier) ?? EMPTY_MEMORY;
+    this.#memories.set(tier, { ...own, desiredNodes: undefined, changes });
     this.#boots.restoreTimes(tier, seen.bootTimeMs, seen.startTimes ?? []);
     for (const { number, domains } of seen.nodes) {
       const [domain] = domains;
@@ -215,6 +227,7 @@ export class Controller {
       balancers: balancers.map((balancer) => balancer.name),
       balancerWatch: this.#balancerWatch,
       isFailing: (name) => this.#sources.isFailing(name),
+      isFenced: (host) => this.#fences.isFenced(host),
       maxNodes: limits.maxNodes,
       concurrentBootsPerHost: limits.concurrentBootsPerHost,
       uuidOf,
@@ -242,7 +255,7 @@ export class Controller {
    * defect, all of them end and the promise rejects: half a loop is worse than none.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const actions = new AbortController();
+    const actions = this.#allActions;
     const defect = new AbortController();
     const ended = new AbortController();
     const stop = AbortSignal.any([signal, defect.signal]);
@@ -253,7 +266,8 @@ export class Controller {
       );
     };
     stop.addEventListener('abort', startGrace, { once: true });
-    this.#actionSignal = actions.signal;
+    this.#stop = stop;
+    this.#actionSignal = this.#signalOfReign();
     const loops = [this.#sources.run(stop), this.#tickWithoutBalancers(stop)];
     for (const loop of loops) {
       loop.catch((error: unknown) => defect.abort(error));
@@ -277,9 +291,63 @@ export class Controller {
     this.#tickAll();
   }
 
+  /**
+   * After {@link dryRun}, the same tick as another setup has it. Ports that are the same object are not asked again, so
+   * that both decide on the same answers, and what differs is due to the setup.
+   */
+  async dryRunAs(setup: Setup, signal: AbortSignal): Promise<void> {
+    this.reconfigure(setup);
+    if (!this.#sources.areAllHeard) {
+      const { heard } = this.#sources;
+      await this.#sources.askAll(signal, heard);
+      await this.#options.clock.sleep(TICK_INTERVAL_MS, signal);
+      await this.#sources.askAll(signal, heard);
+    }
+    this.#tickAll();
+  }
+
+  /** Leadership was lost: what has begun is given up at once, and what became of it is for the world to say. */
+  stopActing(): void {
+    this.#reignActions.abort(new OutcomeUnknownError('leadership was lost meanwhile'));
+    this.#reignActions = new AbortController();
+    if (this.#actionSignal !== undefined) {
+      this.#actionSignal = this.#signalOfReign();
+    }
+  }
+
+  #signalOfReign(): AbortSignal {
+    return AbortSignal.any([this.#allActions.signal, this.#reignActions.signal]);
+  }
+
+  /** Why nothing can be done now, whoever leads here; `undefined` when something can. */
+  get whyUnable(): string | undefined {
+    const { hypervisors, balancers } = this.#setup;
+    const silent = this.#sources.silentHosts;
+    const hosts = [...hypervisors.keys()];
+    if (hosts.every((host) => silent.has(host))) {
+      return 'no host answers';
+    }
+    if (hosts.every((host) => silent.has(host) || !this.#fences.isFenced(host))) {
+      return 'no host acknowledges the term';
+    }
+    return balancers.every(({ name }) => this.#sources.isFailing(name))
+      ? 'no balancer answers'
+      : undefined;
+  }
+
   /** What `measureCapacity` needs beside sizes, from the latest answers. */
   capacityInput(): Omit<CapacityInput, 'sizes'> {
     return this.#world.capacityInput(Math.round(this.#options.clock.steadyMs()));
+  }
+
+  /** Every host as its latest answer shows it. */
+  get hosts(): readonly HostFigures[] {
+    return this.#world.hostFigures(Math.round(this.#options.clock.steadyMs()));
+  }
+
+  /** How the tier's requests fare. */
+  trafficOf(tier: ScaledTier): TrafficFigures {
+    return this.#world.trafficOf(tier);
   }
 
   /** The latest tick of each tier, by `cluster/tier`. */
@@ -359,6 +427,7 @@ export class Controller {
     }
     // Whole milliseconds: what a tick saw is kept, and fractions would be noise there.
     const atMs = Math.round(clock.steadyMs());
+    this.#keepFences();
     this.#noticeTakeover(atMs);
     this.#boots.silentHosts = this.#sources.silentHosts;
     this.#inFlight.settle((flight) => this.#world.seenAtMs(hostOf(flight.action), atMs));
@@ -381,8 +450,33 @@ export class Controller {
       this.#inFlight.size > 0 || [...this.#ticks.values()].some(({ tick }) => isChanging(tick));
   }
 
+  /** Before anything is done by a new term, all hosts that answer are shown it. */
+  #keepFences(): void {
+    const signal = this.#actionSignal;
+    if (signal === undefined) {
+      return;
+    }
+    this.#fences.keep(this.#options.leadership.term(), this.#setup.hypervisors.values(), {
+      silent: this.#sources.silentHosts,
+      askedAtMs: (host) => this.#world.askedAtMs(host),
+      signal,
+      onAnswer: (host) => {
+        this.#sources.askHostAnew(host);
+        this.#beginReign();
+      },
+    });
+  }
+
+  /** Whoever takes over acts at once, and not up to a second later. */
+  #beginReign(): void {
+    if (this.#fences.isBeginning && this.#stop?.aborted === false) {
+      this.#tickAll();
+    }
+  }
+
   #noticeTakeover(atMs: number): void {
-    const mayAct = this.#options.leadership.term() !== undefined && this.#mayBegin;
+    const mayAct =
+      this.#options.leadership.term() !== undefined && this.#mayBegin && this.#fences.hasBegun;
     if (mayAct && !this.#mightAct) {
       for (const [key, memory] of this.#memories) {
         this.#memories.set(key, countAnew(memory, this.#actedUntilMs));
@@ -427,7 +521,8 @@ export class Controller {
     if (this.#world.isEveryHostFresh(atMs)) {
       overrides.forgetGone(tier, tick.nodes);
     }
-    const wanted = term !== undefined && this.#mayBegin ? tick.actions : [];
+    const mayAct = term !== undefined && this.#mayBegin && this.#fences.hasBegun;
+    const wanted = mayAct ? tick.actions : [];
     this.#failing.keepWanted(tier, wanted);
     for (const action of wanted.filter((one) => !this.#failing.isResting(one, atMs))) {
       this.#noteSick(action, tick);

@@ -3,7 +3,7 @@
 import type { FixedTier, Mode, ScaledTier } from '../scaler/cluster.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { TierMemory } from '../scaler/decide.ts';
-import type { Observation, StartKind } from '../scaler/observation.ts';
+import type { Observation, StartKind, Term } from '../scaler/observation.ts';
 import type { Action } from '../scaler/action.ts';
 import type { OverrideWord } from '../scaler/override.ts';
 import type { TierTick } from '../scaler/tick.ts';
@@ -12,6 +12,9 @@ export type SourceKind = 'host' | 'balancer';
 
 /** Why an override is in force no longer. */
 export type OverrideEnd = 'expired' | 'withdrawn' | 'node-gone';
+
+/** What the log says of a storm; in the journal, these tell where one was. */
+export const STORM_MESSAGES = { begins: 'storm detected', ends: 'storm is over' } as const;
 
 export type ControlEvent =
   | {
@@ -59,6 +62,13 @@ export type ControlEvent =
       readonly start: StartKind;
       readonly durationMs: number;
     }
+  /** Each question, answered or not. */
+  | {
+      readonly type: 'source-asked';
+      readonly kind: SourceKind;
+      readonly name: string;
+      readonly durationMs: number;
+    }
   /** The first failure of a silence, and again when it has another reason. */
   | {
       readonly type: 'source-failed';
@@ -81,6 +91,14 @@ export type ControlEvent =
       readonly type: 'balancer-warned';
       readonly balancer: string;
       readonly warnings: readonly string[];
+    }
+  /** It acknowledged the term of this leader, or failed to for the first time. */
+  | {
+      readonly type: 'host-fenced';
+      readonly host: string;
+      readonly term: Term;
+      /** Undefined when it did. */
+      readonly error: unknown;
     }
   | { readonly type: 'clock-jumped'; readonly jumpMs: number }
   | { readonly type: 'override-given'; readonly given: GivenOverride }

@@ -85,6 +85,13 @@ export interface Hypervisor {
   /** @throws UnreachableError */
   inspect(signal: AbortSignal): Promise<HostSnapshot>;
   /**
+   * Shows the host the term that is in force: from then on it takes no orders of an older one, and boots by this one
+   * alone. Left out where a host takes orders of one process only.
+   *
+   * @throws PreconditionError when it was shown a newer one.
+   */
+  fence?(term: Term, signal: AbortSignal): Promise<void>;
+  /**
    * Makes and starts a domain; resolves when the host has it, not when it serves.
    *
    * @throws RefusedError when the host cannot have it (no room): place elsewhere.
@@ -131,6 +138,10 @@ export interface BackendReport {
   readonly servedRate: Sample<number>;
   /** Requests that wait in the backend's queue now. */
   readonly queued: number;
+  /** In the queue, to connect, and to the answer: the average of the latest requests; left out before the first. */
+  readonly responseTimeMs?: number;
+  /** Answers of the status 5xx since this port was first asked, whatever has been reloaded; left out, none. */
+  readonly failedResponses?: number;
   /** Σ scur and Σ slim of the servers in rotation that pass their checks. */
   readonly usedSlots: number;
   readonly totalSlots: number;

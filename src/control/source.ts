@@ -42,6 +42,8 @@ export class Source<T> {
   /** Of this silence, without their numbers: those are others each time. */
   readonly #saidReasons = new Set<string>();
   #wake: AbortController | undefined;
+  /** Whatever it is just being asked, the next question follows at once. */
+  #asksAnew = false;
 
   constructor(options: SourceOptions<T>) {
     this.name = options.name;
@@ -74,15 +76,24 @@ export class Source<T> {
     const askedAtMs = clock.steadyMs();
     const late = (): Error =>
       new UnreachableError(`${name} did not answer within ${answerWithinMs} ms`);
+    const sayAsked = (): void =>
+      recorder.record({
+        type: 'source-asked',
+        kind,
+        name,
+        durationMs: clock.steadyMs() - askedAtMs,
+      });
     try {
       const deadline = { clock, ms: answerWithinMs, late };
       this.#latest = { askedAtMs, value: await within(deadline, signal, this.#options.ask) };
+      sayAsked();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       // Wherever it is shown, the name stands before it already.
       const own = [`${name}: `, `${kind} ${name}: `].find((start) => message.startsWith(start));
       this.#lastFailure = message.slice(own?.length ?? 0);
       if (!signal.aborted) {
+        sayAsked();
         this.#failing = true;
         if (this.#isNewReason()) {
           recorder.record({ type: 'source-failed', kind, name, error });
@@ -117,6 +128,12 @@ export class Source<T> {
     this.#wake?.abort();
   }
 
+  /** Ends the present pause, or leaves out the next one: an answer that is under way is old, too. */
+  askAnew(): void {
+    this.#asksAnew = true;
+    this.poke();
+  }
+
   /** True once for each reason: behind "nobody listens" there may be a password that is not accepted. */
   #isNewReason(): boolean {
     const reason = this.#lastFailure.replaceAll(/[0-9]+/g, '0');
@@ -128,7 +145,8 @@ export class Source<T> {
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) {
+    if (signal.aborted || this.#asksAnew) {
+      this.#asksAnew = false;
       return;
     }
     const wake = new AbortController();
@@ -138,5 +156,6 @@ export class Source<T> {
     signal.addEventListener('abort', end, { once: true });
     await this.#options.clock.sleep(this.#options.intervalMs(), wake.signal).catch(() => undefined);
     signal.removeEventListener('abort', end);
+    this.#asksAnew = false;
   }
 }

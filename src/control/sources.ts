@@ -97,9 +97,12 @@ export class Sources {
     defect.signal.throwIfAborted();
   }
 
-  /** Asks each once. */
-  async askAll(signal: AbortSignal): Promise<void> {
+  /** Asks each once, but for these. */
+  async askAll(signal: AbortSignal, but: ReadonlySet<object> = new Set()): Promise<void> {
     const askOne = async <T>({ source, onSnapshot }: Asked<T>): Promise<void> => {
+      if (but.has(source)) {
+        return;
+      }
       const snapshot = await source.ask(signal);
       if (snapshot !== undefined) {
         await onSnapshot(snapshot);
@@ -150,6 +153,20 @@ export class Sources {
   /** Each has answered or failed. */
   get areAllHeard(): boolean {
     return this.#all().every((source) => source.isHeard);
+  }
+
+  /** Those that have answered or failed. */
+  get heard(): ReadonlySet<object> {
+    return new Set(this.#all().filter((source) => source.isHeard));
+  }
+
+  /** Whatever this host is just saying, what it says next is wanted at once. */
+  askHostAnew(host: string): void {
+    for (const { source } of this.#hosts.values()) {
+      if (source.name === host) {
+        source.askAnew();
+      }
+    }
   }
 
   /** Something was done there: ask now. A server may have been set on each balancer. */

@@ -55,6 +55,17 @@ interface PlacedDomain {
   readonly host: HostView;
   readonly number: number;
   readonly report: DomainReport;
+  readonly mark: DomainSighting['mark'];
+}
+
+/** Hosts, and how many more nodes the installation may have. */
+type RoomThen = Pick<Observation, 'atMs' | 'hosts' | 'fleetRoom'>;
+
+/** A tier's servers on one balancer. */
+interface ServersView {
+  readonly balancer: string;
+  /** Undefined where it has not answered lately, or has no such backend. */
+  readonly servers: ReadonlyMap<number, ServerReport> | undefined;
 }
 
 interface BalancerView {
@@ -82,6 +93,22 @@ export interface StrangerWatch {
   readonly atMs: number;
 }
 
+/** A host as people watch it. */
+export interface HostFigures extends HostSighting {
+  /** What it has for guests, as it answered last; undefined before its first answer. */
+  readonly memoryMiB: number | undefined;
+  /** Domains of ours there that belong to no tier of the config: a number or a tier that it does not have. */
+  readonly orphans: number;
+}
+
+/** How a tier's requests fare, as the latest answers of all balancers have it. */
+export interface TrafficFigures {
+  /** Of the slowest balancer; undefined while none has answered a request. */
+  readonly responseTimeMs: number | undefined;
+  /** Answers of the status 5xx since the start. */
+  readonly failedResponses: number;
+}
+
 export interface WorldOptions {
   readonly clusters: readonly Cluster[];
   readonly hosts: readonly HostTraits[];
@@ -91,6 +118,8 @@ export interface WorldOptions {
   readonly balancerWatch: BalancerWatch;
   /** The last question to this balancer has failed. */
   readonly isFailing: (balancer: string) => boolean;
+  /** False while the host may still take orders of whoever led before. */
+  readonly isFenced: (host: string) => boolean;
   readonly maxNodes: number;
   readonly concurrentBootsPerHost: number;
   /** The UUID that a domain of this name has if it is ours. */
@@ -118,8 +147,8 @@ export class World {
   readonly #uuids = new Map<string, string>();
   /** Domains of all hosts by tier, so that a tick of one tier looks at its own alone; made on demand. */
   #domainMemo: ReadonlyMap<string, readonly PlacedDomain[]> | undefined;
-  /** Host sightings are the same for all tiers of one tick. */
-  #hostMemo: { readonly atMs: number; readonly sightings: readonly HostSighting[] } | undefined;
+  /** Hosts and their room are the same for all tiers of one tick. */
+  #roomMemo: RoomThen | undefined;
 
   /** At most once a tick: a boot that another tier has begun meanwhile counts from the next tick on. */
   #baseMemo:
@@ -144,9 +173,9 @@ export class World {
     }));
   }
 
-  /** Something that host sightings depend on has changed within a tick. */
+  /** Something that the room depends on has changed within a tick. */
   forgetRoom(): void {
-    this.#hostMemo = undefined;
+    this.#roomMemo = undefined;
   }
 
   seeHost(name: string, snapshot: Snapshot<HostSnapshot>): void {
@@ -200,17 +229,23 @@ export class World {
     return Math.min(...stamps);
   }
 
+  /** When the latest answer of this host was asked for; `-Infinity` before the first. */
+  askedAtMs(host: string): number {
+    return stampOf(this.#host(host)?.snapshot);
+  }
+
   /** All that is known of one tier now. */
   observe(tier: ScaledTier, term: Term, atMs: number): Observation {
     const { boots, concurrentBootsPerHost, hostFailuresToTolerate } = this.#options;
     const times = boots.timesOf(tier);
     const overrides = this.#options.overrides.ofTier(tier);
+    const { hosts, fleetRoom } = this.#room(atMs);
     return {
       atMs,
       term,
       signals: this.#signals(tier, overrides, atMs),
       nodes: this.#nodes(tier, atMs),
-      hosts: this.#hostSightings(atMs),
+      hosts,
       ...this.#balancerSightings(overrides, atMs),
       oldWorkers: this.#balancers.some(
         (balancer) =>
@@ -219,7 +254,7 @@ export class World {
       ),
       blockedNumbers: boots.restingNumbers(tier, atMs),
       ...boots.circuitOfTier(tier, atMs),
-      fleetRoom: this.#fleetRoom(),
+      fleetRoom,
       concurrentBootsPerHost,
       bootTimeMs: times.bootTimeMs(tier.image.version),
       overrides,
@@ -278,11 +313,46 @@ export class World {
 
   /** What the core needs to say how many more nodes fit. */
   capacityInput(atMs: number): Omit<CapacityInput, 'sizes'> {
+    const { hosts, fleetRoom } = this.#room(atMs);
     return {
-      hosts: this.#hostSightings(atMs),
+      hosts,
       overrides: this.#options.overrides.ofAllTiers(),
       hostFailuresToTolerate: this.#options.hostFailuresToTolerate,
-      fleetRoom: this.#fleetRoom(),
+      fleetRoom,
+    };
+  }
+
+  /** Every host, with what it has in all and what is there that nobody takes care of. */
+  hostFigures(atMs: number): readonly HostFigures[] {
+    const tiers = new Map(
+      this.#options.clusters.flatMap(({ tiers: own }) =>
+        own.map((tier) => [nodePrefix(tier), tier]),
+      ),
+    );
+    const orphans = new Map<HostView, number>();
+    for (const [prefix, domains] of this.#domainsByTier()) {
+      const addresses = tiers.get(prefix)?.addresses.length ?? 0;
+      for (const { host, number, report } of domains) {
+        if (number > addresses && report.uuid === this.#uuidOf(report.name)) {
+          orphans.set(host, (orphans.get(host) ?? 0) + 1);
+        }
+      }
+    }
+    return this.#room(atMs).hosts.map((sighting, index) => {
+      const host = this.#hosts[index];
+      const memoryMiB = host?.snapshot?.value.memoryMiB;
+      return { ...sighting, memoryMiB, orphans: (host && orphans.get(host)) ?? 0 };
+    });
+  }
+
+  /** What balancers say of a tier's answers. */
+  trafficOf(tier: ScaledTier): TrafficFigures {
+    const key = tierKey(tier);
+    const reports = this.#balancers.flatMap(({ byTier }) => byTier.get(key)?.report ?? []);
+    const times = reports.flatMap(({ responseTimeMs }) => responseTimeMs ?? []);
+    return {
+      responseTimeMs: times.length === 0 ? undefined : Math.max(...times),
+      failedResponses: reports.reduce((sum, one) => sum + (one.failedResponses ?? 0), 0),
     };
   }
 
@@ -319,9 +389,16 @@ export class World {
         numbers.set(action.number, this.#unseenBoot(action, atMs));
       }
     }
+    const views = this.#balancers.map(({ name, snapshot, byTier }): ServersView => {
+      const answered = atMs - stampOf(snapshot) <= STALE_AFTER_MS;
+      return { balancer: name, servers: answered ? byTier.get(key)?.servers : undefined };
+    });
     return [...numbers]
       .toSorted(([one], [other]) => one - other)
-      .map(([number, domains]) => this.#nodeSighting(tier, number, domains, atMs));
+      .map(([number, domains]) => {
+        const servers = views.map((view) => sightServer(view, number));
+        return this.#nodeSighting(nodeName(tier, number), { number, domains, servers }, atMs);
+      });
   }
 
   /**
@@ -351,11 +428,11 @@ export class World {
   /** A tier's domains by number, as far as its addresses go. */
   #domains(tier: Tier, atMs: number): Map<number, DomainSighting[]> {
     const numbers = new Map<number, DomainSighting[]>();
-    for (const { host, number, report } of this.#domainsByTier().get(nodePrefix(tier)) ?? []) {
+    for (const placed of this.#domainsByTier().get(nodePrefix(tier)) ?? []) {
+      const { number } = placed;
       if (number >= 1 && number <= tier.addresses.length) {
-        const fresh = isFresh(host, atMs);
         const sightings = numbers.get(number) ?? [];
-        sightings.push(this.#domainSighting(host.name, report, fresh));
+        sightings.push(this.#domainSighting(placed, atMs));
         numbers.set(number, sightings);
       }
     }
@@ -391,7 +468,8 @@ export class World {
           // `web-03` would be a second spelling of `web-3`.
           if (report.name === `${prefix}-${number}`) {
             const list = byTier.get(prefix) ?? [];
-            list.push({ host, number, report });
+            const mark = report.uuid === this.#uuidOf(report.name) ? 'ours' : 'foreign';
+            list.push({ host, number, report, mark });
             byTier.set(prefix, list);
           }
         }
@@ -402,22 +480,10 @@ export class World {
   }
 
   #nodeSighting(
-    tier: ScaledTier,
-    number: number,
-    domains: readonly DomainSighting[],
+    name: string,
+    { number, domains, servers }: Pick<NodeSighting, 'number' | 'domains' | 'servers'>,
     atMs: number,
   ): NodeSighting {
-    const key = tierKey(tier);
-    const servers = this.#balancers.map((balancer): ServerSighting => {
-      const server = balancer.byTier.get(key)?.servers.get(number);
-      const fresh = atMs - stampOf(balancer.snapshot) <= STALE_AFTER_MS;
-      if (server === undefined || !fresh) {
-        return { balancer: balancer.name, answered: false };
-      }
-      const { admin, check, sessions, sinceChangeMs } = server;
-      return { balancer: balancer.name, answered: true, admin, check, sessions, sinceChangeMs };
-    });
-    const name = nodeName(tier, number);
     const operation = this.#options.inFlight.operationOf(name);
     const leaving =
       domains[0] !== undefined && this.#options.sickBirths.get(name) === domains[0].bornMs;
@@ -466,14 +532,14 @@ export class World {
     return this.#hosts.every((host) => isFresh(host, atMs));
   }
 
-  #domainSighting(host: string, report: DomainReport, fresh: boolean): DomainSighting {
+  #domainSighting({ host, report, mark }: PlacedDomain, atMs: number): DomainSighting {
     return {
-      host,
+      host: host.name,
       state: report.state,
-      mark: report.uuid === this.#uuidOf(report.name) ? 'ours' : 'foreign',
+      mark,
       bornMs: report.bornMs,
       ageMs: Math.round(this.#options.wall.ageMs(report.bornMs)),
-      fresh,
+      fresh: isFresh(host, atMs),
     };
   }
 
@@ -486,17 +552,19 @@ export class World {
     return uuid;
   }
 
-  #hostSightings(atMs: number): readonly HostSighting[] {
-    if (this.#hostMemo?.atMs === atMs) {
-      return this.#hostMemo.sightings;
+  #room(atMs: number): RoomThen {
+    if (this.#roomMemo?.atMs !== atMs) {
+      const bases = this.#options.hostFailuresToTolerate > 0 ? this.#bases(atMs) : undefined;
+      const hosts = this.#hosts.map((host): HostSighting => {
+        const room = sightHost(host, this.#options, atMs);
+        const sighting = this.#options.isFenced(host.name)
+          ? room
+          : ({ ...room, fenced: false } as const);
+        return bases === undefined ? sighting : { ...sighting, base: bases.get(host.name) ?? [] };
+      });
+      this.#roomMemo = { atMs, hosts, fleetRoom: this.#fleetRoom() };
     }
-    const bases = this.#options.hostFailuresToTolerate > 0 ? this.#bases(atMs) : undefined;
-    const sightings = this.#hosts.map((host): HostSighting => {
-      const sighting = sightHost(host, this.#options, atMs);
-      return bases === undefined ? sighting : { ...sighting, base: bases.get(host.name) ?? [] };
-    });
-    this.#hostMemo = { atMs, sightings };
-    return sightings;
+    return this.#roomMemo;
   }
 
   #bases(atMs: number): ReadonlyMap<string, readonly BaseLoad[]> {
@@ -511,8 +579,7 @@ export class World {
         const boots = ordered.get(nodePrefix(tier));
         return boots === undefined ? shown : [...shown, ...boots];
       },
-      isKnown: ({ host, report }) =>
-        isFresh(host, atMs) && (report === undefined || report.uuid === this.#uuidOf(report.name)),
+      isKnown: ({ host, mark }) => isFresh(host, atMs) && mark !== 'foreign',
     });
     this.#baseMemo = { atMs, domains, bases };
     return bases;
@@ -546,6 +613,15 @@ export class World {
 
 function isExcluded(overrides: readonly Override[], { name }: BalancerView): boolean {
   return findExclusion(overrides, name) !== undefined;
+}
+
+function sightServer({ balancer, servers }: ServersView, number: number): ServerSighting {
+  const server = servers?.get(number);
+  if (server === undefined) {
+    return { balancer, answered: false };
+  }
+  const { admin, check, sessions, sinceChangeMs } = server;
+  return { balancer, answered: true, admin, check, sessions, sinceChangeMs };
 }
 
 function isNamed(wanted: string): (report: DomainReport) => boolean {

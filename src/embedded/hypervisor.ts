@@ -6,6 +6,7 @@ import {
   UnreachableError,
 } from '../control/errors.ts';
 import type { BootOrder, DomainRef, HostPace, HostSnapshot, Hypervisor } from '../control/ports.ts';
+import { FenceFile, type Order } from './fence-file.ts';
 import { freezeNode, startNode, stopIfAborted, stopNode, thawNode } from './node-process.ts';
 import { isListening } from './listeners.ts';
 import { formatMarks, isSameTenant, type NodeProcess, readNodeProcesses } from './process-table.ts';
@@ -18,6 +19,8 @@ export interface EmbeddedHypervisorOptions {
   /** Taken off the memory for the host itself. */
   readonly reserveMemoryMiB: number;
   readonly behavior: NodeBehavior;
+  /** Where terms and orders are noted, so that a former leader's are refused. Left out: one Rackfire alone gives orders. */
+  readonly fenceFile?: string | undefined;
   readonly clock: Clock;
 }
 
@@ -65,11 +68,17 @@ const PACE: HostPace = {
  * - A call whose `AbortSignal` is aborted rejects with `OutcomeUnknownError`; the next snapshot tells.
  */
 export function createEmbeddedHypervisor(options: EmbeddedHypervisorOptions): Hypervisor {
-  const { host, clock } = options;
+  const { host, clock, fenceFile } = options;
+  const fences = fenceFile === undefined ? undefined : new FenceFile(fenceFile, host);
+  const take = <T>(order: Order, carryOut: () => T): T =>
+    fences === undefined ? carryOut() : fences.take(order, carryOut);
 
   return {
     host,
     pace: PACE,
+    ...(fences !== undefined && {
+      fence: async (term) => fences.take({ verb: 'fence', node: '', term }, () => undefined),
+    }),
     inspect: async (signal) => {
       if (signal.aborted) {
         throw new UnreachableError(`${host} was not asked: aborted`, { cause: signal.reason });
@@ -78,30 +87,40 @@ export function createEmbeddedHypervisor(options: EmbeddedHypervisorOptions): Hy
     },
     create: async (order, signal) => {
       stopIfAborted(signal, order.name);
-      if (!isPresent(options, order)) {
-        await startNode(order.name, formatArguments(options, order), clock, signal);
-      }
+      await take({ verb: 'create', node: order.name, term: order.term }, () =>
+        isPresent(options, order)
+          ? undefined
+          : startNode(order.name, formatArguments(options, order), clock, signal),
+      );
     },
     pause: async (ref, signal) => {
       stopIfAborted(signal, ref.name);
       await Promise.all(
-        requireTenants(options, ref)
-          .filter((node) => node.state !== 'paused')
-          .map((node) => freezeNode(node, clock, signal)),
+        take({ verb: 'pause', node: ref.name, term: ref.term }, () =>
+          requireTenants(options, ref)
+            .filter((node) => node.state !== 'paused')
+            .map((node) => freezeNode(node, clock, signal)),
+        ),
       );
     },
     save: (ref) => Promise.reject(new RefusedError(`${ref.name}: a process cannot be saved`)),
     wake: async (ref, signal) => {
       stopIfAborted(signal, ref.name);
       await Promise.all(
-        requireTenants(options, ref)
-          .filter((node) => node.state === 'paused')
-          .map((node) => thawNode(node, clock, signal)),
+        take({ verb: 'wake', node: ref.name, term: ref.term }, () =>
+          requireTenants(options, ref)
+            .filter((node) => node.state === 'paused')
+            .map((node) => thawNode(node, clock, signal)),
+        ),
       );
     },
     destroy: async (ref, signal) => {
       stopIfAborted(signal, ref.name);
-      await Promise.all(findTenants(options, ref).map((node) => stopNode(node, clock, signal)));
+      await Promise.all(
+        take({ verb: 'destroy', node: ref.name, term: ref.term }, () =>
+          findTenants(options, ref).map((node) => stopNode(node, clock, signal)),
+        ),
+      );
     },
   };
 }

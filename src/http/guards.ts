@@ -91,9 +91,9 @@ function describeLeader({ leadership }: ServiceView): string {
   if (holder === undefined) {
     return 'this Rackfire does not lead, and it is not known who does';
   }
-  const since = new Date(holder.sinceMs).toISOString();
-  const who = `pid ${holder.pid} on ${holder.hostName}, since ${since}`;
-  return holder.pid === process.pid
+  const { name, sinceMs } = holder;
+  const who = sinceMs === undefined ? name : `${name}, since ${new Date(sinceMs).toISOString()}`;
+  return holder.isThis
     ? `this Rackfire (${who}) does not lead yet; try again in a second`
     : `another Rackfire leads: ${who}`;
 }

@@ -6,7 +6,7 @@ import type { Controller } from '../control/controller.ts';
 import type { GivenOverride } from '../control/events.ts';
 import type { OverrideBook } from '../control/override-book.ts';
 import type { Journal } from '../control/ports.ts';
-import type { Term } from '../scaler/observation.ts';
+import type { LeadershipView } from '../leader/standing.ts';
 import type { EventFeed } from '../telemetry/event-feed.ts';
 
 export interface ServiceView {
@@ -20,13 +20,7 @@ export interface ServiceView {
   >;
   readonly overrides: Pick<OverrideBook, 'all'>;
   readonly keeper: Pick<ConfigKeeper, 'current' | 'loadedAtMs' | 'refusal' | 'reload'>;
-  readonly leadership: {
-    /** Undefined while this process must not act, nor be told what to do. */
-    term(): Term | undefined;
-    holder():
-      | { readonly pid: number; readonly hostName: string; readonly sinceMs: number }
-      | undefined;
-  };
+  readonly leadership: LeadershipView;
   /** Undefined while another one leads. */
   readonly journal: Journal | undefined;
   readonly feed: Pick<EventFeed, 'latest' | 'follow'>;

@@ -79,6 +79,7 @@ export type SignalsAnswer = z.infer<typeof Signals>;
 
 const REFUSALS = [
   'unreachable',
+  'not-fenced',
   'draining',
   'breaker',
   'concurrent-boots',
@@ -228,6 +229,9 @@ const HostAnswer = z
   .object({
     name: z.string(),
     reachable: z.boolean(),
+    fenced: z.boolean().openapi({
+      description: 'False while it may still take orders of whoever led before.',
+    }),
     freeMemoryMiB: z.number(),
     freeVcpus: z.number(),
     freeDiskMiB: z.number(),
@@ -295,7 +299,15 @@ export const StatusAnswer = z
     lastTickAt: orNull(time()),
     leader: z.object({
       isLeader: z.boolean(),
-      holder: orNull(z.object({ pid: z.int(), host: z.string(), since: time() })),
+      driver: z.enum(['file', 'kubernetes']).openapi({
+        description: 'A lock of this machine, or a Lease that replicas share.',
+      }),
+      holder: orNull(z.object({ name: z.string(), since: orNull(time()) })).openapi({
+        description: 'Who has it, as last read.',
+      }),
+      trouble: orNull(z.string()).openapi({
+        description: 'Why it cannot be read, written or contended for now.',
+      }),
       term: orNull(z.object({ createdAt: time(), transitions: z.int() })),
     }),
     config: z.object({ file: z.string(), loadedAt: time(), refusal: orNull(RefusalAnswer) }),

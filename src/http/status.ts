@@ -75,10 +75,15 @@ function describeLeader({ leadership }: ServiceView): StatusAnswer['leader'] {
   const term = leadership.term();
   return {
     isLeader: term !== undefined,
+    driver: leadership.driver,
     holder:
       holder === undefined
         ? null
-        : { pid: holder.pid, host: holder.hostName, since: formatTime(holder.sinceMs) },
+        : {
+            name: holder.name,
+            since: holder.sinceMs === undefined ? null : formatTime(holder.sinceMs),
+          },
+    trouble: leadership.trouble ?? null,
     term:
       term === undefined
         ? null
@@ -117,6 +122,7 @@ function describeHosts(service: ServiceView): StatusAnswer['hosts'] {
   return (latestTick(controller)?.observation.hosts ?? []).map((host) => ({
     name: host.name,
     reachable: host.reachable,
+    fenced: host.fenced !== false,
     freeMemoryMiB: host.freeMemoryMiB,
     freeVcpus: host.freeVcpus,
     freeDiskMiB: host.freeDiskMiB,

@@ -4,15 +4,16 @@ import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../control/clock.ts';
 import { ConfigError } from '../control/errors.ts';
-import type { Leadership } from '../control/ports.ts';
 import type { Term } from '../scaler/observation.ts';
-import { type Holder, isNewer, type Lease, takeLease } from './lease-file.ts';
+import { type Holder, type Lease, takeLease } from './lease-file.ts';
 import {
   type ReadFileSystemType,
   readFileSystemType,
   requireUsablePlace,
   resolvePlace,
 } from './lease-place.ts';
+import type { Contender, Standing } from './standing.ts';
+import { isNewer } from './term.ts';
 
 export type { FileLeadership };
 
@@ -25,16 +26,6 @@ export interface FileLeadershipOptions {
   /** Where this machine says on what a file stands; a test says it for itself. */
   readonly readFileSystemType?: ReadFileSystemType;
 }
-
-/** How this process stands. */
-export type Standing =
-  | { readonly kind: 'leader'; readonly holder: Holder }
-  /** Another one leads; the holder is missing while it cannot be read. */
-  | { readonly kind: 'follower'; readonly holder: Holder | undefined }
-  /** It led until the lease file was deleted or replaced. It contends again. */
-  | { readonly kind: 'lost' }
-  /** It cannot contend for now, and tries on. */
-  | { readonly kind: 'blocked'; readonly error: ConfigError };
 
 /** How often a follower tries to take the lease. */
 const RETRY_MS = 2_000;
@@ -73,8 +64,7 @@ export function createFileLeadership(options: FileLeadershipOptions): FileLeader
   return new FileLeadership({ ...options, path });
 }
 
-class FileLeadership implements Leadership, AsyncDisposable {
-  /** The first answer, within about a second. `follower` also when the lease cannot be contended for. */
+class FileLeadership implements Contender, AsyncDisposable {
   readonly started: Promise<'leader' | 'follower'>;
   readonly #settleStart: (answer: 'leader' | 'follower') => void;
   readonly #options: FileLeadershipOptions;
@@ -111,6 +101,10 @@ class FileLeadership implements Leadership, AsyncDisposable {
   /** Who has the lease, as last read; a holder that died is still named until another one took over. */
   holder(): Holder | undefined {
     return this.#holder;
+  }
+
+  get trouble(): string | undefined {
+    return this.#standing?.kind === 'blocked' ? this.#standing.error.message : undefined;
   }
 
   /** Gives the lease away: to be called when nothing acts any more. Calling it twice is harmless. */
@@ -208,7 +202,7 @@ class FileLeadership implements Leadership, AsyncDisposable {
     const led = this.#leads;
     this.#letGo();
     if (led) {
-      this.#tell({ kind: 'lost' });
+      this.#tell({ kind: 'lost', why: 'its file was removed or replaced' });
     }
     return false;
   }

@@ -16,6 +16,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { ConfigError } from '../control/errors.ts';
 import type { Term } from '../scaler/observation.ts';
+import { isNewer } from './term.ts';
 
 /** Who wrote the file last: the one who leads, while it lives. */
 export interface Holder {
@@ -134,13 +135,6 @@ export function takeLease(path: string, claim: Claim): Attempt {
       database?.close();
     }
   }
-}
-
-/** True when `term` is in force later than `other`. */
-export function isNewer(term: Term, other: Term): boolean {
-  return term.createdAtSeconds === other.createdAtSeconds
-    ? term.transitions > other.transitions
-    : term.createdAtSeconds > other.createdAtSeconds;
 }
 
 function isSameTerm(term: Term | undefined, other: Term): boolean {

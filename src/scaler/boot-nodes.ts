@@ -110,7 +110,8 @@ function bootCeiling(
 /**
  * Numbers that nothing holds: no domain, no operation, no rest after a failure, no server of an unseen tenant.
  * The lowest come first; but while a host has never answered, what stands by there may hold any of them, and
- * does hold a low one: then the highest come first, where the two would not meet.
+ * does hold a low one: then the highest come first, where the two would not meet. So do they while a host may still
+ * boot what a former leader has ordered.
  */
 function* freeNumbers(
   tier: ScaledTier,
@@ -123,7 +124,9 @@ function* freeNumbers(
       held.add(node.number);
     }
   }
-  const isComplete = observation.hosts.every((host) => host.everAnswered);
+  const isComplete = observation.hosts.every(
+    ({ everAnswered, fenced }) => everAnswered && fenced !== false,
+  );
   const count = tier.addresses.length;
   for (let index = 1; index <= count; index += 1) {
     const number = isComplete ? index : count + 1 - index;

@@ -22,6 +22,13 @@ export interface Fit {
   };
 }
 
+/** How many more nodes fit, in short. */
+export interface Headroom {
+  readonly sizes: readonly { readonly size: Size; readonly nodes: number }[];
+  /** The base nodes of any one host would fit on the others; undefined where that is not provided for. */
+  readonly isLossCovered: boolean | undefined;
+}
+
 export interface SizeCapacity {
   readonly size: Size;
   readonly now: Fit;
@@ -50,7 +57,19 @@ export function measureCapacity(input: CapacityInput): readonly SizeCapacity[] {
   }));
 }
 
-function fit(input: CapacityInput, size: Size): Fit {
+/** @param mostNodes - More than so many of a size are not looked for. */
+export function measureHeadroom(input: CapacityInput, mostNodes: number): Headroom {
+  const losable = input.hosts.filter(({ reachable }) => reachable);
+  const isProvidedFor = (input.hostFailuresToTolerate ?? 0) > 0 && losable.length > 1;
+  return {
+    sizes: input.sizes.map((size) => ({ size, nodes: fit(input, size, mostNodes).nodes })),
+    isLossCovered: isProvidedFor
+      ? losable.every((host) => withoutHost(input, host).isCovered)
+      : undefined,
+  };
+}
+
+function fit(input: CapacityInput, size: Size, mostNodes = LOOKED_FOR_NODES): Fit {
   const hosts = input.hosts.map((host) => ({
     ...host,
     circuit: 'closed' as const,
@@ -65,7 +84,7 @@ function fit(input: CapacityInput, size: Size): Fit {
     hosts: [...placed].map(([host, nodes]) => ({ host, nodes })),
     next: { why, refusals },
   });
-  for (let nodes = 0; nodes < LOOKED_FOR_NODES; nodes += 1) {
+  for (let nodes = 0; nodes < mostNodes; nodes += 1) {
     if (nodes >= input.fleetRoom) {
       return done('fleet-limit');
     }

@@ -7,6 +7,23 @@
  * less than 2 % of itself, but 6 % for a larger head-room. *Rules* were not fitted: they follow from what they are.
  */
 export const ENGINE = {
+  /**
+   * No reading counts for more than so many times what the most nodes are rated for: rule. Far above any growth that
+   * is foreseen (`riseMost`), so that nothing that may be ordered depends on it.
+   */
+  mostLoad: 10,
+  /** A rate is that of the latest second: one that is read sooner overlaps, and is not learned from: rule. */
+  newsAfterSeconds: 0.9,
+  /** Longer gaps between readings count as so many seconds, since what was before says little then: rule. */
+  longestGapSeconds: 60,
+  /**
+   * A reading is the mean of at most so many seconds, also after a gap, since one that spans more is not known freshly:
+   * rule. Its noise must not be taken for that of the whole gap, which would soon be a storm.
+   */
+  longestReadingSeconds: 3,
+
+  /** As old as a new trend is taken to be, so that the calm ones do not follow the first readings' noise: rule. */
+  firstAgeSeconds: 60,
   /** Memories of the trends in seconds, the calmest first: fitted; about a third of each other. */
   trendSeconds: [210, 60, 20, 7, 2.5],
   /** A trend remembers this share of what it has seen, as long as that is less than its memory: fitted. */
@@ -30,6 +47,8 @@ export const ENGINE = {
   errorSeconds: 600,
   /** For so long after a storm's onset, beyond the time to serve, errors say nothing of a calm: fitted, in seconds. */
   errorPauseSeconds: 400,
+  /** Longest time to serve that errors are learned for, in blocks: rule; so much memory and no more. */
+  mostBlocks: 120,
   /** Share of the newsvendor's quantile that is kept as head-room: fitted. */
   headroomShare: 0.85,
   /** A paused or saved node takes memory or disk, and no CPU: rule. */
@@ -48,6 +67,8 @@ export const ENGINE = {
   stormLeastNodes: 0.1,
   /** Nothing is a storm until so many seconds have been seen: rule. */
   stormWarmUpSeconds: 30,
+  /** For so long is known what had come before next to nothing did: rule, in seconds; an outage, not a night. */
+  silenceSeconds: 1_800,
   /** An onset lies at least so many seconds before its alarm: fitted. */
   onsetSeconds: 3,
   /** A storm is over after so many seconds: its rate is the usual by then; the next alarm begins another: fitted. */
@@ -70,6 +91,8 @@ export const ENGINE = {
   holdShare: 0.15,
   /** … and for at least so many seconds, which is all in a storm: fitted. */
   leastHoldSeconds: 5,
+  /** What runs beside standby nodes is held for at most so long: rule, since waking one again costs no boot. */
+  soonHoldSeconds: 10,
 
   /** Until the first boot has been measured: rule. */
   timeToServeSeconds: 60,

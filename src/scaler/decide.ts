@@ -22,7 +22,7 @@ import type { Node } from './node-phase.ts';
 import type { Observation } from './observation.ts';
 import type { Override } from './override.ts';
 import type { TierPolicy } from './policy.ts';
-import { type Bounds, boundsAt, type ScheduleWord } from './schedule.ts';
+import { type Bounds, boundsAt, mostNodes, type ScheduleWord } from './schedule.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { knowingWindowOf, type Peak, pushPeak, windowOf } from './stabilize.ts';
 import { needBeside, runningWindow, standbyBeside } from './standby.ts';
@@ -120,7 +120,8 @@ export function decide(
   const { policy } = tier;
   const { atMs } = observation;
   const servingNodes = countServing(nodes);
-  const currentNodes = memory.desiredNodes ?? countPresent(nodes);
+  const presentNodes = countPresent(nodes, observation);
+  const currentNodes = memory.desiredNodes ?? presentNodes;
   const { stabilizationWindowMs } = policy.scaleIn;
   const calmMs = windowOf(stabilizationWindowMs, undefined, observation.bootTimeMs);
   const settled = areBalancersSettled(observation, calmMs);
@@ -130,11 +131,13 @@ export function decide(
   const outlook = seen?.outlook;
   const aheadMs = windowOf(stabilizationWindowMs, outlook, observation.bootTimeMs);
   const standbyNodes = policy.standby.nodes;
+  const spareBeside = (orderedNodes: number): number =>
+    Math.max(0, countStandby(nodes) + presentNodes - orderedNodes);
   const windowMs = runningWindow(standbyNodes, aheadMs);
   const recommendation = recommend(tier, observation.signals, {
     currentNodes,
     servingNodes,
-    foreseenNodes: outlook && needBeside(standbyNodes, countSpare(nodes, currentNodes), outlook),
+    foreseenNodes: outlook && needBeside(standbyNodes, spareBeside(currentNodes), outlook),
     floorRps: settled ? undefined : memory.settledRps,
   });
   const peaks =
@@ -181,7 +184,7 @@ export function decide(
       currentNodes,
       desiredNodes,
       standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
-        spareNodes: countSpare(nodes, desiredNodes),
+        spareNodes: spareBeside(desiredNodes),
         aheadPeaks: ahead,
         mayLetGo: windowFull && bounds.frozenBy === undefined,
         overrides: observation.overrides,
@@ -223,9 +226,6 @@ function areBalancersSettled(
   return balancersChangedAtMs === undefined || atMs - balancersChangedAtMs >= windowMs;
 }
 
-/** A rate is that of the latest second: one that overlaps with the one before is looked at, and not learned from. */
-const NEWS_AFTER_MS = 900;
-
 /** Takes the rate in, and looks as far ahead as a boot takes; only where the rate is known wholly and freshly. */
 function lookAhead(
   tier: ScaledTier,
@@ -244,9 +244,11 @@ function lookAhead(
     return undefined;
   }
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
+  // A counter that jumped reads as any number: what exceeds all that may ever serve says nothing more by how much.
+  const mostRps = ENGINE.mostLoad * mostNodes(tier.policy) * policy.targetPerNodeRps;
   const { foresight, outlook } = foresee(
     before,
-    { atMs, rps: requestRate.value },
+    { atMs, rps: Math.min(requestRate.value, mostRps) },
     {
       targetPerNodeRps: policy.targetPerNodeRps,
       timeToServeMs: bootTimeMs,
@@ -255,7 +257,7 @@ function lookAhead(
       orderedNodes: currentNodes,
     },
   );
-  const isNews = before === undefined || atMs - before.atMs >= NEWS_AFTER_MS;
+  const isNews = before === undefined || atMs - before.atMs >= ENGINE.newsAfterSeconds * 1_000;
   return { foresight: isNews ? foresight : before, outlook };
 }
 
@@ -283,23 +285,27 @@ function countServing(nodes: readonly Node[]): number {
   return count;
 }
 
-/** Nodes that stand by or come to, beyond those ordered. */
-function countSpare(nodes: readonly Node[], orderedNodes: number): number {
+/** Nodes that stand by, or come to. */
+function countStandby(nodes: readonly Node[]): number {
   let count = 0;
   for (const node of nodes) {
     count += node.phase === 'standby' && !node.wakeRefused ? 1 : 0;
   }
-  return Math.max(0, count + countPresent(nodes) - orderedNodes);
+  return count;
 }
 
-/** On a fresh start: all that serves, is on its way, or was being drained – a drain is taken back rather than guessed. */
-function countPresent(nodes: readonly Node[]): number {
+/**
+ * All that serves, is on its way, or was being drained: on a fresh start a drain is taken back rather than guessed.
+ * A server that a balancer takes for up counts as long as a host that has not answered yet may have its node; once
+ * all have, there is none: the balancer came back with old states, and its checks say so a little later.
+ */
+function countPresent(nodes: readonly Node[], { hosts }: Observation): number {
+  const hostsComplete = hosts.every(({ everAnswered }) => everAnswered);
   let count = 0;
-  for (const node of nodes) {
-    const coming =
-      node.phase === 'booting' || node.phase === 'warming' || node.phase === 'out-of-rotation';
-    count +=
-      coming || node.phase === 'in-service' || (node.phase === 'unknown' && node.serving) ? 1 : 0;
+  for (const { phase, serving, host } of nodes) {
+    const coming = phase === 'booting' || phase === 'warming' || phase === 'out-of-rotation';
+    const hidden = phase === 'unknown' && serving && !(hostsComplete && host === undefined);
+    count += coming || phase === 'in-service' || hidden ? 1 : 0;
   }
   return count;
 }

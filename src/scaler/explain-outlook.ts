@@ -71,19 +71,32 @@ function isAhead(input: ExplainInput, { storm, forecastRps }: Outlook): boolean 
 }
 
 function describeStorm(input: ExplainInput, outlook: Outlook): readonly string[] {
-  const { storm, forecastRps } = outlook;
+  const { storm, forecastRps, aheadSeconds } = outlook;
   if (storm === undefined) {
     return [];
   }
   const { formatTime } = input;
-  const { onsetMs, detectedAtMs, baseRps } = storm;
-  const over = inDigits(ENGINE.stormOver * baseRps);
-  const growth = isAhead(input, outlook)
-    ? `Nodes for ${inDigits(forecastRps)} rps are ordered ahead of it.`
-    : 'It is not expected to grow any more.';
+  const { onsetMs, onsetRps, detectedAtMs, baseRps } = storm;
+  const ahead = isAhead(input, outlook)
+    ? `Ahead of it, nodes are wanted for the ${inDigits(forecastRps)} rps that are foreseen in ${inTime(aheadSeconds * 1_000)}.`
+    : 'It is not expected to grow any more, and nothing is ordered ahead of it.';
+  const over = `${inDigits(ENGINE.stormOver * baseRps)} rps`;
   return [
-    `A storm was detected at ${formatTime(detectedAtMs)}, because more arrived than its noise explains: it began at about ${formatTime(onsetMs)} from ${inDigits(baseRps)} rps. ${growth} It is over at ${formatTime(stormEndsAtMs(storm))}, or sooner, when less than ${over} rps arrive.`,
+    `A storm began at about ${formatTime(onsetMs)}, from ${inDigits(onsetRps)} rps. It was detected at ${formatTime(detectedAtMs)} by the request rate: ${describeAlarm(storm)}.`,
+    `${ahead} It is over when less than ${over} come, without their noise, and at ${formatTime(stormEndsAtMs(storm))} at the latest; nodes go before, when less is foreseen.`,
   ];
+}
+
+/** `900 rps came where 400 ± 20 were foreseen, 25 times that deviation more`. */
+function describeAlarm({ alarm }: Storm): string {
+  const { rps, foreseenRps, deviationRps, excess, seconds } = alarm;
+  const times = inDigits((rps - foreseenRps) / deviationRps);
+  const most = `more than ${ENGINE.stormAlarmDeviations} in sum are an alarm`;
+  const sum =
+    seconds < 2
+      ? most
+      : `in the last ${inTime(Math.round(seconds) * 1_000)} it was ${inDigits(excess)} in sum, and ${most}`;
+  return `${inDigits(rps)} rps came where ${inDigits(foreseenRps)} ± ${inDigits(deviationRps)} rps were foreseen, ${times} times that deviation more; ${sum}`;
 }
 
 function describeForecast(input: ExplainInput, outlook: Outlook): readonly string[] {

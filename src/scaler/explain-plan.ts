@@ -124,6 +124,8 @@ function describeRefusal(input: ExplainInput, refusal: Refusal): string {
   switch (refusal.why) {
     case 'unreachable':
       return `${host} does not answer`;
+    case 'not-fenced':
+      return `${host} has not acknowledged yet that this Rackfire leads, and may still take orders of the one before`;
     case 'draining':
       return `${host} is to be drained, as ${drainer(input, host)} asks`;
     case 'host-failure':

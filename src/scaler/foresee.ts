@@ -1,6 +1,7 @@
 /**
  * How many nodes a tier will need when what is ordered now serves: the stages in order. Pure, O(1) a tick, and its
- * state is small and bounded; nothing in it is older than some minutes, so that a fresh start costs little.
+ * state is small and bounded; nothing in it is older than some minutes but the rate from before an outage, so that a
+ * fresh start costs little.
  */
 
 import { ENGINE } from './constants.ts';
@@ -70,15 +71,6 @@ export interface Outlook {
   readonly holdMs: number;
 }
 
-/** Longer gaps between readings count as so many seconds: what was before says little then. */
-const LONGEST_GAP_SECONDS = 60;
-
-/**
- * A reading is the mean of at most so many seconds, also after a gap: one that spans more is not known freshly. Its
- * noise must not be taken for that of the whole gap, which would soon be a storm.
- */
-const LONGEST_READING_SECONDS = 3;
-
 /**
  * Takes a reading in.
  *
@@ -90,9 +82,11 @@ export function foresee(
   load: LoadReading,
   nodes: NodeReading,
 ): { readonly foresight: Foresight; readonly outlook: Outlook } {
-  const start = before ?? beginForesight(load);
+  // Until the first visitors come there is nothing to learn: what comes with them is not measured against nothing.
+  const isFirst = before === undefined || before.watch.watchedSeconds === 0;
+  const start = isFirst ? beginForesight(load) : before;
   const elapsed = (load.atMs - start.atMs) / 1_000;
-  const seconds = Math.min(LONGEST_GAP_SECONDS, elapsed > 0 ? elapsed : 1);
+  const seconds = Math.min(ENGINE.longestGapSeconds, elapsed > 0 ? elapsed : 1);
   const aheadSeconds = nodes.timeToServeMs / 1_000;
   const leastRps = ENGINE.stormLeastNodes * nodes.targetPerNodeRps;
   const seen = look(start, { ...load, seconds, leastRps });
@@ -117,7 +111,7 @@ export function foresee(
       watch: seen.watch,
       errors,
     },
-    outlook: outlookOf({ forecast, errors, seen, load, nodes, isFirst: before === undefined }),
+    outlook: outlookOf({ forecast, errors, seen, load, nodes, isFirst }),
   };
 }
 
@@ -160,7 +154,7 @@ function look(
   }: LoadReading & { readonly seconds: number; readonly leastRps: number },
 ): Seen {
   const { trends, watch } = before;
-  const readSeconds = Math.min(LONGEST_READING_SECONDS, seconds);
+  const readSeconds = Math.min(ENGINE.longestReadingSeconds, seconds);
   const { noise, block } = advanceNoise(before.noise, {
     rps,
     seconds: readSeconds,
@@ -168,6 +162,8 @@ function look(
     isCalm: stormAge(watch, atMs) > ENGINE.noisePauseSeconds,
   });
   const dispersion = dispersionOf(noise);
+  const recentRps =
+    before.recentRps + (rps - before.recentRps) * -Math.expm1(-seconds / RECENT_SECONDS);
   const advanced = advanceTrends(trends, rps, seconds, readSeconds);
   const {
     watch: watched,
@@ -178,19 +174,23 @@ function look(
     seconds: readSeconds,
     rps,
     expectedRps: Math.max(leastRps, calmRps(trends, seconds)),
+    leastRps,
+    beforeRps: before.recentRps,
+    recentRps,
     dispersion,
     levelRps: advanced.at(-2)?.levelRps ?? rps,
   });
   const restarted =
     alarmedSeconds === undefined ? advanced : restartTrends(advanced, alarmedSeconds);
-  // What is left of a storm's fall would go on falling.
-  const kept = backAtRps === undefined ? restarted : beginTrends(backAtRps);
+  // What is left of a storm's fall would go on falling, and may be below what comes even without its noise.
+  const surelyRps = Math.min(rps, recentRps) - Math.sqrt(dispersion * Math.max(1, rps));
+  const kept = backAtRps === undefined ? restarted : beginTrends(Math.max(backAtRps, surelyRps));
   return {
     trends: kept,
     noise,
     watch: watched,
     dispersion,
-    recentRps: before.recentRps + (rps - before.recentRps) * -Math.expm1(-seconds / RECENT_SECONDS),
+    recentRps,
     steadyRps: Math.max(1, kept[STEADY]?.levelRps ?? rps),
     blockRps: block?.rps,
   };

@@ -14,9 +14,6 @@ export interface ForecastErrors {
 
 export const NO_ERRORS: ForecastErrors = { forecastsRps: [], blocksRps: [], meanSquare: 0 };
 
-/** Longest time to serve that errors are learned for, in blocks: so much memory and no more. */
-const MOST_BLOCKS = 120;
-
 /**
  * Compares what has come with what had been forecast for it, once a block.
  *
@@ -34,7 +31,7 @@ export function learnErrors(
   },
 ): ForecastErrors {
   const blocksRps = [...errors.blocksRps, latest.blockRps].slice(-ENGINE.blocksPerDemand);
-  const blocks = Math.min(MOST_BLOCKS, Math.round(latest.aheadSeconds / ENGINE.blockSeconds));
+  const blocks = Math.min(ENGINE.mostBlocks, Math.round(latest.aheadSeconds / ENGINE.blockSeconds));
   const due = errors.forecastsRps.at(-blocks);
   const forecastsRps = [...errors.forecastsRps, latest.forecastRps].slice(-Math.max(1, blocks));
   if (due === undefined || !latest.counts) {

@@ -27,9 +27,10 @@ export function letGo(
   const actions: Action[] = [];
 
   // The highest numbers go first, so that 1…min are the steady ones. A node on an unknown host stays, and
-  // one whose check has just begun to fail is no reason to let one go that works.
-  const surplus = fleet.serving.filter((node) => node.phase === 'in-service' && isFree(node));
-  for (const node of chooseLast(surplus, need.excess)) {
+  // one whose check has just begun to fail is no reason to let one go that works. One that something is just
+  // being done to goes in its turn, and not a lower number in its place.
+  const surplus = fleet.serving.filter((node) => node.phase === 'in-service');
+  for (const node of chooseLast(surplus, need.excess).filter(isFree)) {
     actions.push(serverAction('drain', node, 'not-needed', term));
   }
   actions.push(...removeSick(observation, fleet, need, term));

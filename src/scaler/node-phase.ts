@@ -83,9 +83,9 @@ export interface Node {
 export function deriveNodes(tier: ScaledTier, observation: Observation): readonly Node[] {
   const hostsComplete = observation.hosts.every((host) => host.everAnswered);
   const bootDeadlineMs = bootDeadlineOf(tier.policy.bootDeadlineMs, observation.bootTimeMs);
-  return observation.nodes.map((sighting) =>
-    deriveNode(tier, sighting, { ...observation, hostsComplete, bootDeadlineMs }),
-  );
+  const { oldWorkers, overrides } = observation;
+  const around = { hostsComplete, oldWorkers, overrides, bootDeadlineMs };
+  return observation.nodes.map((sighting) => deriveNode(tier, sighting, around));
 }
 
 /**

@@ -107,6 +107,8 @@ export interface HostSighting {
   readonly reachable: boolean;
   /** False until the host has answered once: what it runs is not known. */
   readonly everAnswered: boolean;
+  /** It has not acknowledged our term yet: it may still take orders of whoever led before. Left out otherwise. */
+  readonly fenced?: false;
   readonly freeMemoryMiB: number;
   readonly freeVcpus: number;
   readonly freeDiskMiB: number;

@@ -9,6 +9,7 @@ import { findHostDrain } from './override.ts';
 /** Why a host does not take a node. */
 export type HostRefusal =
   | 'unreachable'
+  | 'not-fenced'
   | 'draining'
   | 'breaker'
   | 'concurrent-boots'
@@ -52,12 +53,20 @@ export interface Placement {
 interface Room extends LossRoom {
   readonly sighting: HostSighting;
   readonly isDraining: boolean;
-  readonly failureDomain: string;
+  /** What would be lost together; hosts of one failure domain share it. */
+  readonly domain: Spread;
   base: LossRoom['base'];
   memoryMiB: number;
   vcpus: number;
   diskMiB: number;
   starts: number;
+  /** Of the tier that is placed, here. */
+  nodes: number;
+}
+
+/** Nodes of the tier that is placed, in one failure domain. */
+interface Spread {
+  nodes: number;
 }
 
 /** What is known of hosts, and what an operator and the config say of them. */
@@ -85,12 +94,10 @@ class Rooms {
   readonly #rooms: readonly Room[];
   readonly #concurrentBoots: number;
   readonly #providesForLoss: boolean;
-  /** Nodes of the tier, by host and by failure domain. */
-  readonly #onHost = new Map<string, number>();
-  readonly #inDomain = new Map<string, number>();
 
   constructor(view: HostsView, nodes: readonly Node[]) {
     this.#concurrentBoots = view.concurrentBootsPerHost;
+    const domains = new Map<string, Spread>();
     this.#rooms = view.hosts.map((sighting) => {
       const isDraining = findHostDrain(view.overrides, sighting.name) !== undefined;
       return {
@@ -99,43 +106,44 @@ class Rooms {
         isDraining,
         isReachable: sighting.reachable,
         isUsable: sighting.reachable && !isDraining,
-        failureDomain: sighting.failureDomain ?? sighting.name,
+        domain: domainOf(sighting, domains),
         base: sighting.base ?? [],
         memoryMiB: sighting.freeMemoryMiB,
         vcpus: sighting.freeVcpus,
         diskMiB: sighting.freeDiskMiB,
         starts: sighting.startsInFlight,
+        nodes: 0,
       };
     });
     this.#providesForLoss = providesForLoss(view.hostFailuresToTolerate ?? 0, this.#rooms);
     for (const node of nodes) {
       const room = GONE_OR_GOING.has(node.phase) ? undefined : this.#find(node.host);
       if (room !== undefined) {
-        this.#count(room);
+        count(room);
       }
     }
   }
 
   take(size: Size, role: Role): { readonly host: string } | { readonly refusals: Refusal[] } {
     const refusals = new Map<Room, Refusal>();
-    const open: Room[] = [];
+    const open = new Set<Room>();
     for (const room of this.#rooms) {
       const refusal = refuse(room, size, this.#concurrentBoots);
       if (refusal === undefined) {
-        open.push(room);
+        open.add(room);
       } else {
         refusals.set(room, { host: room.name, ...refusal });
       }
     }
-    open.sort((one, other) => this.#compare(one, other));
-    for (const room of open) {
+    for (let room = best(open); room !== undefined; room = best(open)) {
       const uncovered = this.#tryIn(room, size, role, size.diskMiB);
       if (uncovered === undefined) {
         room.starts += 1;
-        this.#count(room);
+        count(room);
         return { host: room.name };
       }
       refusals.set(room, { host: room.name, why: 'host-failure', free: undefined, uncovered });
+      open.delete(room);
     }
     // In the order of the config, as everywhere.
     return { refusals: this.#rooms.flatMap((room) => refusals.get(room) ?? []) };
@@ -187,25 +195,6 @@ class Rooms {
     return uncovered;
   }
 
-  /**
-   * A host that failed lately comes last; then where the fewest nodes of the tier would be lost with their
-   * failure domain, and with their host; then the one with most memory left; then by name, so that plans repeat.
-   */
-  #compare(one: Room, other: Room): number {
-    return (
-      one.sighting.recentFailures - other.sighting.recentFailures ||
-      countOf(this.#inDomain, one.failureDomain) - countOf(this.#inDomain, other.failureDomain) ||
-      countOf(this.#onHost, one.name) - countOf(this.#onHost, other.name) ||
-      other.memoryMiB - one.memoryMiB ||
-      (one.name < other.name ? -1 : 1)
-    );
-  }
-
-  #count(room: Room): void {
-    this.#onHost.set(room.name, countOf(this.#onHost, room.name) + 1);
-    this.#inDomain.set(room.failureDomain, countOf(this.#inDomain, room.failureDomain) + 1);
-  }
-
   #find(host: string | undefined): Room | undefined {
     return this.#rooms.find(({ name }) => name === host);
   }
@@ -214,8 +203,40 @@ class Rooms {
 /** Nodes in these phases are no reason to put another one elsewhere. */
 const GONE_OR_GOING: ReadonlySet<NodePhase> = new Set(['absent', 'stopping', 'failed', 'residue']);
 
-function countOf(counts: ReadonlyMap<string, number>, key: string): number {
-  return counts.get(key) ?? 0;
+function domainOf({ failureDomain, name }: HostSighting, domains: Map<string, Spread>): Spread {
+  const domain = domains.get(failureDomain ?? name) ?? { nodes: 0 };
+  domains.set(failureDomain ?? name, domain);
+  return domain;
+}
+
+function count(room: Room): void {
+  room.nodes += 1;
+  room.domain.nodes += 1;
+}
+
+/** The first in order, without sorting the others: it nearly always does. */
+function best(rooms: Iterable<Room>): Room | undefined {
+  let first: Room | undefined;
+  for (const room of rooms) {
+    if (first === undefined || compare(room, first) < 0) {
+      first = room;
+    }
+  }
+  return first;
+}
+
+/**
+ * A host that failed lately comes last; then where the fewest nodes of the tier would be lost with their
+ * failure domain, and with their host; then the one with most memory left; then by name, so that plans repeat.
+ */
+function compare(one: Room, other: Room): number {
+  return (
+    one.sighting.recentFailures - other.sighting.recentFailures ||
+    one.domain.nodes - other.domain.nodes ||
+    one.nodes - other.nodes ||
+    other.memoryMiB - one.memoryMiB ||
+    (one.name < other.name ? -1 : 1)
+  );
 }
 
 function refuse(
@@ -225,6 +246,9 @@ function refuse(
 ): Omit<Refusal, 'host'> | undefined {
   if (!room.sighting.reachable) {
     return { why: 'unreachable', free: undefined };
+  }
+  if (room.sighting.fenced === false) {
+    return { why: 'not-fenced', free: undefined };
   }
   if (room.isDraining) {
     return { why: 'draining', free: undefined };

@@ -46,6 +46,7 @@ export function plan(
 ): Plan {
   const fleet = sortFleet(nodes);
   const { term } = observation;
+  const frozen = findFrozen(observation, nodes);
   const around = {
     tier,
     observation,
@@ -53,7 +54,7 @@ export function plan(
     placement: createPlacement(observation, nodes),
     base: new Base(tier, observation.nodes, nodes),
   };
-  const incoming = bringIn(fleet, decision.desiredNodes - fleet.serving.length, around);
+  const incoming = bringIn(fleet, decision.desiredNodes - fleet.serving.length, around, frozen);
   const { missing } = incoming;
 
   const standbyNodes = standbyTarget(tier, decision);
@@ -78,7 +79,10 @@ export function plan(
     .filter((node) => !booked.has(node.number))
     .map((node) => serverAction('park', node, 'no-domain', term));
 
-  const { free, kept } = spareProtected([...outgoing, ...broken], nodes);
+  const { free, kept } = spareProtected(
+    [...outgoing, ...broken].filter((action) => !frozen.has(action.number)),
+    nodes,
+  );
   const drift = findDrift(nodes, observation);
   const planned = [...incoming.actions, ...boots.actions, ...free, ...parked];
   const actions = repairFirst(drift, planned, observation);
@@ -92,6 +96,12 @@ export function plan(
     kept,
     ...(drift.length > 0 ? { drift } : {}),
   };
+}
+
+/** Numbers on hosts that may still take orders of whoever led before: nothing there is woken or taken away. */
+function findFrozen({ hosts }: Observation, nodes: readonly Node[]): ReadonlySet<number> {
+  const unfenced = new Set(hosts.filter(({ fenced }) => fenced === false).map(({ name }) => name));
+  return new Set(nodes.filter(({ host = '' }) => unfenced.has(host)).map(({ number }) => number));
 }
 
 /** Takes out what would drain, pause or destroy a protected node. */
@@ -123,6 +133,7 @@ function bringIn(
   fleet: Fleet,
   missingAtFirst: number,
   { tier, observation, placement, base }: BootSurroundings,
+  frozen: ReadonlySet<number>,
 ): { readonly actions: readonly Action[]; readonly missing: number } {
   const actions: Action[] = [];
   const { term } = observation;
@@ -141,7 +152,7 @@ function bringIn(
     missing -= 1;
   }
   for (const node of missing > 0 ? quickestFirst(tier, observation, fleet.standby) : []) {
-    if (missing > 0 && hasRoomToWake(node)) {
+    if (missing > 0 && !frozen.has(node.number) && hasRoomToWake(node)) {
       fleet.standby.splice(fleet.standby.indexOf(node), 1);
       placement.countWake(node.host ?? '');
       actions.push({ kind: 'wake', ...domainAction(node, 'needed', term) });

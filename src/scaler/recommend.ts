@@ -22,7 +22,10 @@ export interface Recommendation {
   readonly advice: readonly SignalAdvice[];
 }
 
-/** Waiting requests are to be served within this time, beside the new ones. */
+/**
+ * Waiting requests are to be served within this time, beside the new ones. No number of the engine's table: the queue
+ * asks for it where nothing is foreseen, too.
+ */
 const BACKLOG_CLEAR_SECONDS = 10;
 
 /**

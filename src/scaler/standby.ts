@@ -1,5 +1,6 @@
 /** Which of the nodes that are wanted ahead run, and which stand by until they are needed. */
 
+import { ENGINE } from './constants.ts';
 import type { Outlook } from './foresee.ts';
 import { wholeNodes } from './limit.ts';
 import type { Override } from './override.ts';
@@ -25,12 +26,9 @@ export function needBeside(
     : Math.max(Math.min(needNodes, soonNodes), needNodes - Math.min(configured, spareNodes));
 }
 
-/** A standby node that is woken again costs no boot: what runs is let go sooner than what is ordered ahead. */
-const SOON_WINDOW_MS = 10_000;
-
 /** The window for what runs, where that for what is ordered ahead is `aheadMs`. */
 export function runningWindow(configured: StandbyNodes, aheadMs: number): number {
-  return configured === 'auto' ? Math.min(SOON_WINDOW_MS, aheadMs) : aheadMs;
+  return configured === 'auto' ? Math.min(ENGINE.soonHoldSeconds * 1_000, aheadMs) : aheadMs;
 }
 
 /**

@@ -13,8 +13,31 @@ export interface Storm {
   /** When the readings began to exceed the forecast. */
   readonly onsetMs: number;
   readonly detectedAtMs: number;
-  /** The rate that it rose from. */
+  /** What came at its onset. */
+  readonly onsetRps: number;
+  /** What was expected by its alarm: what exceeds that grows. */
   readonly baseRps: number;
+  readonly alarm: StormAlarm;
+}
+
+/** What gave a storm away. */
+export interface StormAlarm {
+  /** The last reading before it was named, and what had been foreseen instead at the most. */
+  readonly rps: number;
+  readonly foreseenRps: number;
+  /** By so much a second's rate wavers about that. */
+  readonly deviationRps: number;
+  /** What the readings exceeded it by in sum, in deviations × seconds, and in how many seconds. */
+  readonly excess: number;
+  readonly seconds: number;
+}
+
+/** Hardly anything comes since a moment ago, or came until lately. */
+export interface Silence {
+  /** What was expected when it began: a rate that comes back to it is no storm. */
+  readonly knownRps: number;
+  /** Since its beginning. */
+  readonly seconds: number;
 }
 
 export interface StormWatch {
@@ -22,15 +45,20 @@ export interface StormWatch {
   readonly excess: number;
   /** Since so many seconds there is an excess. */
   readonly excessSeconds: number;
-  /** For so long has this been watched. */
+  /** What came when the excess began. */
+  readonly onsetRps: number;
+  /** For so long has this been watched since the first visitors came. */
   readonly watchedSeconds: number;
+  readonly silence: Silence | undefined;
   readonly storm: Storm | undefined;
 }
 
 export const NO_STORM: StormWatch = {
   excess: 0,
   excessSeconds: 0,
+  onsetRps: 0,
   watchedSeconds: 0,
+  silence: undefined,
   storm: undefined,
 };
 
@@ -40,6 +68,11 @@ export interface StormReading {
   readonly rps: number;
   /** What the calm trends expected of this reading. */
   readonly expectedRps: number;
+  /** Less is next to nothing. */
+  readonly leastRps: number;
+  /** The mean of some seconds, before this one and with it: unlike a trend, it goes no lower than they did. */
+  readonly beforeRps: number;
+  readonly recentRps: number;
   /** Variance over mean of a second's requests. */
   readonly dispersion: number;
   /** What the second-fastest trend makes of it: its level. */
@@ -58,30 +91,67 @@ export function watchStorm(
   readonly alarmedSeconds?: number;
   readonly backAtRps?: number;
 } {
-  const { atMs, seconds, rps, dispersion } = reading;
-  const expectedRps = Math.max(1, reading.expectedRps);
-  const deviations = (rps - expectedRps) / Math.sqrt(dispersion * expectedRps);
-  const excess = Math.max(0, watch.excess + (deviations - ENGINE.stormDriftDeviations) * seconds);
-  const excessSeconds = excess > 0 ? watch.excessSeconds + seconds : 0;
-  const watchedSeconds = watch.watchedSeconds + seconds;
+  const { atMs, seconds, rps } = reading;
+  const silence = silenceAfter(watch, reading);
+  const foreseenRps = Math.max(1, reading.expectedRps, silence?.knownRps ?? 0);
+  const deviationRps = Math.sqrt(reading.dispersion * foreseenRps);
+  const risen = advanceExcess(watch, reading, { foreseenRps, deviationRps });
+  const isAlarm = risen.excess > ENGINE.stormAlarmDeviations;
   const storm = stillStorm(watch.storm, reading);
-  const isAlarm =
-    excess > ENGINE.stormAlarmDeviations && watchedSeconds > ENGINE.stormWarmUpSeconds;
+  // Nothing is known of a rate before its first visitors.
+  const hasBegun = watch.watchedSeconds > 0 || rps >= 1;
+  const watchedSeconds = hasBegun ? watch.watchedSeconds + seconds : 0;
   if (!isAlarm) {
-    const calm = { watch: { excess, excessSeconds, watchedSeconds, storm } };
+    const calm = { watch: { ...risen, watchedSeconds, silence, storm } };
     const isBack = watch.storm !== undefined && isBackAtBase(watch.storm, reading);
     return isBack ? { ...calm, backAtRps: watch.storm.baseRps } : calm;
   }
+  const { excess, excessSeconds } = risen;
   const alarmedSeconds = Math.max(ENGINE.onsetSeconds, excessSeconds);
+  // After a fall the trends go below what comes: that is no rise, and they begin anew all the same.
+  const isRise = reading.recentRps - risen.onsetRps > deviationRps;
   const begun = {
     onsetMs: atMs - alarmedSeconds * 1_000,
     detectedAtMs: atMs,
-    baseRps: expectedRps,
+    onsetRps: risen.onsetRps,
+    baseRps: foreseenRps,
+    alarm: { rps, foreseenRps, deviationRps, excess, seconds: excessSeconds },
   };
   return {
-    watch: { excess: 0, excessSeconds: 0, watchedSeconds, storm: storm ?? begun },
+    watch: { ...NO_EXCESS, watchedSeconds, silence, storm: storm ?? (isRise ? begun : undefined) },
     alarmedSeconds,
   };
+}
+
+const NO_EXCESS = { excess: 0, excessSeconds: 0, onsetRps: 0 };
+
+function advanceExcess(
+  watch: StormWatch,
+  { seconds, rps, beforeRps }: StormReading,
+  { foreseenRps, deviationRps }: Pick<StormAlarm, 'foreseenRps' | 'deviationRps'>,
+): Pick<StormWatch, 'excess' | 'excessSeconds' | 'onsetRps'> {
+  if (watch.watchedSeconds < ENGINE.stormWarmUpSeconds) {
+    return NO_EXCESS;
+  }
+  const deviations = (rps - foreseenRps) / deviationRps;
+  const excess = Math.max(0, watch.excess + (deviations - ENGINE.stormDriftDeviations) * seconds);
+  const onsetRps = watch.excess > 0 ? watch.onsetRps : beforeRps;
+  return excess > 0
+    ? { excess, excessSeconds: watch.excessSeconds + seconds, onsetRps }
+    : NO_EXCESS;
+}
+
+/** A silence is over when the trends have come back to what it had begun from, or when that is long ago. */
+function silenceAfter(
+  { silence, storm }: StormWatch,
+  { seconds, rps, expectedRps, leastRps }: StormReading,
+): Silence | undefined {
+  if (silence === undefined) {
+    return rps < leastRps && storm === undefined ? { knownRps: expectedRps, seconds } : undefined;
+  }
+  const isOver =
+    silence.seconds > ENGINE.silenceSeconds || (rps >= leastRps && expectedRps >= silence.knownRps);
+  return isOver ? undefined : { ...silence, seconds: silence.seconds + seconds };
 }
 
 function stillStorm(storm: Storm | undefined, reading: StormReading): Storm | undefined {
@@ -103,8 +173,12 @@ export interface StormForecast {
 }
 
 /**
- * A storm's rate after `aheadSeconds`: what exceeds its base grows like a power of its age, since a rise that has
- * lasted for a minute says nothing about the next hour. Until it has shown its power, the usual one counts.
+ * A storm's rate after `aheadSeconds`. What exceeds its base is taken for a power of its age, excess(t) = c · tᵖ: a
+ * front has p near 0, a ramp 1, and what spreads from reader to reader slows down between the two. So it grows by
+ * (1 + ahead / age)ᵖ, since a rise that has lasted for a minute says nothing about the next hour. p is what the rise
+ * has shown, from the formula's own slope, excess′ = p · excess / t, so p = slope · age / excess. The younger it is,
+ * the less sure that is: it is averaged with the usual p (`risePower`), each weighed by the inverse of its variance, as
+ * the two measurements of one number that they are. Power and weights were fitted; no model of crowds is behind them.
  */
 export function forecastStorm(
   storm: Storm,
@@ -119,6 +193,7 @@ export function forecastStorm(
   const noise = trendVariance(memoryOf(trends, 0), 0);
   const excessRps = Math.max(1, levelRps - storm.baseRps);
   const shown = (slopeRps * ageSeconds) / excessRps;
+  // The slope's own variance (Brown), scaled as the slope is.
   const shownVariance = (ageSeconds / excessRps) ** 2 * noise.slope * variance;
   const power = powerOf(shown, shownVariance);
   const growth = Math.min(ENGINE.riseMost, (1 + at.aheadSeconds / ageSeconds) ** power);
@@ -129,7 +204,7 @@ export function forecastStorm(
   };
 }
 
-/** The usual power and the one that was shown, each weighed by how sure it is. */
+/** The mean of the usual power and the one that was shown, each weighed by the inverse of its variance. */
 function powerOf(shown: number, shownVariance: number): number {
   const usualVariance = ENGINE.risePowerDeviation ** 2;
   const power =

@@ -14,14 +14,11 @@ export interface Trend {
 /** The calmest first, one for each of `ENGINE.trendSeconds`. */
 export type Trends = readonly Trend[];
 
-/** As old as a new trend is taken to be: the calm ones do not follow the noise of the first readings. */
-const FIRST_AGE_SECONDS = 60;
-
 export function beginTrends(rps: number): Trends {
   return ENGINE.trendSeconds.map(() => ({
     levelRps: rps,
     slopeRps: 0,
-    ageSeconds: FIRST_AGE_SECONDS,
+    ageSeconds: ENGINE.firstAgeSeconds,
   }));
 }
 

@@ -65,8 +65,25 @@ type Series = z.output<typeof Series>;
  * UnreachableError when no Prometheus answers there, or it fails.
  */
 export async function readHistory(question: HistoryQuestion): Promise<readonly RecordedRate[]> {
-  const { query, onPart } = question;
+  const { query } = question;
   refuseCounterName(query);
+  const rates = await readRates(question);
+  if (rates.length === 0) {
+    throw new ConfigError(
+      `the query ${quote(query)} gives no series from ${isoOf(question.fromMs)} to ${isoOf(question.untilMs)}: is it the name of a metric that ${readUrl(question.url)} scrapes, and does it keep that time still (15 days, unless its --storage.tsdb.retention.time says otherwise)?`,
+    );
+  }
+  refuseCounter(query, rates);
+  return rates;
+}
+
+/** At which moments of the grid a query has a value, in the order of time; maybe at none. @throws As `readHistory`. */
+export async function readMoments(question: HistoryQuestion): Promise<readonly number[]> {
+  return (await readRates(question)).map(({ atMs }) => atMs);
+}
+
+async function readRates(question: HistoryQuestion): Promise<readonly RecordedRate[]> {
+  const { query, onPart } = question;
   const url = readUrl(question.url);
   const parts = splitRange(question);
   const rates: RecordedRate[] = [];
@@ -79,12 +96,6 @@ export async function readHistory(question: HistoryQuestion): Promise<readonly R
     }
     onPart?.(index + 1, parts.length);
   }
-  if (rates.length === 0) {
-    throw new ConfigError(
-      `the query ${quote(query)} gives no series from ${isoOf(question.fromMs)} to ${isoOf(question.untilMs)}: is it the name of a metric that ${url} scrapes, and does it keep that time still (15 days, unless its --storage.tsdb.retention.time says otherwise)?`,
-    );
-  }
-  refuseCounter(query, rates);
   return rates;
 }
 

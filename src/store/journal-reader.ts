@@ -1,6 +1,7 @@
 /** Questions to the file. Each has a bound. */
 
 import type { DatabaseSync } from 'node:sqlite';
+import { STORM_MESSAGES } from '../control/events.ts';
 import type { EventQuery } from '../control/ports.ts';
 import { unpack } from './packing.ts';
 import { DamagedJournalError } from './problems.ts';
@@ -12,6 +13,12 @@ import { LONGEST_CHUNK_MS, type SampleColumns, SampleReader } from './tier-sampl
 export interface TimeRange {
   readonly fromMs: number;
   readonly untilMs: number;
+}
+
+/** When it was detected, and when it was over. Wall clock. */
+export interface Storm {
+  readonly fromMs: number;
+  readonly untilMs: number | undefined;
 }
 
 /** More would be too much for the loop's thread to take in at once. */
@@ -41,6 +48,22 @@ export class JournalReader {
     const limit = Math.min(MOST_EVENTS, query.limit);
     const rows = this.#sql.events.all({ sinceMs, untilMs, cluster, tier, limit });
     return rows.map(readEvent).toReversed();
+  }
+
+  /** The latest storm of a tier; without an end while it lasts, or where nobody has lived to see it end. */
+  lastStorm(tier: string): Storm | undefined {
+    const { begins, ends } = STORM_MESSAGES;
+    const [cluster = '', name = ''] = tier.split('/');
+    const [latest, before] = this.#sql.storms.all(cluster, name, begins, ends);
+    if (latest === undefined) {
+      return undefined;
+    }
+    const atMs = integerOf(latest, 'at_ms');
+    if (textOf(latest, 'msg') === begins) {
+      return { fromMs: atMs, untilMs: undefined };
+    }
+    // What has begun before the oldest events that are kept is kept from there on.
+    return { fromMs: before === undefined ? atMs : integerOf(before, 'at_ms'), untilMs: atMs };
   }
 
   /** The latest at or before this moment. */
@@ -147,6 +170,10 @@ function prepareStatements(db: DatabaseSync) {
       WHERE at_ms BETWEEN :sinceMs AND :untilMs
         AND (:cluster IS NULL OR cluster = :cluster) AND (:tier IS NULL OR tier = :tier)
       ORDER BY at_ms DESC, id DESC LIMIT :limit
+    `),
+    storms: db.prepare(`
+      SELECT at_ms, msg FROM events WHERE cluster = ? AND tier = ? AND msg IN (?, ?)
+      ORDER BY at_ms DESC, id DESC LIMIT 2
     `),
     decisionAt: db.prepare(
       `${decision} WHERE tier = ${tier} AND at_ms <= ? ORDER BY at_ms DESC, id DESC LIMIT 1`,

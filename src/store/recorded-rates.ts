@@ -1,4 +1,4 @@
-/** The rates that a journal holds, for whoever is not the service that writes it. */
+/** The rates and storms that a journal holds, for whoever is not the service that writes it. */
 
 import { constants, existsSync } from 'node:fs';
 import { copyFile, mkdtemp, open, realpath, rm } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '../control/errors.ts';
 import { JournalFile } from './journal-file.ts';
+import type { JournalReader, Storm } from './journal-reader.ts';
 import { lookAt } from './schema.ts';
 import { SAMPLE_STATUSES } from './tier-samples.ts';
 
@@ -33,16 +34,42 @@ const SIBLING = '-wal';
 
 /**
  * Reads what came, sample by sample, in the order of time. What was partial, stale or absent when it was
- * sampled is left out. The file may be in use: a copy is read, and the file itself is not touched.
+ * sampled is left out.
  *
  * @param tier - As `cluster/tier`.
- * @throws ConfigError when there is no journal, or one that cannot be read.
+ * @throws As {@link readJournal}.
  */
 export async function readRecordedRates(
   path: string,
   tier: string,
   { fromMs, untilMs }: Range,
 ): Promise<readonly RecordedRate[]> {
+  return await readJournal(path, (journal) => {
+    const rates: RecordedRate[] = [];
+    for (let dayMs = fromMs; dayMs <= untilMs; dayMs += DAY_MS) {
+      const day = { fromMs: dayMs, untilMs: Math.min(dayMs + DAY_MS - 1, untilMs) };
+      const { atMs, requestRps, rateStatus } = journal.samples(tier, day);
+      for (const [index, at] of atMs.entries()) {
+        if (rateStatus[index] === OK) {
+          rates.push({ atMs: at, rps: requestRps[index] ?? 0 });
+        }
+      }
+    }
+    return rates;
+  });
+}
+
+/** When the latest storm of a tier was. @param tier - As `cluster/tier`. @throws As {@link readJournal}. */
+export async function readLastStorm(path: string, tier: string): Promise<Storm | undefined> {
+  return await readJournal(path, (journal) => journal.lastStorm(tier));
+}
+
+/**
+ * The file may be in use: a copy is read, and the file itself is not touched.
+ *
+ * @throws ConfigError when there is no journal, or one that cannot be read.
+ */
+async function readJournal<T>(path: string, read: (journal: JournalReader) => T): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'rackfire-journal-'));
   try {
     const copy = join(directory, 'journal.db');
@@ -52,18 +79,9 @@ export async function readRecordedRates(
     // Where the file really is: there, SQLite keeps its log, too.
     await copyJournal(await realpath(path), copy);
     const file = JournalFile.openToRead(copy);
-    const rates: RecordedRate[] = [];
-    for (let dayMs = fromMs; dayMs <= untilMs; dayMs += DAY_MS) {
-      const day = { fromMs: dayMs, untilMs: Math.min(dayMs + DAY_MS - 1, untilMs) };
-      const { atMs, requestRps, rateStatus } = file.read.samples(tier, day);
-      for (const [index, at] of atMs.entries()) {
-        if (rateStatus[index] === OK) {
-          rates.push({ atMs: at, rps: requestRps[index] ?? 0 });
-        }
-      }
-    }
+    const result = read(file.read);
     file.close();
-    return rates;
+    return result;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`the journal ${path} cannot be read: ${why}`, { cause: error });

@@ -1,11 +1,18 @@
-import { ConflictError } from '../control/errors.ts';
-import type { ControlEvent, GivenOverride, Recorder, TierTicked } from '../control/events.ts';
+import { ConflictError, PreconditionError } from '../control/errors.ts';
+import {
+  type ControlEvent,
+  type GivenOverride,
+  type Recorder,
+  type SourceKind,
+  STORM_MESSAGES,
+  type TierTicked,
+} from '../control/events.ts';
 import { tierKey } from '../scaler/cluster.ts';
-import type { NodePhase } from '../scaler/node-phase.ts';
+import type { Decision, DecisionReason } from '../scaler/decide.ts';
 import type { Sample } from '../scaler/observation.ts';
-import type { Override } from '../scaler/override.ts';
-import { boundsAt } from '../scaler/schedule.ts';
-import { type Metrics, tierGauges } from './metrics.ts';
+import { PASSING_PHASES } from './catalog.ts';
+import type { Metrics } from './metrics.ts';
+import { PhaseWatch } from './phase-watch.ts';
 
 /** As pino's. @see EventLog for one that remembers, too */
 export interface Log {
@@ -15,29 +22,6 @@ export interface Log {
   debug(fields: object, msg: string): void;
 }
 
-const PHASES: readonly NodePhase[] = [
-  'booting',
-  'warming',
-  'out-of-rotation',
-  'in-service',
-  'stopping',
-  'failed',
-  'standby',
-  'unknown',
-  'conflict',
-  'residue',
-];
-
-const OVERRIDE_KINDS: readonly Override['kind'][] = [
-  'pause',
-  'hold',
-  'min',
-  'protect',
-  'drain',
-  'drain-host',
-  'exclude-balancer',
-];
-
 /** Turns events into log lines – one for each change, none for a converged tick – and into metrics. */
 export class TelemetryRecorder implements Recorder {
   readonly #log: Log;
@@ -46,6 +30,11 @@ export class TelemetryRecorder implements Recorder {
   readonly #said = new Map<string, string>();
   /** Nodes in service at the last tick, or unknown since then, by tier. */
   readonly #inService = new Map<string, ReadonlySet<string>>();
+  /** By tier. */
+  readonly #lastChange = new Map<string, Pick<Decision, 'direction' | 'desiredNodes'>>();
+  /** Of the last change, by tier and direction. */
+  readonly #lastReason = new Map<string, DecisionReason>();
+  readonly phases = new PhaseWatch();
 
   constructor(log: Log, metrics: Metrics) {
     this.#log = log;
@@ -59,7 +48,7 @@ export class TelemetryRecorder implements Recorder {
       case 'fixed-tier-seen':
         return this.#fixedTierSeen(event);
       case 'cluster-ticked':
-        return this.#metrics.tickSeconds.observe(event.durationMs / 1000);
+        return this.#metrics.tickDuration.observe(event.durationMs / 1000);
       case 'action-started':
         return this.#log[isToldAgain(event) ? 'info' : 'debug'](
           describeAction(event),
@@ -69,6 +58,11 @@ export class TelemetryRecorder implements Recorder {
         return this.#actionEnded(event);
       case 'boot-ended':
         return this.#bootEnded(event);
+      case 'source-asked': {
+        const { kind, name, durationMs } = event;
+        this.#metrics.lastAskDuration.set({ kind, name }, durationMs / 1000);
+        return this.#metrics.askDuration.observe({ kind }, durationMs / 1000);
+      }
       case 'source-failed':
         this.#metrics.sourceUp.set({ kind: event.kind, name: event.name }, 0);
         return this.#log.warn(
@@ -77,6 +71,7 @@ export class TelemetryRecorder implements Recorder {
         );
       case 'source-answered':
         this.#metrics.sourceUp.set({ kind: event.kind, name: event.name }, 1);
+        this.#beginToCount(event);
         return this.#log.info({ [event.kind]: event.name }, 'source answers');
       case 'balancer-restarted':
         this.#metrics.balancerRestarts.inc({ balancer: event.balancer });
@@ -95,6 +90,8 @@ export class TelemetryRecorder implements Recorder {
             this.#log.warn({ balancer: event.balancer, warning }, 'balancer warns');
           }
         });
+      case 'host-fenced':
+        return this.#hostFenced(event);
       case 'clock-jumped':
         return this.#log.warn({ jumpMs: event.jumpMs }, 'wall clock jumped, deadlines restart');
       case 'override-given':
@@ -107,19 +104,39 @@ export class TelemetryRecorder implements Recorder {
     }
   }
 
-  /** A config was reloaded: what is not in it any more is measured no more; the rest is, with the next tick. */
+  #hostFenced({
+    host,
+    term,
+    error,
+  }: Extract<ControlEvent, { readonly type: 'host-fenced' }>): void {
+    if (error === undefined) {
+      this.#log.info({ host, term }, 'host acknowledges the term');
+    } else if (error instanceof PreconditionError) {
+      this.#log.error(
+        { host, term, err: error },
+        'host was shown a newer term, nothing is done there',
+      );
+    } else {
+      this.#log.warn({ host, term, err: error }, 'host does not acknowledge the term yet');
+    }
+  }
+
+  /** A config was reloaded: what is not in it any more is measured no more. */
   forget(gone: {
     readonly hosts: readonly { readonly name: string }[];
     readonly balancers: readonly { readonly name: string }[];
   }): void {
+    const { sourceUp, lastAskDuration, boots, balancerRestarts } = this.#metrics;
     for (const { name } of gone.hosts) {
-      this.#metrics.sourceUp.remove({ kind: 'host', name });
+      sourceUp.remove({ kind: 'host', name });
+      lastAskDuration.remove({ kind: 'host', name });
+      boots.remove({ host: name, result: 'served' });
+      boots.remove({ host: name, result: 'failed' });
     }
     for (const { name } of gone.balancers) {
-      this.#metrics.sourceUp.remove({ kind: 'balancer', name });
-    }
-    for (const gauge of tierGauges(this.#metrics)) {
-      gauge.reset();
+      sourceUp.remove({ kind: 'balancer', name });
+      lastAskDuration.remove({ kind: 'balancer', name });
+      balancerRestarts.remove({ balancer: name });
     }
   }
 
@@ -136,7 +153,7 @@ export class TelemetryRecorder implements Recorder {
       needNodes: decision.needNodes,
       ...signalFields(event),
     };
-    this.#measureTier(event);
+    this.#measureTick(event);
     this.#sayOnce(`findings ${key}`, findings.join('; '), () => {
       if (findings.length > 0) {
         this.#log.error({ ...fields, findings }, 'plan refused, it contradicts itself');
@@ -179,9 +196,9 @@ export class TelemetryRecorder implements Recorder {
     this.#sayOnce(`storm ${tierKey(tier)}`, storm === undefined ? '' : 'on', () => {
       const fields = { cluster: tier.cluster, tier: tier.name, forecastRps };
       if (storm === undefined) {
-        this.#log.info(fields, 'storm is over');
+        this.#log.info(fields, STORM_MESSAGES.ends);
       } else {
-        this.#log.info({ ...fields, baseRps: storm.baseRps }, 'storm detected');
+        this.#log.info({ ...fields, baseRps: storm.baseRps }, STORM_MESSAGES.begins);
       }
     });
   }
@@ -206,11 +223,10 @@ export class TelemetryRecorder implements Recorder {
     nodes,
     unheard,
   }: Extract<ControlEvent, { readonly type: 'fixed-tier-seen' }>): void {
-    const labels = { cluster: tier.cluster, tier: tier.name };
-    this.#countPhases(labels, nodes);
     if (unheard === true) {
       return;
     }
+    const labels = { cluster: tier.cluster, tier: tier.name };
     const missing = nodes.filter(({ phase }) => phase !== 'in-service');
     this.#sayOnce(`fixed ${tierKey(tier)}`, JSON.stringify(missing), () => {
       if (missing.length > 0) {
@@ -219,13 +235,14 @@ export class TelemetryRecorder implements Recorder {
     });
   }
 
-  #countPhases(
-    labels: { readonly cluster: string; readonly tier: string },
-    nodes: readonly { readonly phase: NodePhase }[],
-  ): void {
-    for (const phase of PHASES) {
-      const count = nodes.filter((node) => node.phase === phase).length;
-      this.#metrics.nodes.set({ ...labels, phase }, count);
+  /** A counter that is not there before its first increment hides that one from `increase`. */
+  #beginToCount({ kind, name }: { readonly kind: SourceKind; readonly name: string }): void {
+    if (kind === 'balancer') {
+      this.#metrics.balancerRestarts.inc({ balancer: name }, 0);
+      return;
+    }
+    for (const result of ['served', 'failed'] as const) {
+      this.#metrics.boots.inc({ host: name, result }, 0);
     }
   }
 
@@ -268,51 +285,61 @@ export class TelemetryRecorder implements Recorder {
     }
   }
 
-  #measureTier({ tier, observation, tick }: TierTicked): void {
+  #measureTick(event: TierTicked): void {
+    const { tier, tick } = event;
+    const { direction, reason } = tick.decision;
+    const { decisions, forcedDrains, phaseDuration } = this.#metrics;
+    decisions.inc({ direction, reason });
+    forcedDrains.inc({ cluster: tier.cluster, tier: tier.name }, 0);
+    this.#measureScaleDecision(event);
+    for (const { phase, durationMs } of this.phases.see(event)) {
+      if (PASSING_PHASES.some((passing) => passing === phase)) {
+        phaseDuration.observe({ phase }, durationMs / 1000);
+      }
+    }
+  }
+
+  /** Until a signal has been heard, the same is decided at each tick: it counts once. */
+  #measureScaleDecision({ tier, tick }: TierTicked): void {
+    const { direction, desiredNodes, reason } = tick.decision;
+    const { scaleDecisions, scaleReversals } = this.#metrics;
     const labels = { cluster: tier.cluster, tier: tier.name };
-    const { decision, nodes, plan } = tick;
-    const metrics = this.#metrics;
-    const { requestRate, queue, slots } = observation.signals;
-    const bounds = boundsAt(tier.policy, observation);
-    this.#countPhases(labels, nodes);
-    metrics.desiredNodes.set(labels, decision.desiredNodes);
-    metrics.minNodes.set(labels, bounds.minNodes);
-    metrics.maxNodes.set(labels, bounds.maxNodes);
-    metrics.neededNodes.set(labels, decision.needNodes ?? Number.NaN);
-    metrics.requestsPerSecond.set(labels, valueOf(requestRate) ?? Number.NaN);
-    metrics.forecastRps.set(labels, decision.outlook?.forecastRps ?? Number.NaN);
-    metrics.storm.set(labels, decision.outlook?.storm === undefined ? 0 : 1);
-    metrics.queuedRequests.set(labels, valueOf(queue)?.requests ?? Number.NaN);
-    const slotReading = valueOf(slots);
-    metrics.usedSlots.set(
-      labels,
-      slotReading === undefined || slotReading.total === 0
-        ? Number.NaN
-        : slotReading.used / slotReading.total,
-    );
-    for (const { signal, status } of decision.advice) {
-      metrics.signalUp.set({ ...labels, signal }, status === 'ok' ? 1 : 0);
+    const last = this.#lastChange.get(tierKey(tier));
+    const isNews = direction !== 'none' && desiredNodes !== last?.desiredNodes;
+    // As for `boots`: there from the beginning.
+    for (const each of ['out', 'in'] as const) {
+      scaleDecisions.inc({ ...labels, direction: each }, isNews && direction === each ? 1 : 0);
     }
-    for (const reason of ['maximum', 'addresses', 'fleet-limit', 'breaker', 'no-host'] as const) {
-      const missing = plan.shortfall?.why === reason ? plan.shortfall.nodes : 0;
-      metrics.missingNodes.set({ ...labels, reason }, missing);
+    const isReversal = isNews && last !== undefined && last.direction !== direction;
+    scaleReversals.inc(labels, isReversal ? 1 : 0);
+    if (isNews) {
+      this.#lastChange.set(tierKey(tier), { direction, desiredNodes });
+      this.#dateScaleDecision({ ...labels, direction }, reason);
     }
-    for (const { name, answers } of observation.balancers ?? []) {
-      const drifts = plan.drift?.some(({ balancer }) => balancer === name) ?? false;
-      metrics.balancerInSync.set({ ...labels, balancer: name }, answers && !drifts ? 1 : 0);
+  }
+
+  /** The reason is a label, so the series of the one before must go. */
+  #dateScaleDecision(
+    labels: Readonly<Record<'cluster' | 'tier' | 'direction', string>>,
+    reason: DecisionReason,
+  ): void {
+    const { lastScaleDecision } = this.#metrics;
+    const key = Object.values(labels).join('/');
+    const before = this.#lastReason.get(key);
+    if (before !== undefined) {
+      lastScaleDecision.remove({ ...labels, reason: before });
     }
-    for (const kind of OVERRIDE_KINDS) {
-      const given = observation.overrides.filter((override) => override.kind === kind).length;
-      metrics.overrides.set({ ...labels, kind }, given);
-    }
-    metrics.decisions.inc({ ...labels, direction: decision.direction, reason: decision.reason });
+    this.#lastReason.set(key, reason);
+    lastScaleDecision.setToCurrentTime({ ...labels, reason });
   }
 
   #actionEnded(event: Extract<ControlEvent, { readonly type: 'action-ended' }>): void {
     const { tier, action, durationMs, error } = event;
     const result = error === undefined ? 'done' : 'failed';
-    const labels = { cluster: tier.cluster, tier: tier.name, kind: action.kind, result };
-    this.#metrics.actions.inc(labels);
+    this.#metrics.actionDuration.observe({ kind: action.kind, result }, durationMs / 1000);
+    if (action.kind === 'destroy' && action.force && error === undefined) {
+      this.#metrics.forcedDrains.inc({ cluster: tier.cluster, tier: tier.name });
+    }
     const fields = { ...describeAction(event), durationMs: Math.round(durationMs) };
     if (error === undefined) {
       this.#log.info(fields, 'action done');

@@ -126,7 +126,8 @@ function readUuid(
 
 /**
  * What is under way on a node tells more than what Xen shows of it. One that is being saved is `stopping`: nothing is
- * to be done to it until it is `saved`.
+ * to be done to it until it is `saved`. One that is being paused is `paused` already: whoever leads
+ * since must not send visitors there.
  *
  * Xen shows a domain as paused while it is built, and its config when it is done. One that nobody builds and that has
  * no config is what is left of a build that was killed: it would never run, whoever unpaused it.
@@ -139,6 +140,8 @@ function stateOf({ name, row, config }: Domain, { operations }: InspectAnswer): 
     case 'destroy':
     case 'save':
       return 'stopping';
+    case 'pause':
+      return 'paused';
     default:
       return isHalfMade(row) && config === undefined ? 'residue' : (row?.state ?? 'being-made');
   }

@@ -73,6 +73,8 @@ class WrappedDom0 implements XenHypervisor {
     return snapshot;
   };
 
+  fence: NonNullable<Hypervisor['fence']> = (term, signal) => this.#fence(term, signal);
+
   create: Hypervisor['create'] = async (order, signal) => {
     const image = this.#imageOf(order);
     const values = formatCreate(order, image, this.#options);

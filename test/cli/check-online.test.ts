@@ -148,7 +148,7 @@ test('a Xen host is asked, too: as by `host check`, and beside a balancer that i
 });
 
 test('without --online nobody is asked', async () => {
-  await using folder = await Folder.create({ 'site.yaml': minimal });
+  await using folder = await Folder.create({ 'site.yaml': edit(minimal, 'max: 12', 'max: 8') });
   const { code, stdout } = await rackfire('check', '-c', folder.file('site.yaml'));
   expect([code, stdout]).toEqual([0, `${folder.file('site.yaml')}: ok\n`]);
 });

@@ -19,7 +19,7 @@ function withSockets(folder: Folder, text = minimal): string {
 }
 
 test('check: a config that can be used is ok', async () => {
-  await using folder = await Folder.create({ 'site.yaml': minimal });
+  await using folder = await Folder.create({ 'site.yaml': edit(minimal, 'max: 12', 'max: 8') });
   const file = folder.file('site.yaml');
   expect(await rackfire('check', '-c', file)).toEqual({
     code: 0,
@@ -27,7 +27,25 @@ test('check: a config that can be used is ok', async () => {
     stderr: '',
   });
   const json = await rackfire('check', '-c', file, '--json');
-  expect([json.code, JSON.parse(json.stdout)]).toEqual([0, { ok: true, problems: [] }]);
+  expect([json.code, JSON.parse(json.stdout)]).toEqual([0, { ok: true, problems: [], lints: [] }]);
+});
+
+test('check: what is better otherwise is said with its numbers and a proposal, and is ok all the same', async () => {
+  await using folder = await Folder.create({ 'site.yaml': minimal });
+  const file = folder.file('site.yaml');
+  const says =
+    'the host has room for 8 nodes of size `small` beside what the other tiers have at least, so 12 are never reached';
+  const proposal = 'write 8, or give the hosts room for 4 more (rackfire capacity)';
+  expect(await rackfire('check', '-c', file)).toEqual({
+    code: 0,
+    stdout: `${file}: ok, 1 to look at\n! ${file}:16:31 clusters[0].tiers.web.nodes.max: ${says}\n    ${proposal}\n`,
+    stderr: '',
+  });
+  const json = await rackfire('check', '-c', file, '--json');
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    ok: true,
+    lints: [{ file, line: 16, path: 'clusters[0].tiers.web.nodes.max', message: says, proposal }],
+  });
 });
 
 test('check: a problem is said with file, line, column and what may have been meant; exit 78', async () => {
@@ -113,6 +131,71 @@ test('haproxy-config: with several balancers it must be said which', async () =>
   const said = await rackfire('haproxy-config', '-c', file, '--balancer', 'lb-b');
   expect(said.code).toBe(0);
   expect(said.stdout).toContain('/run/b.sock');
+});
+
+test('plan --against: the values that differ, and what they would change now', async () => {
+  await using folder = await Folder.create();
+  const text = withSockets(folder);
+  await writeFile(folder.file('site.yaml'), text);
+  await writeFile(folder.file('new.yaml'), edit(text, 'min: 2', 'min: 3'));
+  const args = ['plan', '-c', folder.file('site.yaml'), '--against'];
+  const [plain, json, same] = await Promise.all([
+    rackfire(...args, folder.file('new.yaml')),
+    rackfire(...args, folder.file('new.yaml'), '--json'),
+    rackfire(...args, folder.file('site.yaml')),
+  ]);
+  expect([plain.code, json.code, same.code]).toEqual([69, 69, 69]);
+  expect(plain.stdout.split('\n')).toEqual([
+    'clusters.news.tiers.web.nodes.min: 2 → 3',
+    'news/web:',
+    '  - 0 → 2 nodes (minimum, need unknown)',
+    '  + 0 → 3 nodes (minimum, need unknown)',
+    '  + would boot news-web-3 on local-a at 127.0.1.22 (needed)',
+    '',
+  ]);
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    tiers: [{ desiredNodes: 2 }],
+    changes: [{ path: 'clusters.news.tiers.web.nodes.min', from: '2', to: '3' }],
+    against: { tiers: [{ desiredNodes: 3 }] },
+  });
+  const [said, tier] = same.stdout.split('\n');
+  expect(said).toBe(`${folder.file('site.yaml')} says the same as ${folder.file('site.yaml')}`);
+  expect(tier).toBe('news/web: the same, 0 → 2 nodes (minimum, need unknown)');
+});
+
+test('plan --against: a tier that is gone is left as it is, one that comes is new', async () => {
+  await using folder = await Folder.create();
+  const text = withSockets(folder);
+  await writeFile(folder.file('site.yaml'), text);
+  await writeFile(folder.file('new.yaml'), edit(text, '      web:', '      api:'));
+  const { stdout } = await rackfire(
+    'plan',
+    '-c',
+    folder.file('site.yaml'),
+    '--against',
+    folder.file('new.yaml'),
+  );
+  const lines = stdout.split('\n');
+  expect(lines).toContain(
+    'news/web: would be paused and left as it is, because it is not scaled there',
+  );
+  expect(lines).toContain('news/api: is new there');
+});
+
+test('plan --against: a config of another installation is refused', async () => {
+  await using folder = await Folder.create({
+    'site.yaml': minimal,
+    'new.yaml': edit(minimal, 'installation: example', 'installation: other'),
+  });
+  const { code, stderr } = await rackfire(
+    'plan',
+    '-c',
+    folder.file('site.yaml'),
+    '--against',
+    folder.file('new.yaml'),
+  );
+  expect(code).toBe(78);
+  expect(stderr).toContain('must stay `example`');
 });
 
 test('plan: with a balancer that cannot be reached, what is known is printed; exit 69', async () => {

@@ -56,12 +56,14 @@ test('run: with a balancer that does not answer it is healthy, not ready, measur
   expect(status).toBe(200);
   for (const line of text.split('\n').filter((one) => one !== '')) {
     expect(line).toMatch(
-      /^(?:# (?:HELP|TYPE) rackfire_|rackfire_[a-z_]+(?:\{.*\})? (?:Nan|[-+0-9.e]+)$)/,
+      /^(?:# (?:HELP|TYPE) (?:rackfire|process)_|(?:rackfire|process)_[a-z0-9_]+(?:\{.*\})? (?:Nan|[-+0-9.e]+)$)/,
     );
   }
   expect(text).toContain('rackfire_source_up{kind="balancer",name="lb-a"} 0');
   expect(text).toContain('rackfire_nodes_min{cluster="news",tier="web"} 2');
-  expect(text).not.toContain('rackfire_actions_total{');
+  const acted = /^rackfire_action_duration_seconds_count\{.*\} (?<times>\d+)$/gm;
+  const times = [...text.matchAll(acted)].map(({ groups }) => groups?.['times']);
+  expect(new Set(times)).toEqual(new Set(['0']));
 
   const second = await rackfire('run', '-c', folder.file('site.yaml'));
   expect(second.code).toBe(75);

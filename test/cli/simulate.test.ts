@@ -3,8 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { STORM_MESSAGES } from '../../src/control/events.ts';
 import { edit } from '../config/minimal.ts';
+import { signalsOf } from '../scaler/world.ts';
+import { ScrapedPages } from '../signals/scraped-pages.ts';
 import { SITE, STORM } from '../sim/lab.ts';
+import { Place, tickOf, WALL_MS } from '../store/rig.ts';
 import { Folder, rackfire } from './rackfire.ts';
 
 const Run = z.strictObject({
@@ -204,8 +208,139 @@ const WRONG_TRACES = {
   'years.csv': 'second,rps\n0,1\n1000000000,1\n',
 };
 
+describe('without a trace, the last storm', () => {
+  /** Rates that grow second by second: each second is known by its rate. */
+  const rateAt = (second: number): number => 100 + second;
+  const SECONDS = 120;
+  const isoAt = (second: number): string => new Date(WALL_MS + second * 1_000).toISOString();
+
+  /** Two minutes with what the log says at some of the seconds; of five seconds from 50 on nothing is known. */
+  async function keep(place: Place, said: Readonly<Record<number, string>>): Promise<void> {
+    const subject = place.open();
+    for (let second = 0; second < SECONDS; second += 1) {
+      subject.wallMs = WALL_MS + second * 1_000;
+      const isPartial = second >= 50 && second < 56;
+      const requestRate = { status: 'partial', value: 1, why: 'one of two is silent' } as const;
+      const signals = signalsOf(rateAt(second), isPartial ? { requestRate } : {});
+      subject.journal.appendTick(tickOf({ atMs: subject.wallMs, signals }));
+      const msg = said[second];
+      if (msg !== undefined) {
+        const fields = { cluster: 'news', tier: 'web' };
+        subject.journal.appendEvent({ atMs: subject.wallMs, level: 'info', msg, fields });
+      }
+    }
+    await subject.journal.events({ limit: 1 });
+  }
+
+  test.each<
+    readonly [
+      situation: string,
+      said: Readonly<Record<number, string>>,
+      from: number,
+      storm: readonly [number, number],
+    ]
+  >([
+    [
+      'of two the later one, and of what lies around it the part without a gap',
+      {
+        10: STORM_MESSAGES.begins,
+        30: STORM_MESSAGES.ends,
+        70: STORM_MESSAGES.begins,
+        90: STORM_MESSAGES.ends,
+      },
+      56,
+      [70, 90],
+    ],
+    [
+      'of a storm that a gap cuts in two the longer part',
+      { 20: STORM_MESSAGES.begins, 60: STORM_MESSAGES.ends },
+      0,
+      [20, 60],
+    ],
+  ])('is taken as the journal has it: %s', async (_, said, from, [began, ended]) => {
+    await using place = new Place();
+    await keep(place, said);
+    const files = { 'site.yaml': `${SITE}journal: { path: ${place.path} }\n` };
+    const { code, stdout, stderr } = await run(files, '--json');
+    const { arrivals } = Run.parse(JSON.parse(stdout));
+    const until = from === 0 ? 49 : SECONDS - 1;
+    expect([code, stderr]).toEqual([
+      0,
+      `the last storm of news/web was from ${isoAt(began)} to ${isoAt(ended)}; this is what ${place.path} holds from ${isoAt(from)} to ${isoAt(until)}\n`,
+    ]);
+    // A sample says what came since the one before.
+    expect(arrivals).toEqual(
+      Array.from({ length: until - from }, (__, second) => rateAt(from + second + 1)),
+    );
+  });
+
+  test('--against has the other config live through the same storm, also while it lasts', async () => {
+    await using place = new Place();
+    await keep(place, { 70: STORM_MESSAGES.begins });
+    const old = edit(SITE, 'targetPerNode: 80', 'targetPerNode: 40');
+    const args = ['--journal', place.path, '--against', 'old.yaml', '--json'];
+    const { code, stdout } = await run({ 'old.yaml': old }, ...args);
+    expect(code).toBe(0);
+    const both: unknown = JSON.parse(stdout);
+    const { against, ...one } = z.looseObject({ against: Run }).parse(both);
+    expect(against.arrivals).toEqual(Run.parse(one).arrivals);
+    expect(against.score.nodeSeconds).toBeGreaterThan(Run.parse(one).score.nodeSeconds * 1.3);
+  });
+
+  test('is asked of a Prometheus, which has it to the minute', async () => {
+    const tier = '{cluster="news",tier="web"}';
+    await using prometheus = await ScrapedPages.start((scrape) => {
+      const isStorm = scrape > 8 && scrape <= 12;
+      return `rackfire_request_rate_rps${tier} ${rateAt(scrape)}\nrackfire_storm${tier} ${isStorm ? 1 : 0}\nrackfire_storm{cluster="sports",tier="web"} 0\n`;
+    });
+    await prometheus.scraped(20);
+    const args = ['--prometheus', prometheus.url, '--step', '1s', '--json'];
+    const { code, stdout, stderr } = await run({}, ...args);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining(`this is what ${prometheus.url} holds from`),
+    ]);
+    const { arrivals } = Run.parse(JSON.parse(stdout));
+    // A busy machine may let scrapes fail; of what is left between two, each second is a Poisson count.
+    const seconds = arrivals.length;
+    const mean = arrivals.reduce((sum, one) => sum + one, 0) / seconds;
+    const chance = 4 * Math.sqrt(rateAt(20) / seconds);
+    expect(mean).toBeGreaterThan(rateAt(1) - chance);
+    expect(mean).toBeLessThan(rateAt(20) + chance);
+    const other = await run(
+      { 'other.yaml': edit(SITE, '- name: news', '- name: sports') },
+      '-c',
+      'other.yaml',
+      ...args,
+    );
+    expect([other.code, other.stdout]).toEqual([78, '']);
+    expect(other.stderr).toContain(`${prometheus.url} holds no storm of sports/web: name a load`);
+  });
+
+  test.each([
+    ['there was none', {}, 'news'],
+    ['there was one of another tier', { 70: STORM_MESSAGES.begins }, 'sports'],
+  ])('is missed with what to do where %s', async (_, said, cluster) => {
+    await using place = new Place();
+    await keep(place, said);
+    const files = { 'site.yaml': edit(SITE, '- name: news', `- name: ${cluster}`) };
+    const { code, stdout, stderr } = await run(files, '--journal', place.path);
+    expect([code, stdout]).toEqual([78, '']);
+    expect(stderr).toContain(
+      `${place.path} holds no storm of ${cluster}/web: name a load (--trace FILE), or take all that there was (rackfire backtest)`,
+    );
+  });
+});
+
 describe.each<readonly [situation: string, args: readonly string[], code: number, says: string]>([
-  ['no trace', [], 2, "required option '--trace <file>' not specified"],
+  [
+    'no trace, and no journal',
+    ['--journal', '/nowhere/journal.db'],
+    78,
+    'the journal /nowhere/journal.db cannot be read: there is no such file, or it is empty: without --trace FILE, the last storm there is the load',
+  ],
+  ['two loads', ['--trace', 'bad.csv', '--journal', 'x'], 2, 'cannot be used with'],
+  ['a query without a place', ['--query', 'x'], 2, 'say --prometheus URL'],
   ['a trace that is not there', ['--trace', 'none.csv'], 78, 'none.csv cannot be read'],
   ['a row that is no number', ['--trace', 'bad.csv'], 78, 'bad.csv: line 3: expected two numbers'],
   [

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
@@ -75,6 +76,15 @@ test('the committed JSON Schema is what the schema says today', async () => {
   // Refresh it as the first comment of src/config/json-schema.ts says.
   expect(committed).toEqual(JSON.parse(JSON.stringify(createJsonSchema())));
 });
+
+test.each([examplePath, xenExamplePath])(
+  'editors find the schema by the first line of %s',
+  async (path) => {
+    const [firstLine = ''] = (await readFile(path, 'utf8')).split('\n');
+    const [, place = ''] = /^# yaml-language-server: \$schema=(\S+)$/.exec(firstLine) ?? [];
+    expect(resolve(dirname(path), place)).toBe(schemaPath);
+  },
+);
 
 test('the JSON Schema accepts the example, and refuses unknown keys and those not built yet', async () => {
   const record = z.record(z.string(), z.unknown());

@@ -41,7 +41,7 @@ describe('a config that says only what must be said', () => {
         concurrentBootsPerHost: 4,
         breaker: { failures: 3, windowMs: 600_000, openMs: 300_000 },
       },
-      leadership: { path: '/run/rackfire/leader' },
+      leadership: { driver: 'file', path: '/run/rackfire/leader' },
       journal: {
         path: '/var/lib/rackfire/journal.db',
         retentionMs: 30 * 86_400_000,

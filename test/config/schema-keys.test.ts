@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { edit, minimal, problemsOf, withRootLines, withWebLine } from './minimal.ts';
+import { edit, minimal, problemsOf, withWebLine } from './minimal.ts';
 
 const web = 'clusters[0].tiers.web';
 const expectedName = 'expected a name of a-z, 0-9 and -, a letter first, at most 40 characters';
@@ -88,14 +88,6 @@ describe('keys', () => {
 describe('words that this version does not build yet', () => {
   const remove = (key: string) => `\`${key}\` is not built yet in this version; remove it`;
   test.each([
-    [
-      'the driver kubernetes',
-      withRootLines('leadership: { driver: kubernetes, namespace: x }'),
-      [
-        '6:23 leadership.driver: `kubernetes` is not built yet in this version; `file` is',
-        `6:35 leadership.namespace: ${remove('namespace')}`,
-      ],
-    ],
     [
       'parts of a tier',
       withWebLine('storm: { minDuration: 3m }'),

@@ -571,6 +571,33 @@ test('a dry run decides and says what it would do, and sends nothing', async () 
   expect(lab.log.of('action-started')).toEqual([]);
 });
 
+test('another setup decides on the answers that are there, and asks only ports of its own', async () => {
+  await using lab = startLab({ nodes: 2, rps: 400 });
+  await lab.stop();
+  const controller = lab.createController();
+  const signal = new AbortController().signal;
+  const run = controller.dryRun(signal);
+  await lab.clock.step(2 * SECOND);
+  await run;
+  // What is asked now is answered otherwise.
+  lab.world.rps = 4_000;
+  const before = lab.log.of('source-asked').length;
+  const { requestRate } = lab.tier.policy;
+  const half = makeTier({ requestRate: { ...requestRate!, targetPerNodeRps: 50 } });
+  const setup = lab.setupOf(half);
+  await controller.dryRunAs(setup, signal);
+  expect(lab.log.of('source-asked')).toHaveLength(before);
+  expect(controller.ticks.get('news/web')?.tick.decision.desiredNodes).toBe(8);
+  const [first, second] = [...setup.hypervisors.values()];
+  await controller.dryRunAs({ ...setup, hypervisors: new Map([['host-a', first!]]) }, signal);
+  const withBoth = controller.dryRunAs(setup, signal);
+  await lab.clock.step(2 * SECOND);
+  await withBoth;
+  const asked = lab.log.of('source-asked').slice(before);
+  expect(asked.map(({ name }) => name)).toEqual([second?.host, second?.host]);
+  expect(controller.ticks.get('news/web')?.tick.decision.desiredNodes).toBe(8);
+});
+
 test.each(['unreachable', 'hang', 'deaf'] as const)(
   'a dry run among silent sources (%s) ends, says that it is not ready, and sends nothing',
   async (silent) => {

@@ -62,6 +62,6 @@ test('while a host is silent, its nodes are not known to be gone: what was said 
   await lab.clock.step(20 * SECOND);
   expect(book.all()).toHaveLength(1);
   host.silent = 'no';
-  await lab.clock.step(5 * SECOND);
+  await lab.clock.step(10 * SECOND);
   expect(book.all()).toEqual([]);
 });

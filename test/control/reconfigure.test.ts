@@ -524,14 +524,28 @@ test.each([
 );
 
 test('after what was known before is taken back, scale-in waits for a full window', async () => {
-  await using lab = startLab({ nodes: 4, rps: 50 });
-  await lab.clock.step(28 * SECOND);
-  const { memory } = lab.log.of('tier-ticked').at(-1)!.tick;
+  await using before = startLab({ nodes: 4, rps: 50 });
+  await before.clock.step(28 * SECOND);
+  const { memory } = before.log.of('tier-ticked').at(-1)!.tick;
   expect(memory.knownSinceMs).toBeDefined();
+  await using lab = new Lab({ nodes: 4, rps: 50 });
   lab.controller.restore('news/web', memory, { bootTimeMs: undefined, nodes: [] });
+  lab.start();
   await lab.clock.step(29 * SECOND);
   expect(lab.world.calls).toEqual([]);
   await lab.clock.step(5 * SECOND);
+  expect(lab.world.callsOf('drain')).toHaveLength(2);
+});
+
+test('who watched while another one led has its window full when it takes over', async () => {
+  await using lab = new Lab({ nodes: 4, rps: 50 });
+  lab.world.lease.held = undefined;
+  lab.start();
+  await lab.clock.step(40 * SECOND);
+  expect(lab.world.calls).toEqual([]);
+  lab.controller.restore('news/web', EMPTY_MEMORY, { bootTimeMs: undefined, nodes: [] });
+  lab.world.lease.held = { createdAtSeconds: 1, transitions: 5 };
+  await lab.clock.step(3 * SECOND);
   expect(lab.world.callsOf('drain')).toHaveLength(2);
 });
 

@@ -77,6 +77,10 @@ export class SimulatedHost implements Hypervisor {
   wakesNothing = false;
   /** Boots here never pass their check. */
   neverHealthy = false;
+  /** What it does when it is shown a term. */
+  fencing: 'acknowledges' | 'was-shown-a-newer-one' | 'hang' = 'acknowledges';
+  /** The term that it was shown last. */
+  fencedBy: Term | undefined;
   readonly #world: SimulatedWorld;
 
   constructor(host: string, world: SimulatedWorld) {
@@ -87,6 +91,19 @@ export class SimulatedHost implements Hypervisor {
   async inspect(signal: AbortSignal): Promise<HostSnapshot> {
     await this.#reach(signal);
     return { ...this.room, domains: [...this.domains.values()].map((one) => this.#report(one)) };
+  }
+
+  async fence(term: Term, signal: AbortSignal): Promise<void> {
+    await this.#reach(signal);
+    switch (this.fencing) {
+      case 'acknowledges':
+        this.fencedBy = term;
+        return;
+      case 'was-shown-a-newer-one':
+        throw new PreconditionError(`${this.host} was shown a newer term`);
+      case 'hang':
+        return await untilAborted(signal);
+    }
   }
 
   async create(order: BootOrder, signal: AbortSignal): Promise<void> {

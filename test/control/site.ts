@@ -33,6 +33,8 @@ export function makeTier(
       maxNodes: 8,
       requestRate: { targetPerNodeRps: 80 },
       queue: { maxWaitMs: 100 },
+      // What the loop does with a need is asked here, which then follows from the rate by hand. `defaults.test.ts`,
+      // `test/sim` and `test/scaler` run what is the default: to look ahead.
       looksAhead: false,
       scaleOut: { tolerance: 0.05, policies: [] },
       scaleIn: { tolerance: 0.1, stabilizationWindowMs: 30_000, policies: [] },

@@ -1,8 +1,14 @@
 import { expect, test } from 'vitest';
 import { UnreachableError } from '../../src/control/errors.ts';
+import type { ControlEvent } from '../../src/control/events.ts';
 import { Source } from '../../src/control/source.ts';
 import { EventLog } from './event-log.ts';
 import { TestClock } from './test-clock.ts';
+
+/** What changed; that it was asked is said each time. */
+function changes(log: EventLog): readonly ControlEvent[] {
+  return log.events.filter(({ type }) => type !== 'source-asked');
+}
 
 function startSource(ask: (signal: AbortSignal, clock: TestClock) => Promise<number>) {
   const clock = new TestClock();
@@ -45,17 +51,17 @@ test('a failure is said once however long it lasts, and its end once', async () 
   const failure = log.next('source-failed');
   await clock.step(5_500);
   expect((await failure).error).toBeInstanceOf(UnreachableError);
-  expect(log.events.map(({ type }) => type)).toEqual(['source-failed']);
+  expect(changes(log).map(({ type }) => type)).toEqual(['source-failed']);
   expect(seen).toEqual([]);
 
   fails = false;
   await clock.step(5_000);
-  expect(log.events.map(({ type }) => type)).toEqual(['source-failed', 'source-answered']);
+  expect(changes(log).map(({ type }) => type)).toEqual(['source-failed', 'source-answered']);
   expect(seen).toHaveLength(5);
 
   fails = true;
   await clock.step(3_000);
-  expect(log.events.map(({ type }) => type)).toEqual([
+  expect(changes(log).map(({ type }) => type)).toEqual([
     'source-failed',
     'source-answered',
     'source-failed',
@@ -101,7 +107,7 @@ test('of a source that words each failure otherwise, the first ten are said', as
 test('the first answer is said, so that a source that never failed is known to answer', async () => {
   const { clock, log } = startSource(async () => 1);
   await clock.step(3_000);
-  expect(log.events).toEqual([{ type: 'source-answered', kind: 'host', name: 'host-a' }]);
+  expect(changes(log)).toEqual([{ type: 'source-answered', kind: 'host', name: 'host-a' }]);
 });
 
 test.each(['host-a', 'host host-a'])(
@@ -137,7 +143,7 @@ test('a source that never answers and heeds no signal fails after 5 s and is ask
     return await new Promise<never>(() => undefined);
   });
   await clock.step(4_999);
-  expect([asked, log.events.length]).toEqual([1, 0]);
+  expect([asked, changes(log).length]).toEqual([1, 0]);
   await clock.step(1_001);
   expect(asked).toBe(2);
   expect(log.of('source-failed')[0]?.error).toBeInstanceOf(UnreachableError);
@@ -168,5 +174,24 @@ test('an abort ends the run, in a pause as well as in a question, and is no fail
   await asking.clock.step(100);
   asking.stop.abort();
   await asking.run;
-  expect(asking.log.events).toEqual([]);
+  expect(changes(asking.log)).toEqual([]);
+});
+
+test('each question is told with its time, answered or not, but not the one that the end cut off', async () => {
+  let fails = false;
+  const { clock, log, stop, run } = startSource(async (signal, own) => {
+    await own.sleep(fails ? 300 : 200, signal);
+    if (fails) {
+      throw new UnreachableError('no route');
+    }
+    return 1;
+  });
+  await clock.step(1_000);
+  fails = true;
+  await clock.step(1_000);
+  expect(log.of('source-asked').map(({ durationMs }) => durationMs)).toEqual([200, 300]);
+  await clock.step(600);
+  stop.abort();
+  await run;
+  expect(log.of('source-asked')).toHaveLength(2);
 });

@@ -40,6 +40,8 @@ class Stage {
   ];
   /** Balancers whose last question has failed. */
   readonly failing = new Set<string>();
+  /** Hosts that have not acknowledged the term in force. */
+  readonly unfenced = new Set<string>();
   readonly world: World;
 
   constructor(balancers: readonly string[] = ['lb'], maxNodes = 10, tolerated = 0) {
@@ -54,6 +56,7 @@ class Stage {
       balancers,
       balancerWatch: new BalancerWatch(),
       isFailing: (name) => this.failing.has(name),
+      isFenced: (host) => !this.unfenced.has(host),
       maxNodes,
       concurrentBootsPerHost: 4,
       uuidOf,

@@ -304,6 +304,11 @@ export class Dom0 {
     return (await this.#readXen('points')).trim().split('\n');
   }
 
+  /** Lets who is about to take a node's lock come by `lock-node`. */
+  async watchNodeLocks(): Promise<void> {
+    await symlink(join(fakes, 'flock'), this.path('bin/flock'));
+  }
+
   async removeCommand(name: string): Promise<void> {
     await rm(this.path('bin', name));
   }

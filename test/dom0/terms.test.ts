@@ -1,8 +1,8 @@
 /** The fence against leaders of the past. */
 
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { create, destroy, fence, nodeOf, tenant, term } from './requests.ts';
+import { create, destroy, fence, linesOf, nodeOf, tenant, term } from './requests.ts';
 import { describeShells, refusal, saying, success } from './rig.ts';
 
 const node = nodeOf(1);
@@ -80,6 +80,113 @@ describeShells('a term', {}, (rig) => {
 
     expect(await creating).toEqual(refusal('stale-term'));
     expect(await dom0.leftovers()).toEqual([]);
+  });
+
+  test('that is shown while a restore waits for room stops that restore', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, node));
+    await dom0.run(tenant('save', node));
+    const held = dom0.hold('xl-list');
+    const restoring = dom0.run(tenant('restore', node));
+    await held.reached();
+    expect(await dom0.run(fence({ term: newer }))).toEqual(success);
+    await held.release();
+
+    expect(await restoring).toEqual(refusal('stale-term'));
+    expect(await dom0.domains()).toEqual([]);
+    expect(await dom0.run(tenant('restore', node, { term: newer }))).toEqual(saying('restored'));
+  });
+
+  test.each([
+    ['pause', tenant('pause', node)],
+    ['save', tenant('save', node)],
+    ['destroy', destroy(node)],
+  ])('that is shown to a host before it carries a %s out, stops that', async (_verb, order) => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, node));
+    await dom0.watchNodeLocks();
+    const held = dom0.hold('lock-node');
+    const ordered = dom0.run(order);
+    await held.reached();
+    expect(await dom0.run(fence({ term: newer }))).toEqual(success);
+    // Whoever shows a term decides by what is seen from then on.
+    expect(linesOf((await dom0.run('inspect')).stdout)).not.toContainEqual(
+      expect.stringMatching(/^operation /),
+    );
+    await held.release();
+
+    expect(await ordered).toEqual(refusal('stale-term'));
+    expect(await dom0.domains()).toMatchObject([{ name: node.name, state: 'r-----' }]);
+    expect(await dom0.run(tenant('pause', node, { term: newer }))).toEqual(success);
+  });
+
+  test('that is shown while an order is carried out finds that order at work', async () => {
+    const { dom0 } = rig;
+    const held = dom0.hold('xl-create-building');
+    const creating = dom0.run(create(dom0, node));
+    await held.reached();
+
+    expect(await dom0.run(fence({ term: newer }))).toEqual(success);
+    expect(linesOf((await dom0.run('inspect')).stdout)).toContainEqual(
+      expect.stringMatching(`^operation ${node.name} create ${node.born} `),
+    );
+    await held.release();
+    expect(await creating).toEqual(saying('created'));
+    expect(await dom0.run(destroy(node))).toEqual(refusal('stale-term'));
+  });
+
+  test('of two that are shown at once, the newer one stays', async () => {
+    const { dom0 } = rig;
+    const held = dom0.hold('mv');
+    const first = dom0.run(fence({ term: ofNewLease }));
+    await held.reached();
+    const second = dom0.run(fence({ term: newer }));
+    await held.release();
+
+    expect(await first).toEqual(success);
+    // It waited: nobody is told that a term is in force which is not.
+    expect(await second).toEqual(refusal('stale-term'));
+    expect(await termLine()).toBe(`term main ${ofNewLease}`);
+    expect(await dom0.run(create(dom0, node, { term: newer }))).toEqual(refusal('stale-term'));
+  });
+
+  test('that a host could not keep is not acknowledged, and boots nothing', async () => {
+    const { dom0 } = rig;
+    await dom0.fail('mv', 1, 'mv: cannot move: No space left on device');
+    expect(await dom0.run(fence({ term: newer }))).toEqual(
+      refusal('xl-failed', 'terms/main cannot be written'),
+    );
+    await dom0.mend('mv');
+
+    expect(await dom0.run(create(dom0, node, { term: newer }))).toEqual(refusal('not-fenced'));
+    expect(await dom0.domains()).toEqual([]);
+  });
+
+  test('is the old one or the new one after a power cut, at whatever step', async () => {
+    const { dom0 } = rig;
+    let exitCode = -1;
+    let transitions = 3;
+    for (let step = 1; exitCode === -1; step += 1) {
+      await dom0.killAt(step);
+      ({ exitCode } = await dom0.run(fence({ term: `1795500000.${transitions + 1}` })));
+      await dom0.killNoMore();
+      const kept = Number(/\d+$/.exec(await termLine())?.[0]);
+      expect([transitions, transitions + 1]).toContain(kept);
+      transitions = kept;
+    }
+    expect(transitions).toBeGreaterThan(3);
+    const inForce = { term: `1795500000.${transitions}` };
+    expect(await dom0.run(create(dom0, node, inForce))).toEqual(saying('created'));
+  });
+
+  test('of which nothing can be read any more carries out nothing, and says what to do', async () => {
+    const { dom0 } = rig;
+    await dom0.run(create(dom0, node));
+    await writeFile(dom0.path('state/terms/main'), '');
+
+    for (const request of [fence({ term: newer }), tenant('pause', node), destroy(node)]) {
+      expect(await dom0.run(request)).toEqual(refusal('stale-term', 'is damaged; remove it'));
+    }
   });
 
   test('is kept where a reboot does not reach', async () => {

@@ -15,6 +15,7 @@ import { Controller, type Setup } from '../../src/control/controller.ts';
 import type { ControlEvent, GivenOverride } from '../../src/control/events.ts';
 import { OverrideBook } from '../../src/control/override-book.ts';
 import { startHttp } from '../../src/http/server.ts';
+import type { HolderView } from '../../src/leader/standing.ts';
 import type { ServiceView } from '../../src/http/service-view.ts';
 import { type Cluster, type ScaledTier, tierKey } from '../../src/scaler/cluster.ts';
 import { createEventLog } from '../../src/telemetry/event-log.ts';
@@ -52,7 +53,8 @@ clusters:
         addresses: 127.0.1.20-127.0.1.51
         backend: news-web
         signals: { requestRate: { targetPerNode: 80 } }
-        # What is asked here is how a need is told, not what is foreseen.
+        # What is asked here is how a need is told, by numbers that follow from the rate by hand. The default, to look
+        # ahead, is what test/control/defaults.test.ts and test/sim run.
         storm: { enabled: false }
 http: { listen: "127.0.0.1:9500", tokenFile: ${tokenFile} }
 `;
@@ -115,7 +117,12 @@ export class ApiLab implements ServiceView, AsyncDisposable {
   readonly configText: string;
   readonly journalPart = new MemoryJournal(() => this.clock.wallMs());
   journal: MemoryJournal | undefined = this.journalPart;
-  holder = { pid: 4711, hostName: 'other-host', sinceMs: this.startedAtMs };
+  holder: HolderView = {
+    name: 'pid 4711 on other-host',
+    isThis: false,
+    sinceMs: this.startedAtMs,
+  };
+  trouble: string | undefined;
   #clusters: readonly Cluster[];
   #server: Server | undefined;
   #stop = new AbortController();
@@ -213,7 +220,12 @@ export class ApiLab implements ServiceView, AsyncDisposable {
   }
 
   get leadership() {
-    return { term: () => this.world.lease.held, holder: () => this.holder };
+    return {
+      term: () => this.world.lease.held,
+      holder: () => this.holder,
+      driver: 'file' as const,
+      trouble: this.trouble,
+    };
   }
 
   get removedTiers(): readonly string[] {

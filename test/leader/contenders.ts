@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { Standing } from '../../src/leader/file-lock.ts';
+import type { Standing } from '../../src/leader/standing.ts';
 import type { Holder } from '../../src/leader/lease-file.ts';
 import type { Term } from '../../src/scaler/observation.ts';
 
@@ -103,7 +103,11 @@ export class Contender implements AsyncDisposable {
   async follows(pid: number): Promise<void> {
     await this.heard(
       'standing',
-      ({ standing }) => standing.kind === 'follower' && standing.holder?.pid === pid,
+      ({ standing }) =>
+        standing.kind === 'follower' &&
+        standing.holder !== undefined &&
+        'pid' in standing.holder &&
+        standing.holder.pid === pid,
     );
   }
 

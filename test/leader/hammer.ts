@@ -5,7 +5,8 @@
 
 import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { isNewer, type Holder, takeLease } from '../../src/leader/lease-file.ts';
+import { type Holder, takeLease } from '../../src/leader/lease-file.ts';
+import { isNewer } from '../../src/leader/term.ts';
 import type { Term } from '../../src/scaler/observation.ts';
 
 const [path = '', times = ''] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type CapacityInput, measureCapacity } from '../../src/scaler/capacity.ts';
+import { type CapacityInput, measureCapacity, measureHeadroom } from '../../src/scaler/capacity.ts';
 import type { HostSighting } from '../../src/scaler/observation.ts';
 import { hostOf, NOW_MS } from './world.ts';
 
@@ -143,4 +143,32 @@ test('more room never means fewer nodes, and no host takes more than it has', ()
     }),
     { numRuns: 500 },
   );
+});
+
+describe('in short', () => {
+  const headroom = (hosts: readonly HostSighting[], tolerated = 1, most = 50) => {
+    const input = { hosts, overrides: [], sizes: [SMALL], fleetRoom: 1_000 };
+    return measureHeadroom({ ...input, hostFailuresToTolerate: tolerated }, most);
+  };
+
+  test('no more are looked for than asked', () => {
+    const hosts = [roomFor('a', 16)];
+    expect(headroom(hosts, 0).sizes).toEqual([{ size: SMALL, nodes: 16 }]);
+    expect(headroom(hosts, 0, 7).sizes).toEqual([{ size: SMALL, nodes: 7 }]);
+  });
+
+  test.each<[string, readonly HostSighting[], number, boolean | undefined]>([
+    ['each fits on the other', [roomFor('a', 4, 2), roomFor('b', 2, 4)], 1, true],
+    ['one of the base nodes of b has no room', [roomFor('a', 3, 2), roomFor('b', 2, 4)], 1, false],
+    ['nothing is provided for', [roomFor('a', 3, 2), roomFor('b', 2, 4)], 0, undefined],
+    ['there is one host', [roomFor('a', 3, 2)], 1, undefined],
+    [
+      'the other one does not answer',
+      [roomFor('a', 3, 2), roomFor('b', 0, 1, { reachable: false })],
+      1,
+      undefined,
+    ],
+  ])('the loss of a host: %s', (_, hosts, tolerated, expected) => {
+    expect(headroom(hosts, tolerated).isLossCovered).toBe(expected);
+  });
 });

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { ENGINE } from '../../src/scaler/constants.ts';
 import { type Decision, decide, EMPTY_MEMORY, type TierMemory } from '../../src/scaler/decide.ts';
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type { NodeSighting, Observation, Signals } from '../../src/scaler/observation.ts';
 import type { Override } from '../../src/scaler/override.ts';
 import {
   domainOf,
+  hostOf,
   NOW_MS,
   observationOf,
   ok,
@@ -12,6 +14,7 @@ import {
   seen,
   serving,
   settledAt,
+  serverOf,
   sightingOf,
   signalsOf,
   UNKNOWN_SIGNALS,
@@ -369,6 +372,11 @@ describe('a fresh start', () => {
       3,
     ],
     [
+      'no server of old states that is up as far as a balancer knows: every host has answered, and none has it',
+      [...serving(3), sightingOf(6, [], [serverOf()]), sightingOf(7, [], [serverOf()])],
+      3,
+    ],
+    [
       'no standby, failed, stopping nodes, conflicts or ghosts',
       [
         seen.inService(1),
@@ -392,6 +400,15 @@ describe('a fresh start', () => {
       currentNodes,
       desiredNodes: currentNodes,
     });
+  });
+
+  test('counts what a balancer takes for up while a host has never answered: it may be there', () => {
+    const hosts = [hostOf('xen-a'), hostOf('xen-b', { everAnswered: false })];
+    const nodes = [...serving(3), sightingOf(6, [], [serverOf()])];
+
+    expect(
+      decided({ nodes, hosts, signals: UNKNOWN_SIGNALS }, EMPTY_MEMORY).decision,
+    ).toMatchObject({ currentNodes: 4, desiredNodes: 4 });
   });
 });
 
@@ -571,4 +588,46 @@ describe('while other balancers answer than a moment ago', () => {
       needNodes: undefined,
     });
   });
+});
+
+describe('a reading that is nonsense', () => {
+  const tier = webTier();
+  /** A calm of 480 rps that wavers, and what is read in the 301st second instead. */
+  const decisionsWith = (reading: number): readonly Decision[] =>
+    timeline(
+      420,
+      (second) => ({
+        nodes: serving(7),
+        signals: signalsOf(second === 300 ? reading : 480 + 20 * Math.sin(second * second)),
+      }),
+      EMPTY_MEMORY,
+      tier,
+    );
+  const mostRps = ENGINE.mostLoad * 12 * 80;
+
+  test.each([1.8e19, Number.MAX_VALUE])('%d rps are no more than what is far too much', (rps) => {
+    const [absurd, most] = [decisionsWith(rps), decisionsWith(mostRps)];
+    expect(absurd.slice(301)).toEqual(most.slice(301));
+    expect(absurd[300]?.desiredNodes).toBe(12);
+  });
+
+  test('a minute after one, what is ordered is what would be ordered without', () => {
+    const ordered = (reading: number): readonly number[] =>
+      decisionsWith(reading)
+        .slice(360)
+        .map(({ desiredNodes }) => desiredNodes);
+    expect(ordered(1.8e19)).toEqual(ordered(480));
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1])(
+    '%d rps are not learned from',
+    (rps) => {
+      const { memory } = decided({ signals: signalsOf(560) }, settledAt(7));
+      const later = { atMs: NOW_MS + 1_000, signals: signalsOf(rps) };
+      const { decision, memory: after } = decided(later, memory);
+      expect(after.foresight).toEqual(memory.foresight);
+      expect(decision).toMatchObject({ desiredNodes: 7, reason: 'signals-unknown' });
+      expect(decision.outlook).toBeUndefined();
+    },
+  );
 });

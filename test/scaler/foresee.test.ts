@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ENGINE } from '../../src/scaler/constants.ts';
 import {
   type Foresight,
   foresee,
@@ -119,8 +120,9 @@ describe('foresee', () => {
 
   test('what it has missed by is what it provides for', () => {
     // Waves of four minutes: too slow for noise, too fast for a trend.
-    const { deviationRps } = last((second) => 4_000 + 400 * Math.sin(second / 40), 2_400);
-    expect(deviationRps).toBeGreaterThan(120);
+    const waves = ticks((second) => 4_000 + 400 * Math.sin(second / 40), 2_400);
+    const deviations = waves.slice(1_800).map(({ outlook }) => outlook.deviationRps);
+    expect(Math.max(...deviations)).toBeGreaterThan(120);
   });
 
   test('waves that last are held for longer than noise that does not', () => {
@@ -151,6 +153,119 @@ describe('foresee', () => {
     expect(ramp.soonNodes).toBeLessThan(ramp.needNodes - 1);
     expect(ramp.readyNodes).toBeGreaterThan(ramp.needNodes);
   });
+});
+
+describe('what comes back, or comes first, is no storm', () => {
+  const CALM_SECONDS = 1_200;
+
+  /** A calm of 600 rps, an outage, and then `after`, counted in seconds from its end. */
+  function outage(outageSeconds: number, after: Rates): Rates {
+    const waver = noisy(() => 0, 600);
+    return (second) => {
+      const since = second - CALM_SECONDS - outageSeconds;
+      const share = second < CALM_SECONDS ? 1 : since < 0 ? 0 : after(since) / 600;
+      return waver(second) * share;
+    };
+  }
+
+  function stormsOf(at: readonly Tick[]): ReadonlySet<number> {
+    return new Set(at.flatMap(({ outlook: { storm: seen } }) => seen?.onsetMs ?? []));
+  }
+
+  test.each([20, 60, 180, 300, 900, 1_700])(
+    'an outage of %i s that ends at once, or within ten seconds, is none',
+    (seconds) => {
+      for (const riseSeconds of [1, 10]) {
+        const back: Rates = (since) => Math.min(600, (600 * (since + 1)) / riseSeconds);
+        const at = ticks(outage(seconds, back), CALM_SECONDS + seconds + 900);
+        expect(stormsOf(at).size).toBe(0);
+        const needs = at.slice(CALM_SECONDS).map(({ outlook }) => outlook.needNodes);
+        expect(Math.max(...needs)).toBeLessThan(2 * (600 / 80));
+        expect(needs.at(-1)).toBeGreaterThan(600 / 80);
+      }
+    },
+  );
+
+  test('what comes back and goes on rising is one, from the rate of before the outage', () => {
+    const rising: Rates = (since) => Math.min(6_000, 600 + 100 * since);
+    const at = ticks(outage(180, rising), CALM_SECONDS + 180 + 60);
+    expect(stormsOf(at).size).toBe(1);
+    const detected = at.find(({ outlook }) => outlook.storm !== undefined);
+    expect(detected?.outlook.storm?.baseRps).toBeGreaterThan(550);
+    expect(detected?.outlook.storm?.baseRps).toBeLessThan(650);
+    expect(detected?.foresight.atMs).toBeLessThan((CALM_SECONDS + 180 + 10) * 1_000);
+  });
+
+  test('what comes to where nothing came for longer than that is one', () => {
+    const seconds = ENGINE.silenceSeconds + 300;
+    const at = ticks(
+      outage(seconds, () => 600),
+      CALM_SECONDS + seconds + 30,
+    );
+    expect(stormsOf(at).size).toBe(1);
+  });
+
+  test.each([0, 9, 60, 600])('the first visitors, after %i s of none, are none', (seconds) => {
+    for (const riseSeconds of [1, 10, 60]) {
+      const waver = noisy(() => 0, 100);
+      const at = ticks(
+        (second) => waver(second) * Math.min(1, Math.max(0, (second - seconds + 1) / riseSeconds)),
+        seconds + 900,
+      );
+      expect(stormsOf(at).size).toBe(0);
+    }
+  });
+
+  test('a surge right after a cold start leaves none behind when it has gone', () => {
+    const surge: Rates = (second) =>
+      Math.min(
+        600,
+        Math.max(100, 100 + 50 * (second - 14), 0),
+        Math.max(100, 600 - 50 * (second - 84)),
+      );
+    const waver = noisy(() => 0, 100);
+    const at = ticks((second) => (second < 9 ? 0 : (waver(second) * surge(second)) / 100), 900);
+    expect(stormsOf(at).size).toBe(0);
+  });
+
+  test('where few come, a second surge is a second one: the first was not the usual', () => {
+    const surge: Rates = (since) => (since < 0 || since > 180 ? 0 : Math.min(1_000, 50 * since));
+    const at = ticks(
+      noisy((second) => surge(second) + surge(second - 480), 3),
+      1_200,
+    );
+    expect(stormsOf(at).size).toBe(2);
+  });
+
+  test('where few come, many are one', () => {
+    const at = ticks(
+      noisy((second) => (second < 0 ? 0 : 40 * second), 3),
+      630,
+    );
+    expect(stormsOf(at).size).toBe(1);
+  });
+});
+
+describe('the end of a storm', () => {
+  test.each([1, 5, 20])(
+    'never foresees less than what comes but its noise, when it falls within %i s to above its base',
+    (fallSeconds) => {
+      const rates: Rates = (second) =>
+        second < 600
+          ? 400 + 20 * (second % 2)
+          : second < 700
+            ? 4_400
+            : Math.max(700, 4_400 - (3_700 * (second - 699)) / fallSeconds);
+      const at = ticks(rates, 760);
+      const end = at.findIndex(
+        ({ outlook }, second) => second > 700 && outlook.storm === undefined,
+      );
+      expect(end).toBeGreaterThan(700);
+      for (const { outlook } of at.slice(end)) {
+        expect(outlook.forecastRps).toBeGreaterThan(0.95 * 700);
+      }
+    },
+  );
 });
 
 describe('whatever comes', () => {

@@ -24,6 +24,11 @@ function place(hosts: readonly HostSighting[], nodes: number, concurrentBoots = 
 describe('a host refuses', () => {
   test.each<[string, Partial<HostSighting>, Omit<Refusal, 'host'>]>([
     ['when it does not answer', { reachable: false }, { why: 'unreachable', free: undefined }],
+    [
+      'while it may take orders of whoever led before',
+      { fenced: false },
+      { why: 'not-fenced', free: undefined },
+    ],
     ['when its boots keep failing', { circuit: 'open' }, { why: 'breaker', free: undefined }],
     [
       'while its probe runs',

@@ -226,6 +226,12 @@ describe('fewer are needed', () => {
       ['drain 4 not-needed', 'drain 3 not-needed'],
     ],
     [
+      'one that something is just being done to goes in its turn, and none of the steady ones in its place',
+      2,
+      [...serving(2), seen.inService(3), under('admit', seen.inService(4))],
+      ['drain 3 not-needed'],
+    ],
+    [
       'a quiet one out of rotation is destroyed',
       2,
       [...serving(2), seen.outOfRotation(3)],

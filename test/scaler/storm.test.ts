@@ -6,6 +6,8 @@ import { createNormal } from './noisy-load.ts';
 
 const CALM_SECONDS = 60;
 
+const ALARM = { rps: 800, foreseenRps: 100, deviationRps: 30, excess: 20, seconds: 1 };
+
 /** Watches a calm minute of 100 rps, then `rates`; the second of the alarm, counted from the end of the calm. */
 function alarmAfter(rates: (second: number) => number, seconds: number): number | undefined {
   let watch: StormWatch = NO_STORM;
@@ -21,7 +23,17 @@ function alarmAfter(rates: (second: number) => number, seconds: number): number 
 }
 
 function reading(second: number, rps: number): Parameters<typeof watchStorm>[1] {
-  return { atMs: second * 1_000, seconds: 1, rps, expectedRps: 100, dispersion: 9, levelRps: rps };
+  return {
+    atMs: second * 1_000,
+    seconds: 1,
+    rps,
+    expectedRps: 100,
+    leastRps: 8,
+    beforeRps: 100,
+    recentRps: rps,
+    dispersion: 9,
+    levelRps: rps,
+  };
 }
 
 describe('watchStorm', () => {
@@ -49,7 +61,55 @@ describe('watchStorm', () => {
     const watch = { ...NO_STORM, watchedSeconds: 100 };
     const { watch: seen, alarmedSeconds } = watchStorm(watch, reading(100, 2_000));
     expect(alarmedSeconds).toBe(ENGINE.onsetSeconds);
-    expect(seen.storm).toEqual({ onsetMs: 97_000, detectedAtMs: 100_000, baseRps: 100 });
+    expect(seen.storm).toEqual({
+      onsetMs: 97_000,
+      detectedAtMs: 100_000,
+      onsetRps: 100,
+      baseRps: 100,
+      // 30 rps are a deviation: the variance is 9 times that of a Poisson count.
+      alarm: {
+        rps: 2_000,
+        foreseenRps: 100,
+        deviationRps: 30,
+        excess: 1_900 / 30 - 0.6,
+        seconds: 1,
+      },
+    });
+  });
+
+  test('a storm says what came at its onset, and grows from what was expected by the alarm', () => {
+    let watch: StormWatch = { ...NO_STORM, watchedSeconds: 100 };
+    for (let second = 0; watch.storm === undefined; second += 1) {
+      // The calm trends follow the rise.
+      const rise = { ...reading(second, 140 + 30 * second), expectedRps: 100 + 10 * second };
+      ({ watch } = watchStorm(watch, { ...rise, beforeRps: rise.rps - 30 }));
+    }
+    const { detectedAtMs, onsetRps, baseRps } = watch.storm;
+    expect(detectedAtMs).toBeGreaterThan(3_000);
+    expect(onsetRps).toBe(110);
+    expect(baseRps).toBe(100 + detectedAtMs / 100);
+  });
+
+  test('what came before the alarm could be raised is not held against what comes then', () => {
+    let watch: StormWatch = NO_STORM;
+    for (let second = 0; second < 40; second += 1) {
+      // The trends have caught up within twenty seconds.
+      const expectedRps = second < 20 ? 100 : 300;
+      ({ watch } = watchStorm(watch, { ...reading(second, 300), expectedRps, beforeRps: 300 }));
+    }
+    expect(watch.storm).toBeUndefined();
+  });
+
+  test('trends that have fallen below what comes begin anew, and make no storm of it', () => {
+    let watch: StormWatch = { ...NO_STORM, watchedSeconds: 100 };
+    let alarms = 0;
+    for (let second = 0; second < 60; second += 1) {
+      const result = watchStorm(watch, { ...reading(second, 100), expectedRps: 30 });
+      ({ watch } = result);
+      alarms += result.alarmedSeconds === undefined ? 0 : 1;
+    }
+    expect(alarms).toBeGreaterThan(0);
+    expect(watch.storm).toBeUndefined();
   });
 
   test.each<[string, number, number, boolean]>([
@@ -57,7 +117,13 @@ describe('watchStorm', () => {
     ['ends when the rate is back at its base', 300, 104, false],
     ['ends when it has become the usual', 701, 500, false],
   ])('it %s', (_, second, rps, goesOn) => {
-    const storm = { onsetMs: 100_000, detectedAtMs: 103_000, baseRps: 100 };
+    const storm = {
+      onsetMs: 100_000,
+      detectedAtMs: 103_000,
+      onsetRps: 100,
+      baseRps: 100,
+      alarm: ALARM,
+    };
     const quiet = { ...reading(second, rps), expectedRps: rps };
     const { watch } = watchStorm({ ...NO_STORM, watchedSeconds: 1_000, storm }, quiet);
     expect(watch.storm !== undefined).toBe(goesOn);
@@ -65,7 +131,7 @@ describe('watchStorm', () => {
 });
 
 describe('forecastStorm', () => {
-  const storm = { onsetMs: 0, detectedAtMs: 3_000, baseRps: 100 };
+  const storm = { onsetMs: 0, detectedAtMs: 3_000, onsetRps: 100, baseRps: 100, alarm: ALARM };
 
   function ahead(trend: { levelRps: number; slopeRps: number }, ageSeconds: number): number {
     const trends: Trends = beginTrends(0).map(() => ({ ...trend, ageSeconds }));

@@ -1,108 +1,163 @@
-/** A real Prometheus, of Debian's package, that scrapes pages of this process each second. */
+/** A real Prometheus with a folder of its own, asked by its HTTP API. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { stringify } from 'yaml';
+import { z } from 'zod';
 
-/** The page of the n-th scrape, from 1; undefined: it fails. */
-export type PageOf = (scrape: number) => string | undefined;
+const READY_DEADLINE_MS = 30_000;
+const QUERY_DEADLINE_MS = 20_000;
 
-const READY_DEADLINE_MS = 20_000;
+/** One line of what a query returns. */
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  /** In the order of time. Prometheus leaves out moments without a sample; NaN is a sample. */
+  readonly points: readonly Point[];
+}
+
+export interface Point {
+  readonly atMs: number;
+  readonly value: number;
+}
+
+const Sample = z.tuple([z.number(), z.string()]);
+const Labels = z.record(z.string(), z.string());
+const QueryAnswer = z.object({
+  data: z.discriminatedUnion('resultType', [
+    z.object({
+      resultType: z.literal('vector'),
+      result: z.array(z.object({ metric: Labels, value: Sample })),
+    }),
+    z.object({
+      resultType: z.literal('matrix'),
+      result: z.array(z.object({ metric: Labels, values: z.array(Sample) })),
+    }),
+    z.object({ resultType: z.literal('scalar'), result: Sample }),
+  ]),
+});
+const ValuesAnswer = z.object({ data: z.array(z.string()) });
+
+export interface PrometheusOptions {
+  /** Host and port of who is scraped each second, as job `rackfire`. */
+  readonly target: string;
+  readonly ruleFiles?: readonly string[];
+}
 
 export class Prometheus implements AsyncDisposable {
   readonly url: string;
   readonly #child: ChildProcess;
-  readonly #server: Server;
-  readonly #directory: string;
-  readonly #scrapes: Scrapes;
+  readonly #folder: string;
 
-  private constructor(parts: {
-    readonly url: string;
-    readonly child: ChildProcess;
-    readonly server: Server;
-    readonly directory: string;
-    readonly scrapes: Scrapes;
-  }) {
-    this.url = parts.url;
-    this.#child = parts.child;
-    this.#server = parts.server;
-    this.#directory = parts.directory;
-    this.#scrapes = parts.scrapes;
+  private constructor(url: string, child: ChildProcess, folder: string) {
+    this.url = url;
+    this.#child = child;
+    this.#folder = folder;
   }
 
-  static async start(pageOf: PageOf): Promise<Prometheus> {
-    const scrapes = new Scrapes();
-    const server = createServer((_, response) => {
-      const page = pageOf(scrapes.add());
-      response.writeHead(page === undefined ? 503 : 200, { 'content-type': 'text/plain' });
-      response.end(page);
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const directory = await mkdtemp(join(tmpdir(), 'rackfire-prometheus-'));
-    const config = join(directory, 'prometheus.yml');
-    await writeFile(
-      config,
-      `global: { scrape_interval: 1s, scrape_timeout: 1s }
-scrape_configs:
-  - { job_name: site, static_configs: [{ targets: ["127.0.0.1:${port}"] }] }
-`,
-    );
+  /** @throws Error with what it printed, when it does not serve within 30 s. */
+  static async start({ target, ruleFiles = [] }: PrometheusOptions): Promise<Prometheus> {
+    const folder = await mkdtemp(join(tmpdir(), 'rackfire-prometheus-'));
+    const configFile = join(folder, 'prometheus.yml');
+    const config = {
+      global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+      rule_files: ruleFiles,
+      scrape_configs: [{ job_name: 'rackfire', static_configs: [{ targets: [target] }] }],
+    };
+    await writeFile(configFile, stringify(config));
     const args = [
-      `--config.file=${config}`,
-      `--storage.tsdb.path=${join(directory, 'data')}`,
+      `--config.file=${configFile}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
       '--web.listen-address=127.0.0.1:0',
     ];
     const child = spawn('prometheus', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    const url = await readAddress(child);
-    return new Prometheus({ url, child, server, directory, scrapes });
+    try {
+      return new Prometheus(await readAddress(child), child, folder);
+    } catch (error) {
+      await end(child, folder);
+      throw error;
+    }
   }
 
-  /** When the n-th scrape came, by the wall clock. It has been stored when the next one comes: both are awaited. */
-  async scraped(count: number): Promise<number> {
-    await this.#scrapes.until(count + 1);
-    return this.#scrapes.timeOf(count);
+  /** @returns The series at that moment, each with one point. @throws Error with Prometheus' own words. */
+  async at(expression: string, atMs: number): Promise<readonly Series[]> {
+    return await this.#query('query', { query: expression, time: atMs / 1000 });
+  }
+
+  /** @returns The series of a range, a point a step. @throws Error with Prometheus' own words. */
+  async during(expression: string, range: Range): Promise<readonly Series[]> {
+    const { fromMs, toMs, stepSeconds } = range;
+    const start = fromMs / 1000;
+    const question = { query: expression, start, end: toMs / 1000, step: stepSeconds };
+    return await this.#query('query_range', question);
+  }
+
+  /** @returns The values that a label has in series of this selector, sorted. */
+  async valuesOf(label: string, selector: string): Promise<readonly string[]> {
+    const answer = await this.#ask(`label/${label}/values`, { 'match[]': selector });
+    return ValuesAnswer.parse(answer).data;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const exited = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await exited;
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await rm(this.#directory, { recursive: true, force: true });
+    await end(this.#child, this.#folder);
+  }
+
+  async #query(
+    path: string,
+    question: Readonly<Record<string, string | number>>,
+  ): Promise<readonly Series[]> {
+    const { data } = QueryAnswer.parse(await this.#ask(path, question));
+    switch (data.resultType) {
+      case 'vector':
+        return data.result.map(({ metric, value }) => ({
+          labels: metric,
+          points: [toPoint(value)],
+        }));
+      case 'matrix':
+        return data.result.map(({ metric, values }) => ({
+          labels: metric,
+          points: values.map(toPoint),
+        }));
+      case 'scalar':
+        return [{ labels: {}, points: [toPoint(data.result)] }];
+    }
+  }
+
+  async #ask(path: string, question: Readonly<Record<string, string | number>>): Promise<unknown> {
+    const url = new URL(`/api/v1/${path}`, this.url);
+    for (const [name, value] of Object.entries(question)) {
+      url.searchParams.set(name, String(value));
+    }
+    const answer = await fetch(url, { signal: AbortSignal.timeout(QUERY_DEADLINE_MS) });
+    const data: unknown = await answer.json();
+    if (!answer.ok) {
+      throw new Error(`Prometheus refuses ${JSON.stringify(question)}: ${JSON.stringify(data)}`);
+    }
+    return data;
   }
 }
 
-class Scrapes {
-  readonly #timesMs: number[] = [];
-  #awaited: { readonly count: number; readonly resolve: () => void } | undefined;
+export interface Range {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly stepSeconds: number;
+}
 
-  add(): number {
-    const count = this.#timesMs.push(Date.now());
-    if (count === this.#awaited?.count) {
-      this.#awaited.resolve();
-    }
-    return count;
-  }
+function toPoint([atSeconds, text]: readonly [number, string]): Point {
+  const value = Number(text.replace('Inf', 'Infinity'));
+  return { atMs: Math.round(atSeconds * 1000), value };
+}
 
-  timeOf(count: number): number {
-    return this.#timesMs[count - 1] ?? Number.NaN;
+async function end(child: ChildProcess, folder: string): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
   }
-
-  async until(count: number): Promise<void> {
-    if (this.#timesMs.length < count) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#awaited = { count, resolve };
-      await promise;
-    }
-  }
+  await rm(folder, { recursive: true, force: true });
 }
 
 /** The system chooses the port; its log says which one, and that it is ready after that. */

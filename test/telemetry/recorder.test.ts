@@ -1,15 +1,29 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
+import { type MetricValue, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { ConflictError, RefusedError, UnreachableError } from '../../src/control/errors.ts';
 import type { GivenOverride, OverrideEnd } from '../../src/control/events.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { TelemetryRecorder } from '../../src/telemetry/recorder.ts';
+import { registerStateMetrics } from '../../src/telemetry/state-metrics.ts';
 import { Lab } from '../control/lab.ts';
 import { bootAction, makeTier, serverAction } from '../control/site.ts';
 
 type Line = Readonly<Record<string, unknown>> & { readonly level: number; readonly msg: string };
+
+type Reading = Pick<MetricValue<string>, 'labels' | 'value'>;
+
+function byLabels(readings: readonly Reading[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    readings.map(({ labels, value }) => [
+      Object.entries(labels)
+        .map(([label, text]) => `${label}=${text}`)
+        .join(','),
+      value,
+    ]),
+  );
+}
 
 const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 };
 
@@ -34,20 +48,32 @@ class Desk {
 
   /** Values of one metric by their labels, as `a=1,b=2`. */
   async values(name: string): Promise<Readonly<Record<string, number>>> {
-    const metric = await this.registry.getSingleMetric(name)?.get();
-    return Object.fromEntries(
-      (metric?.values ?? []).map(({ labels, value }) => [
-        Object.entries(labels)
-          .map(([label, text]) => `${label}=${text}`)
-          .join(','),
-        value,
-      ]),
+    return byLabels((await this.registry.getSingleMetric(name)?.get())?.values ?? []);
+  }
+
+  /** How often a histogram has observed something, by its labels; those of which it has not are left out. */
+  async counts(name: string): Promise<Readonly<Record<string, number>>> {
+    const values: readonly (Reading & { readonly metricName?: string })[] =
+      (await this.registry.getSingleMetric(name)?.get())?.values ?? [];
+    return byLabels(
+      values.filter(({ metricName, value }) => metricName === `${name}_count` && value > 0),
     );
   }
 }
 
 function createLab(desk: Desk, options: ConstructorParameters<typeof Lab>[0] = {}): Lab {
-  return new Lab({ nodes: 2, rps: 100, recorder: desk.recorder, ...options });
+  const lab = new Lab({ nodes: 2, rps: 100, recorder: desk.recorder, ...options });
+  const { clock, controller, overrides } = lab;
+  const { phases } = desk.recorder;
+  registerStateMetrics(desk.registry, {
+    clock,
+    controller,
+    lease: lab.world.lease,
+    overrides,
+    phases,
+    removedTiers: [],
+  });
+  return lab;
 }
 
 test('a storm is told in one line per change, and a converged cluster is silent', async () => {
@@ -91,6 +117,29 @@ test('every decision is a line at debug', async () => {
   expect(desk.lines.filter(({ level }) => level === LEVELS.debug).length).toBeGreaterThan(2);
 });
 
+test('of each direction, the last decision that changed the count stands with its reason and its time', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk);
+  lab.start();
+  await lab.clock.step(5_000);
+  const last = 'rackfire_last_scale_decision_timestamp_seconds';
+  expect(await desk.values(last)).toEqual({});
+
+  const tier = 'cluster=news,tier=web';
+  const startSeconds = Date.now() / 1000;
+  lab.world.rps = 230;
+  await lab.clock.step(15_000);
+  const out = await desk.values(last);
+  expect(Object.keys(out)).toEqual([`${tier},direction=out,reason=recommended`]);
+  expect(Object.values(out)[0]).toBeGreaterThanOrEqual(startSeconds);
+
+  lab.world.rps = 100_000;
+  await lab.clock.step(60_000);
+  const [latest = '', ...others] = Object.keys(await desk.values(last));
+  expect(others).toEqual([]);
+  expect(latest).not.toContain('recommended');
+});
+
 test('metrics say what is', async () => {
   const desk = new Desk();
   await using lab = createLab(desk, { nodes: 3, rps: 200 });
@@ -118,6 +167,10 @@ test('metrics say what is', async () => {
   });
   const decisions = await desk.values('rackfire_decisions_total');
   expect(Object.keys(decisions).every((key) => key.includes('direction=none'))).toBe(true);
+  expect(await desk.values('rackfire_scale_decisions_total')).toEqual({
+    [`${tier},direction=out`]: 0,
+    [`${tier},direction=in`]: 0,
+  });
   expect(await desk.values('rackfire_source_up')).toEqual({
     'kind=host,name=host-a': 1,
     'kind=host,name=host-b': 1,
@@ -135,14 +188,17 @@ test('metrics of what was done: actions, boots, time to serve', async () => {
   lab.start();
   await lab.clock.step(20_000);
   const tier = 'cluster=news,tier=web';
-  expect(await desk.values('rackfire_actions_total')).toMatchObject({
-    [`${tier},kind=boot,result=failed`]: 1,
-    [`${tier},kind=boot,result=done`]: 1,
-    [`${tier},kind=admit,result=done`]: 1,
+  expect(await desk.counts('rackfire_action_duration_seconds')).toMatchObject({
+    'kind=boot,result=failed': 1,
+    'kind=boot,result=done': 1,
+    'kind=admit,result=done': 1,
   });
+  expect((await desk.values('rackfire_scale_decisions_total'))[`${tier},direction=out`]).toBe(1);
   expect(await desk.values('rackfire_boots_total')).toEqual({
+    'host=host-a,result=served': 0,
     'host=host-a,result=failed': 1,
     'host=host-b,result=served': 1,
+    'host=host-b,result=failed': 0,
   });
   const times = await desk.values('rackfire_time_to_serve_seconds');
   expect(times['le=4,start=cold']).toBe(0);
@@ -238,7 +294,7 @@ test('sources: a failure is a warning, an answer is a line, and the metric follo
 });
 
 test('an action that failed is a warning with its error', async () => {
-  const { recorder, lines, values } = bind(new Desk());
+  const { recorder, lines, counts } = bind(new Desk());
   const event = { tier: makeTier(), action: bootAction(3), attempt: 1, durationMs: 12.3 };
   recorder.record({ type: 'action-ended', ...event, error: new RefusedError('no room') });
   expect(lines).toMatchObject([
@@ -252,8 +308,8 @@ test('an action that failed is a warning with its error', async () => {
       err: { code: 'refused' },
     },
   ]);
-  expect(await values('rackfire_actions_total')).toEqual({
-    'cluster=news,tier=web,kind=boot,result=failed': 1,
+  expect(await counts('rackfire_action_duration_seconds')).toEqual({
+    'kind=boot,result=failed': 1,
   });
 });
 
@@ -277,7 +333,7 @@ test('an action that keeps failing is told the first time and at each doubling, 
 });
 
 test('an action that meets somebody else is an error: nothing that we do ends that', async () => {
-  const { recorder, lines, values } = bind(new Desk());
+  const { recorder, lines, counts } = bind(new Desk());
   const event = { tier: makeTier(), action: bootAction(3), attempt: 1, durationMs: 12.3 };
   recorder.record({ type: 'action-ended', ...event, error: new ConflictError('it listens there') });
   expect(lines).toMatchObject([
@@ -289,8 +345,8 @@ test('an action that meets somebody else is an error: nothing that we do ends th
     },
   ]);
   expect(lines[0]?.msg).toContain('its number is blocked');
-  expect(await values('rackfire_actions_total')).toEqual({
-    'cluster=news,tier=web,kind=boot,result=failed': 1,
+  expect(await counts('rackfire_action_duration_seconds')).toEqual({
+    'kind=boot,result=failed': 1,
   });
 });
 
@@ -349,8 +405,8 @@ test('a balancer is in sync while it answers and has all servers as the other ha
   lab.start();
   await lab.clock.step(5_000);
   expect(await desk.values('rackfire_balancer_in_sync')).toEqual({
-    'cluster=news,tier=web,balancer=lb': 1,
-    'cluster=news,tier=web,balancer=lb-2': 1,
+    'balancer=lb': 1,
+    'balancer=lb-2': 1,
   });
   // It refuses to be repaired.
   second.readOnly = true;
@@ -394,5 +450,10 @@ test('a jump of the clock, and states that could not be told, are warnings', () 
 
 function bind(desk: Desk) {
   const { recorder, lines } = desk;
-  return { recorder, lines, values: (name: string) => desk.values(name) };
+  return {
+    recorder,
+    lines,
+    values: (name: string) => desk.values(name),
+    counts: (name: string) => desk.counts(name),
+  };
 }

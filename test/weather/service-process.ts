@@ -31,15 +31,25 @@ export class ServiceProcess implements AsyncDisposable {
   readonly #noise: string[] = [];
   #onLine: (() => void)[] = [];
 
-  /** @param meddling - Starts the meddled service; by default it is `rackfire run`. */
-  constructor(configFile: string, meddling?: Meddling) {
+  /**
+   * @param meddling - Starts the meddled service; by default it is `rackfire run`.
+   * @param environment - Beside what this process has.
+   */
+  constructor(
+    configFile: string,
+    meddling?: Meddling,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
+    const env = { ...process.env, ...environment };
     this.#child =
       meddling === undefined
         ? spawn(process.execPath, [MAIN, 'run', '-c', configFile], {
             stdio: ['ignore', 'pipe', 'pipe'],
+            env,
           })
         : spawn(process.execPath, [MEDDLED, configFile, JSON.stringify(meddling)], {
             stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+            env,
           });
     this.#exited = once(this.#child, 'close').then(() => this.#wake());
     this.#collect(this.#child.stdout);

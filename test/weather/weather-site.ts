@@ -63,6 +63,8 @@ export class WeatherSite implements AsyncDisposable {
   readonly watch: Watch;
   /** The first is `haproxy`; of a pair, the second is `lb-b`. */
   readonly balancers: readonly Balancer[];
+  /** What the row's Rackfires remember, where that is not the config's one journal. */
+  readonly otherJournals: string[] = [];
   readonly #lock: Server;
   readonly #services: ServiceProcess[] = [];
   readonly #loads: WeatherLoad[] = [];
@@ -130,15 +132,17 @@ export class WeatherSite implements AsyncDisposable {
    *
    * @param meddling - Meddles with its ports and its clock; also `{}`, for `service.meddle` later.
    * @param configFile - By default the site's own.
+   * @param environment - Beside what this process has.
    */
   async startService(
     meddling?: Meddling,
     configFile: string = this.configFile,
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<ServiceProcess> {
     for (const { watch } of this.balancers) {
       watch.takeForeignServersAsTheyAre();
     }
-    const service = new ServiceProcess(configFile, meddling);
+    const service = new ServiceProcess(configFile, meddling, environment);
     this.#services.push(service);
     await service.told('started');
     return service;

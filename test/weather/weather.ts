@@ -15,7 +15,7 @@ import { startSite, type WeatherSite } from './weather-site.ts';
 
 /** A row that hangs is torn down before the test runner gives it up, so that nothing is left running. */
 const ROW_DEADLINE_MS = 100_000;
-const TEST_DEADLINE_MS = 130_000;
+const TEARDOWN_MS = 30_000;
 const TAIL_LINES = 15;
 
 /**
@@ -27,14 +27,16 @@ export function weather(
   name: string,
   plan: SitePlan,
   row: (site: WeatherSite) => Promise<void>,
+  rowDeadlineMs: number = ROW_DEADLINE_MS,
 ): void {
-  test(name, { timeout: TEST_DEADLINE_MS }, async () => {
+  test(name, { timeout: rowDeadlineMs + TEARDOWN_MS }, async () => {
     await using site = await startSite(plan);
     try {
-      await beforeDeadline(row(site));
+      await beforeDeadline(row(site), rowDeadlineMs);
       await expectNothingBad(site);
       await Promise.all(site.services.map((service) => service.kill()));
-      const decisions = expectSameDecisions(site.config.journal.path, tierKey(site.tier));
+      const journals = [site.config.journal.path, ...site.otherJournals];
+      const decisions = journals.flatMap((path) => expectSameDecisions(path, tierKey(site.tier)));
       process.stdout.write(`${decisions.length} decisions were replayed: ${name}\n`);
     } catch (error) {
       throw await explain(site, error);
@@ -42,11 +44,11 @@ export function weather(
   });
 }
 
-async function beforeDeadline(row: Promise<void>): Promise<void> {
+async function beforeDeadline(row: Promise<void>, deadlineMs: number): Promise<void> {
   const timer = new AbortController();
-  const late = sleep(ROW_DEADLINE_MS, undefined, { signal: timer.signal }).then(
+  const late = sleep(deadlineMs, undefined, { signal: timer.signal }).then(
     () => {
-      throw new Error(`the row is not through after ${ROW_DEADLINE_MS / 1_000} s`);
+      throw new Error(`the row is not through after ${deadlineMs / 1_000} s`);
     },
     () => undefined,
   );

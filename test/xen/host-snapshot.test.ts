@@ -117,6 +117,7 @@ describe('a node', () => {
       [{ name: web3, flags: '---ss-' }],
       'stopping',
     ],
+    ['is being paused, and runs still', [operation('pause'), ...whole], [{ name: web3 }], 'paused'],
     ['is saved', [...whole, `saved ${web3} 520`], [], 'saved'],
     ['is being restored', [operation('restore'), ...whole, `saved ${web3} 520`], [], 'being-made'],
     ['left its mark', [nodeLine(web3)], [], 'residue'],

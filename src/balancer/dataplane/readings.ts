@@ -3,7 +3,12 @@
 import { UnreachableError } from '../../control/errors.ts';
 import type { AdminState } from '../../scaler/observation.ts';
 import type { BackendReading } from '../haproxy/reports.ts';
-import { type BackendStats, responseColumns, type ServerStats } from '../haproxy/stats.ts';
+import {
+  type BackendStats,
+  responseColumns,
+  type ServerStats,
+  timeColumns,
+} from '../haproxy/stats.ts';
 import type { NativeStat, RuntimeServer } from './types.ts';
 
 /** Before the stats say which servers may have a check result of the state file. */
@@ -48,6 +53,8 @@ export function readBackend(
     queued: count(backend, 'qcur'),
     arrivalsTotal: count(backend, 'stot'),
     answersTotal,
+    failedTotal: count(backend, 'hrsp_5xx'),
+    responseTimeMs: timeColumns.reduce((sum, column) => sum + count(backend, column), 0),
     servers,
   };
   return { stats: read, states };
@@ -106,7 +113,13 @@ function readServer(stat: NativeStat): ServerStats {
   };
 }
 
-type Counter = 'lastchg' | 'qcur' | 'scur' | 'stot' | (typeof responseColumns)[number];
+type Counter =
+  | 'lastchg'
+  | 'qcur'
+  | 'scur'
+  | 'stot'
+  | (typeof responseColumns)[number]
+  | (typeof timeColumns)[number];
 
 function count(stat: NativeStat, column: Counter): number {
   const value = stat.stats?.[column];

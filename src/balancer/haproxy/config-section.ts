@@ -98,6 +98,9 @@ function renderStateFile({ stateFilePath }: HaproxyConfigOptions): string {
 `;
 }
 
+/** No answer of a node takes longer: then HAProxy gives up. */
+export const SERVER_TIMEOUT_MS = 60_000;
+
 function renderDefaults({ stateFilePath }: HaproxyConfigOptions): string {
   return `defaults rackfire
     mode http
@@ -116,7 +119,7 @@ ${stateFilePath === undefined ? '' : '    load-server-state-from-file global\n'}
     timeout http-request 10s
     timeout http-keep-alive 15s
     timeout client 60s
-    timeout server 60s
+    timeout server ${SERVER_TIMEOUT_MS / 1_000}s
     # Slow is not dead: in a storm every node answers its check late.
     timeout check 3s
 `;

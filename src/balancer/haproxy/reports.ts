@@ -49,6 +49,8 @@ export function warnOfUnchecked(backends: ReadonlyMap<string, BackendReading>): 
 export class BackendMeter {
   readonly #requests = new RateMeter();
   readonly #served = new RateMeter();
+  #failed: { readonly epoch: string; readonly total: number } | undefined;
+  #failedResponses = 0;
 
   /** @param atMs - Steady time of the answer. */
   report(reading: BackendReading, epoch: string, atMs: number): BackendReport {
@@ -67,8 +69,21 @@ export class BackendMeter {
       requestRate: this.#requests.read({ epoch, atMs, total: stats.arrivalsTotal }),
       servedRate: this.#served.read({ epoch, atMs, total: stats.answersTotal }),
       queued: stats.queued,
+      ...(stats.answersTotal === 0 ? {} : { responseTimeMs: stats.responseTimeMs }),
+      failedResponses: this.#countFailed(epoch, stats.failedTotal),
       usedSlots,
       totalSlots,
     };
+  }
+
+  /** A worker counts from 0, and so does one whose counters were cleared. */
+  #countFailed(epoch: string, total: number): number {
+    const before = this.#failed;
+    if (before !== undefined) {
+      const isSame = before.epoch === epoch && total >= before.total;
+      this.#failedResponses += isSame ? total - before.total : total;
+    }
+    this.#failed = { epoch, total };
+    return this.#failedResponses;
   }
 }

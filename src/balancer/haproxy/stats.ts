@@ -36,6 +36,12 @@ export interface BackendStats {
    * like capacity exactly when there is none (measured: 3 such answers, backend 3, servers 0).
    */
   readonly answersTotal: number;
+  /** 5xx, HAProxy's own 503 among them (`hrsp_5xx` of the backend). */
+  readonly failedTotal: number;
+  /**
+   * `qtime` + `ctime` + `rtime`: averages that HAProxy keeps of the latest 1,024 requests or so; 0 before the first.
+   */
+  readonly responseTimeMs: number;
   readonly servers: ReadonlyMap<string, ServerStats>;
 }
 
@@ -47,6 +53,9 @@ export const responseColumns = [
   'hrsp_5xx',
   'hrsp_other',
 ] as const;
+
+/** A request's times that somebody waits for, in ms. */
+export const timeColumns = ['qtime', 'ctime', 'rtime'] as const;
 
 /** Values of the column `type`. */
 const backendType = '1';
@@ -85,6 +94,8 @@ export function parseStats(text: string): ReadonlyMap<string, BackendStats> {
         queued: row.count('qcur'),
         arrivalsTotal: row.count('stot'),
         answersTotal,
+        failedTotal: row.count('hrsp_5xx'),
+        responseTimeMs: timeColumns.reduce((sum, column) => sum + row.count(column), 0),
         servers: known,
       });
     }

@@ -13,7 +13,8 @@ function show(status: string): BackendStats {
     sessionLimit: 1,
     responsesTotal: 0,
   };
-  return { queued: 0, arrivalsTotal: 0, answersTotal: 0, servers: new Map([['w-1', server]]) };
+  const totals = { arrivalsTotal: 0, answersTotal: 0, failedTotal: 0 };
+  return { queued: 0, ...totals, responseTimeMs: 0, servers: new Map([['w-1', server]]) };
 }
 
 test('a young worker that always showed DRAIN may have it from its file, until it is 5 s old', () => {

@@ -14,6 +14,23 @@ test('seven requests at a server of two slots: five wait in the backend, and all
   });
 });
 
+test('the times that a request takes are added up, and its failures are those of the backend', () => {
+  const [header = '', ...rows] = recorded('show-stat-down').split('\n');
+  const names = header.slice(2).split(',');
+  const values = { qtime: '20', ctime: '1', rtime: '30', ttime: '400', hrsp_5xx: '3' };
+  const filled = rows.map((row) => {
+    const fields = row.split(',');
+    for (const [name, value] of fields[1] === 'BACKEND' ? Object.entries(values) : []) {
+      fields[names.indexOf(name)] = value;
+    }
+    return fields.join(',');
+  });
+
+  const backend = parseStats([header, ...filled].join('\n')).get('web');
+
+  expect(backend).toMatchObject({ responseTimeMs: 51, failedTotal: 3, answersTotal: 0 });
+});
+
 test('a check text with commas and quotes does not shift the columns', () => {
   const [header = '', row = '', ...rest] = recorded('show-stat-down').split('\n');
   const fields = row.split(',');

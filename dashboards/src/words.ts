@@ -1,0 +1,28 @@
+/** The same color means the same on every dashboard. */
+
+import { valueTexts } from './panels.ts';
+
+export const PHASE_COLORS = {
+  'in-service': 'green',
+  booting: 'blue',
+  warming: 'super-light-blue',
+  'out-of-rotation': 'yellow',
+  stopping: 'purple',
+  standby: 'text',
+  failed: 'red',
+  unknown: 'orange',
+  conflict: 'dark-red',
+  residue: 'dark-orange',
+};
+
+export const BREAKER_TEXTS = valueTexts({
+  0: ['closed', 'green'],
+  1: ['tries one', 'orange'],
+  2: ['open', 'red'],
+});
+
+export const UP_TEXTS = valueTexts({ 0: ['silent', 'red'], 1: ['answers', 'green'] });
+
+export const FENCED_TEXTS = valueTexts({ 0: ['not yet', 'orange'], 1: ['obeys', 'green'] });
+
+export const SYNC_TEXTS = valueTexts({ 0: ['differs', 'red'], 1: ['in sync', 'green'] });

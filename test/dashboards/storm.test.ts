@@ -1,0 +1,222 @@
+/** The dashboards and the storm's alert, on what a real Prometheus has scraped in a real storm. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  chooseDemo,
+  type Choice,
+  DASHBOARD_NAMES,
+  interpolate,
+  readDashboard,
+  type TargetInFile,
+} from './dashboard-file.ts';
+import type { Range, Series } from '../signals/prometheus.ts';
+import { STORM, watchStorm, type WatchedStorm } from './watched-storm.ts';
+
+/** Of the demo's config. */
+const TARGET_RPS = 80;
+const MIN_NODES = 2;
+const MAX_NODES = 12;
+
+/** HAProxy is seen by Rackfire's next tick, and Rackfire by the next scrape. */
+const SEEN_WITHIN_MS = 5_000;
+
+interface Stretch {
+  readonly when: string;
+  readonly fromSecond: number;
+  readonly toSecond: number;
+  readonly rps: number;
+}
+
+const STRETCHES: readonly Stretch[] = [
+  {
+    when: 'in the calm',
+    fromSecond: STORM.riseFromSecond - 15,
+    toSecond: STORM.riseFromSecond,
+    rps: STORM.calmRps,
+  },
+  {
+    when: 'at the peak',
+    fromSecond: STORM.peakFromSecond + 15,
+    toSecond: STORM.fallFromSecond,
+    rps: STORM.peakRps,
+  },
+  {
+    when: 'after it',
+    fromSecond: STORM.calmFromSecond + 30,
+    toSecond: STORM.endSecond - 3,
+    rps: STORM.calmRps,
+  },
+];
+
+let storm: WatchedStorm;
+let choice: Choice;
+let shown: Range;
+
+beforeAll(async () => {
+  storm = await watchStorm();
+  shown = { fromMs: storm.fromMs, toMs: storm.toMs, stepSeconds: 1 };
+  choice = chooseDemo((storm.toMs - storm.fromMs) / 1000);
+}, 260_000);
+
+afterAll(async () => {
+  await storm[Symbol.asyncDispose]();
+});
+
+test('the storm was one: nodes came and went, and no request failed', () => {
+  expect(storm.summary.failedRequests, storm.log).toBe(0);
+  expect(storm.summary.peakNodes).toBeGreaterThanOrEqual(STORM.peakRps / TARGET_RPS);
+  expect(storm.summary.finalNodes).toBe(MIN_NODES);
+});
+
+describe.each(DASHBOARD_NAMES)('%s', (name) => {
+  test('each expression of each panel returns a series with a number in it', async () => {
+    const { panels } = await readDashboard(name);
+    const silent: string[] = [];
+    for (const { title, targets } of panels) {
+      for (const target of targets) {
+        const series = await evaluate(target);
+        if (!series.some(({ points }) => points.some(({ value }) => Number.isFinite(value)))) {
+          silent.push(`${title}: ${target.expr}`);
+        }
+      }
+    }
+    expect(silent).toEqual([]);
+  });
+
+  test('each variable has something to choose', async () => {
+    const { templating } = await readDashboard(name);
+    for (const { name: variable, query } of templating.list) {
+      const text = typeof query === 'string' ? query : query.query;
+      const match = /^label_values\((?<selector>.+),(?<label>\w+)\)$/.exec(text)?.groups;
+      if (match !== undefined) {
+        const { selector = '', label = '' } = match;
+        const values = await storm.prometheus.valuesOf(label, interpolate(selector, choice));
+        expect(values, variable).toContain(choice[variable]);
+      }
+    }
+  });
+});
+
+test('a storm is shaded, and each decision that changed the count is marked at its time, with its reason', async () => {
+  const { annotations } = await readDashboard('cluster.json');
+  expect(annotations.list.map(({ name }) => name)).toEqual(['Storm', 'Scaled out', 'Scaled in']);
+  for (const { name, target, titleFormat, useValueForTime } of annotations.list) {
+    const series = await evaluate(target);
+    const times = series.flatMap(({ points }) =>
+      points.map(({ atMs, value }) => (useValueForTime ? value : atMs)),
+    );
+    const inStorm = times.filter((atMs) => atMs >= shown.fromMs && atMs <= shown.toMs);
+    expect(inStorm.length, name).toBeGreaterThan(0);
+    for (const [, label = ''] of titleFormat.matchAll(/\{\{(\w+)\}\}/g)) {
+      expect(
+        series.map(({ labels }) => labels[label]),
+        name,
+      ).not.toContain(undefined);
+    }
+  }
+});
+
+test('nodes in service are never others than HAProxy has, or had a moment ago', async () => {
+  const { points } = await panelSeries('cluster.json', 'Nodes', 'in service');
+  expect(points.length).toBeGreaterThan(STORM.endSecond * 0.9);
+  for (const { atMs, value } of points) {
+    expect(countsBefore(atMs), `${(atMs - shown.fromMs) / 1000} s`).toContain(value);
+  }
+});
+
+test.each(STRETCHES)(
+  'the panels show what HAProxy has and what the load needs $when',
+  async ({ fromSecond, toSecond, rps }) => {
+    const atMs = findSteadyMs(fromSecond, toSecond);
+    const at = async (title: string, legend: string): Promise<number> =>
+      valueAt(await panelSeries('cluster.json', title, legend), atMs);
+    const requests = 'Requests and what the nodes are meant for';
+    const inService = await at('Nodes', 'in service');
+    const desired = await at('Nodes', 'desired');
+    expect([inService]).toEqual(countsBefore(atMs));
+    expect(await at('In service', 'in service')).toBe(inService);
+    // Arrivals of one second are a matter of chance: 4 standard deviations.
+    expect(Math.abs((await at(requests, 'requests')) - rps)).toBeLessThan(4 * Math.sqrt(rps));
+    expect(await at(requests, 'nodes in service × target')).toBe(inService * TARGET_RPS);
+    expect(await at(requests, 'maximum × target')).toBe(MAX_NODES * TARGET_RPS);
+    expect(await at('Nodes', 'minimum')).toBe(MIN_NODES);
+    expect(await at('Nodes', 'maximum')).toBe(MAX_NODES);
+    expect(inService).toBeGreaterThanOrEqual(Math.ceil(rps / TARGET_RPS));
+    expect(desired).toBeGreaterThanOrEqual(Math.ceil(rps / TARGET_RPS));
+    expect(await at('Left to the maximum', 'left')).toBe(MAX_NODES - desired);
+    expect(await at('Requests that wait', 'waiting')).toBe(0);
+    const load = await at('Load', 'load');
+    expect(load).toBeCloseTo((await at(requests, 'requests')) / (inService * TARGET_RPS), 6);
+  },
+);
+
+test('the alert of a storm fires while it lasts, and not before or after', async () => {
+  const alerts = await storm.prometheus.during(
+    'ALERTS{alertname="RackfireStorm", alertstate="firing"}',
+    shown,
+  );
+  const seconds = alerts.flatMap(({ points }) =>
+    points.map(({ atMs }) => (atMs - shown.fromMs) / 1000),
+  );
+  const told = seconds.join(' ');
+  const { riseFromSecond, peakFromSecond, fallFromSecond, calmFromSecond } = STORM;
+  const isFiring = (second: number): boolean =>
+    seconds.some((one) => Math.abs(one - second) <= SEEN_WITHIN_MS / 1000);
+  expect(isFiring(peakFromSecond + 10), told).toBe(true);
+  // Before that, the beginning of the load itself may look like one.
+  expect(
+    seconds.filter((second) => second > riseFromSecond - 15 && second < riseFromSecond),
+    told,
+  ).toEqual([]);
+  expect(
+    seconds.filter((second) => second > calmFromSecond + 20),
+    told,
+  ).toEqual([]);
+  expect(Math.max(...seconds), told).toBeGreaterThan(fallFromSecond - 45);
+});
+
+/** How many servers HAProxy had within a few seconds up to a moment: one number, unless it changed. */
+function countsBefore(atMs: number): readonly number[] {
+  const before = storm.haproxy.filter(
+    (moment) => moment.atMs > atMs - SEEN_WITHIN_MS && moment.atMs <= atMs,
+  );
+  return [...new Set(before.map(({ servers }) => servers))];
+}
+
+/** The last moment of a stretch before which HAProxy has not changed. */
+function findSteadyMs(fromSecond: number, toSecond: number): number {
+  for (let second = toSecond; second >= fromSecond; second -= 1) {
+    const atMs = shown.fromMs + second * 1000;
+    if (countsBefore(atMs).length === 1) {
+      return atMs;
+    }
+  }
+  throw new Error(`HAProxy changed all the time from second ${fromSecond} to ${toSecond}`);
+}
+
+/** As Grafana asks it: over the time shown, or at its end. */
+async function evaluate(target: TargetInFile): Promise<readonly Series[]> {
+  const expression = interpolate(target.expr, choice);
+  return target.instant
+    ? await storm.prometheus.at(expression, shown.toMs)
+    : await storm.prometheus.during(expression, shown);
+}
+
+/** The course of one series of a panel, also where the panel shows its end alone. */
+async function panelSeries(name: string, title: string, legend: string): Promise<Series> {
+  const { panels } = await readDashboard(name);
+  const target = panels
+    .find((panel) => panel.title === title)
+    ?.targets.find(({ legendFormat }) => legendFormat === legend);
+  if (target === undefined) {
+    throw new Error(`${name} has no panel '${title}' with a series '${legend}'`);
+  }
+  const expression = interpolate(target.expr, choice);
+  const [series, ...others] = await storm.prometheus.during(expression, shown);
+  expect(others).toEqual([]);
+  return series!;
+}
+
+function valueAt({ points }: Series, atMs: number): number {
+  return points.findLast((point) => point.atMs <= atMs)?.value ?? Number.NaN;
+}
