@@ -18,6 +18,7 @@ import type {
   HostSnapshot,
 } from '../src/control/ports.ts';
 import { OverrideBook } from '../src/control/override-book.ts';
+import { ScheduleWatch } from '../src/control/schedule-watch.ts';
 import { WallWatch } from '../src/control/wall-watch.ts';
 import { World } from '../src/control/world.ts';
 import { createRandom } from '../src/embedded/random.ts';
@@ -112,6 +113,7 @@ class Site {
       uuidOf: (name) => name,
       clock,
       wall: new WallWatch(clock),
+      schedules: new ScheduleWatch(clock, undefined),
       inFlight: new InFlight(() => undefined),
       boots,
       sickBirths: new Map(),

@@ -10,6 +10,7 @@ import type { Clock } from '../src/control/clock.ts';
 import { InFlight } from '../src/control/in-flight.ts';
 import { OverrideBook } from '../src/control/override-book.ts';
 import type { BackendReport, BalancerSnapshot, DomainReport } from '../src/control/ports.ts';
+import { ScheduleWatch } from '../src/control/schedule-watch.ts';
 import { WallWatch } from '../src/control/wall-watch.ts';
 import { World } from '../src/control/world.ts';
 import {
@@ -183,6 +184,7 @@ function makeWorld(clusters: readonly LargeCluster[], overrides: OverrideBook): 
     concurrentBootsPerHost: 4,
     uuidOf: (name) => name,
     clock,
+    schedules: new ScheduleWatch(clock, undefined),
     wall: new WallWatch(clock),
     inFlight: new InFlight(() => undefined),
     boots: new BootLedger({ failures: 3, windowMs: 600_000, openMs: 300_000 }),

@@ -21,6 +21,7 @@ import type {
   RoomConfig,
   XenHostConfig,
 } from './config/config.ts';
+import { readSchedule } from './config/read-schedule.ts';
 import { keepRemoved } from './config/removed-clusters.ts';
 import {
   readAuthorities,
@@ -120,7 +121,7 @@ export function composeController(
   setup: Setup,
   around: Pick<ControllerOptions, 'clock' | 'recorder' | 'leadership' | 'overrides'>,
 ): Controller {
-  return new Controller({ ...around, setup, uuidOf: createUuidOf(installation) });
+  return new Controller({ ...around, setup, readSchedule, uuidOf: createUuidOf(installation) });
 }
 
 /**
@@ -348,9 +349,13 @@ export function composeHaproxyConfig(
 export function describeSimulation(
   { hosts, limits, placement }: Config,
   tier: ScaledTier,
-): Pick<SimulationOptions, 'tier' | 'hosts' | 'limits' | 'hostFailuresToTolerate'> {
+): Pick<
+  SimulationOptions,
+  'tier' | 'hosts' | 'limits' | 'hostFailuresToTolerate' | 'readSchedule'
+> {
   return {
     tier,
+    readSchedule,
     hosts: hosts.map((host) => ({
       name: host.name,
       failureDomain: host.failureDomain,

@@ -69,7 +69,8 @@ async function backtest(
   const replayed = await replay(history, subject, conditions);
   const against = other && compare(replayed, await replay(history, other, conditions));
   if (options.plot !== undefined) {
-    await plot(options.plot, `${tierKey(subject.tier)} on recorded history`, replayed.series);
+    const title = `${tierKey(subject.tier)} on recorded history`;
+    await plot(options.plot, title, replayed.series, against?.other.series);
   }
   if (options.json === true) {
     printJson({

@@ -5,7 +5,9 @@ import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { UnreachableError } from '../control/errors.ts';
 import type { Action } from '../scaler/action.ts';
+import { describeSchedules } from '../scaler/explain-schedules.ts';
 import type { TierTick } from '../scaler/tick.ts';
+import { formatMoment } from './moments.ts';
 import { print, printJson } from './print.ts';
 import { describeRefusal } from './troubles.ts';
 
@@ -37,13 +39,17 @@ export function addPlan(program: Command): void {
 async function plan(options: PlanOptions): Promise<void> {
   const { config } = await loadConfig(options.config);
   const signal = AbortSignal.timeout(DEADLINE_MS);
-  const controller = await dryRun(config, createSystemClock(), signal);
+  const clock = createSystemClock();
+  const controller = await dryRun(config, clock, signal);
+  const offsetMs = clock.wallMs() - clock.steadyMs();
   const { ticks, fixed } = controller;
   if (options.json === true) {
-    printJson(toJson(controller));
+    printJson(toJson(controller, offsetMs));
   } else {
-    for (const { tick } of ticks.values()) {
-      printTick(tick);
+    const formatTime = (steadyMs: number): string =>
+      formatMoment(isoOf(steadyMs + offsetMs), clock.wallMs());
+    for (const { tier, observation, tick } of ticks.values()) {
+      printTick(tick, describeSchedules({ tier, observation, formatTime }));
     }
     for (const [tier, nodes] of fixed) {
       print(`${tier}: ${nodes.length} nodes, only watched (scaling: none)`);
@@ -65,13 +71,15 @@ async function compare(file: string, against: string, json: true | undefined): P
   const [now, then] = await Promise.all([loadConfig(file), loadConfig(against)]);
   refuseOtherInstallation(now, then);
   const changes = compareConfigs(now, then);
+  const clock = createSystemClock();
   const { present, future } = await dryRunOfTwo(
     { present: now.config, future: then.config },
-    createSystemClock(),
+    clock,
     AbortSignal.timeout(DEADLINE_MS),
   );
+  const offsetMs = clock.wallMs() - clock.steadyMs();
   if (json === true) {
-    printJson({ ...toJson(present), changes, against: toJson(future) });
+    printJson({ ...toJson(present, offsetMs), changes, against: toJson(future, offsetMs) });
   } else {
     for (const { path, from, to } of changes) {
       print(`${path}: ${from ?? 'not there'} → ${to ?? 'not there'}`);
@@ -94,13 +102,19 @@ function requireAnswers(unanswered: readonly string[]): void {
   }
 }
 
-function toJson({ ticks, fixed }: Look): object {
+/** @param offsetMs - The wall clock minus the steady one. */
+function toJson({ ticks, fixed }: Look, offsetMs: number): object {
   return {
-    tiers: [...ticks.values()].map(({ tick: { decision, nodes, plan: planned, actions } }) => ({
-      ...decision,
-      nodes,
-      actions,
-      shortfall: planned.shortfall ?? null,
+    tiers: [...ticks.values()].map(({ observation, tick }) => ({
+      ...tick.decision,
+      schedules: (observation.schedules ?? []).map(({ untilMs, fromMs, ...schedule }) => ({
+        ...schedule,
+        until: untilMs === undefined ? null : isoOf(untilMs + offsetMs),
+        from: fromMs === undefined ? null : isoOf(fromMs + offsetMs),
+      })),
+      nodes: tick.nodes,
+      actions: tick.actions,
+      shortfall: tick.plan.shortfall ?? null,
     })),
     fixedTiers: [...fixed].map(([tier, nodes]) => ({ tier, nodes })),
   };
@@ -160,7 +174,15 @@ function describeActions(
   return [...lines, `cannot boot ${missing} more: ${why}${hosts === '' ? '' : ` (${hosts})`}`];
 }
 
-function printTick({ decision, nodes, plan: planned, actions }: TierTick): void {
+/** Whole seconds: two clocks were read one after the other. */
+function isoOf(wallMs: number): string {
+  return new Date(Math.round(wallMs / 1_000) * 1_000).toISOString();
+}
+
+function printTick(
+  { decision, nodes, plan: planned, actions }: TierTick,
+  schedules: readonly string[] = [],
+): void {
   const { tier, currentNodes, desiredNodes, reason } = decision;
   const change =
     currentNodes === desiredNodes ? `${currentNodes}` : `${currentNodes} → ${desiredNodes}`;
@@ -168,6 +190,9 @@ function printTick({ decision, nodes, plan: planned, actions }: TierTick): void 
   for (const { signal, status, needNodes } of decision.advice) {
     const need = needNodes === undefined ? 'says nothing' : `needs ${needNodes.toFixed(2)} nodes`;
     print(`  signal ${signal}: ${status}, ${need}`);
+  }
+  for (const schedule of schedules) {
+    print(`  ${schedule}`);
   }
   for (const stage of decision.stages) {
     print(`  stage ${stage.reason}: ${stage.fromNodes} → ${stage.toNodes}`);

@@ -12,6 +12,7 @@ import {
   sourceOf,
   type SourceOptions,
 } from './backtest/source.ts';
+import { MOMENT_HELP, parseMoment } from './moments.ts';
 import { printJson } from './print.ts';
 import { reportSeconds } from './progress.ts';
 import { readArrivals } from './simulate/arrivals.ts';
@@ -25,6 +26,7 @@ import { toJson } from './simulate/to-json.ts';
 interface SimulateOptions extends RunOptions, SourceOptions {
   readonly trace?: string;
   readonly standby?: TierPolicy['standby'];
+  readonly from?: number;
 }
 
 /** `rackfire simulate`: what the policy would have done with a load, or in the last storm, in virtual time. */
@@ -42,6 +44,11 @@ export function addSimulate(program: Command): void {
       '--standby <state=n>',
       'standby nodes, as paused=2, in place of the config',
       parseStandby,
+    )
+    .option(
+      '--from <time>',
+      `when the load begins, for the schedules of the config: ${MOMENT_HELP}`,
+      parseTime,
     );
   addRunOptions(addSourceOptions(simulateCommand)).action(
     async (options: SimulateOptions, command: Command) => {
@@ -63,8 +70,10 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
   const simulated = await simulateOne(subject, load);
   const against = other && (await simulateOne(other, load));
   if (options.plot !== undefined) {
-    const title = `${tierKey(subject.tier)} on ${trace === undefined ? 'its last storm' : basename(trace)}`;
-    await plot(options.plot, title, simulated.run);
+    const shown = trace === undefined ? 'its last storm' : basename(trace);
+    const files = [simulated, against].flatMap((one) => (one ? [basename(one.file)] : []));
+    const title = `${tierKey(subject.tier)} on ${shown}: ${files.join(', beside ')}`;
+    await plot(options.plot, title, simulated.run, against?.run);
   }
   if (options.json === true) {
     const bootDelaySeconds = options.bootDelay / 1_000;
@@ -73,7 +82,7 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
       ...(against && { against: toJson(against.run, bootDelaySeconds) }),
     });
   } else {
-    printSimulation(simulated, against);
+    printSimulation(simulated, against, options.from);
   }
 }
 
@@ -108,11 +117,20 @@ async function simulateOne(
   const { standby = tier.policy.standby } = options;
   const tried = { ...subject, tier: { ...tier, policy: { ...tier.policy, standby } } };
   const run = await simulate(arrivals, {
-    ...prepareRun(tried, { bounds, bootDelayMs: options.bootDelay }),
+    ...prepareRun(tried, {
+      bounds,
+      bootDelayMs: options.bootDelay,
+      hasTimes: options.from !== undefined,
+    }),
+    ...(options.from === undefined ? {} : { beginsAtMs: options.from }),
     random: createRandom(options.seed ^ BOOTS_SEED),
     onSecond: reportSeconds(file, arrivals.length),
   });
   return { file, tier, run };
+}
+
+function parseTime(text: string): number {
+  return Math.floor(parseMoment(text, Date.now()));
 }
 
 function parseStandby(text: string): TierPolicy['standby'] {

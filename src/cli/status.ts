@@ -68,7 +68,7 @@ function printScaledTier(tier: ScaledTier, nowMs: number): void {
     `${paint('strong', tier.tier)}  ${describeCount(decision)}  ${paint('faint', notes.join(', '))}`,
   );
   print(`  ${describeSignals(tier)}`);
-  for (const line of describeOutlook(tier, nowMs)) {
+  for (const line of [...describeOutlook(tier, nowMs), ...describeSchedules(tier, nowMs)]) {
     print(`  ${line}`);
   }
   if (tier.nodes.length > 0) {
@@ -119,6 +119,24 @@ function describeOutlook({ outlook }: ScaledTier, nowMs: number): readonly strin
   const { detected, baseRps, endsAt } = storm;
   const told = `storm detected at ${formatMoment(detected, nowMs)}, from ${show(baseRps)} rps, over at ${formatMoment(endsAt, nowMs)} at the latest`;
   return [foreseen, paint('warn', told)];
+}
+
+/** `schedule 0 8 * * mon-fri (10h, Europe/Berlin): at least 6 nodes until 18:00:00`; those that do not hold are faint. */
+function describeSchedules({ schedules }: ScaledTier, nowMs: number): readonly string[] {
+  return schedules.map(
+    ({ cron, duration, timeZone, minNodes, maxNodes, freeze, until, from: begin }) => {
+      const words = [
+        ...(minNodes === null ? [] : [`at least ${minNodes} nodes`]),
+        ...(maxNodes === null ? [] : [`at most ${maxNodes} nodes`]),
+        ...(freeze === null ? [] : ['no scale-in']),
+      ].join(', ');
+      const again = begin === null ? '' : `, next from ${formatMoment(begin, nowMs)}`;
+      const text = `schedule ${cron} (${duration}, ${timeZone}): ${words}`;
+      return until === null
+        ? paint('faint', `${text}${again === '' ? ', never again' : again}`)
+        : `${text} until ${formatMoment(until, nowMs)}${again}`;
+    },
+  );
 }
 
 function noteOf({ status, why }: { readonly status: string; readonly why: string | null }): string {

@@ -3,6 +3,7 @@
 import type { Cluster, Size, Tier } from '../scaler/cluster.ts';
 import { memoryOnXenMiB } from '../scaler/guest-memory.ts';
 import type { ScalingPolicy, TierPolicy } from '../scaler/policy.ts';
+import type { Schedule } from '../scaler/schedule.ts';
 import { acceptedRange, listAddresses } from './addresses.ts';
 import type {
   BalancerConfig,
@@ -256,6 +257,24 @@ function compilePolicy(tier: WrittenScaledTier): TierPolicy {
     standby: tier.standby,
     drainDeadlineMs: parseDurationMs(tier.drain.deadline),
     bootDeadlineMs: durationOrAutoMs(tier.boot.deadline),
+    ...(tier.schedules.length > 0 ? { schedules: tier.schedules.map(compileSchedule) } : {}),
+  };
+}
+
+function compileSchedule({
+  cron,
+  duration,
+  timeZone,
+  nodes: { min, max } = {},
+  freeze,
+}: WrittenScaledTier['schedules'][number]): Schedule {
+  return {
+    cron,
+    durationMs: parseDurationMs(duration),
+    timeZone,
+    ...(min === undefined ? {} : { minNodes: min }),
+    ...(max === undefined ? {} : { maxNodes: max }),
+    ...(freeze === undefined ? {} : { freeze }),
   };
 }
 

@@ -216,7 +216,7 @@ function checkCounts({ tier, range, path }: PlacedTier): readonly Finding[] {
       ? []
       : [{ path: [...path, 'nodes'], about: 'value', message: `${tier.nodes} nodes, ${tooMany}` }];
   }
-  const { nodes, standby } = tier;
+  const { nodes, standby, schedules } = tier;
   const findings: Finding[] = [];
   if (nodes.max > addresses) {
     const message = `up to ${nodes.max} nodes, ${tooMany}`;
@@ -225,6 +225,20 @@ function checkCounts({ tier, range, path }: PlacedTier): readonly Finding[] {
   if (standby.nodes !== 'auto' && nodes.min + standby.nodes > nodes.max) {
     const message = `${standby.nodes} on standby beside ${nodes.min} in service are more than \`nodes.max\` (${nodes.max})`;
     findings.push({ path: [...path, 'standby', 'nodes'], about: 'value', message });
+  }
+  for (const [index, { nodes: { min, max } = {} }] of schedules.entries()) {
+    const wrong = (key: string, message: string): void => {
+      findings.push({ path: [...path, 'schedules', index, 'nodes', key], about: 'value', message });
+    };
+    if (max === undefined && min !== undefined && min > nodes.max) {
+      wrong('min', `must be at most \`nodes.max\` (${nodes.max}), got ${min}; say a \`max\` here`);
+    }
+    if (max !== undefined && max < nodes.min) {
+      wrong('max', `must be at least \`nodes.min\` (${nodes.min}), got ${max}`);
+    }
+    if (max !== undefined && max > addresses) {
+      wrong('max', `up to ${max} nodes, ${tooMany}`);
+    }
   }
   return findings;
 }

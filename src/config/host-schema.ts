@@ -43,7 +43,9 @@ const embeddedHost = section({
   vcpusPerCpu: xenOnly,
   reserve: section({
     memory: amount('0MiB').default('0MiB').describe('Memory that nodes never get.'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('What the host keeps for itself.'),
   embedded: section({
     bootDelay: duration('0s').default('5s').describe('From the order until the node serves.'),
     serviceTime: duration('0s').default('100ms').describe('Time to answer one request.'),
@@ -88,7 +90,9 @@ const xenHost = section({
     .describe('vCPUs sold for each physical CPU. Above 1, nodes share CPUs: your explicit choice.'),
   reserve: section({
     memory: amount('0MiB').default('64MiB').describe('Free memory that nodes never get.'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('What the host keeps for itself.'),
   embedded: embeddedOnly,
 });
 

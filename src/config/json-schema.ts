@@ -17,7 +17,11 @@ export function createJsonSchema(): z.core.JSONSchema.JSONSchema {
  * A refused key would be offered by an editor's completion. Without it, the key is refused all the same,
  * because no section allows additional ones.
  */
-function dropRefusedKeys({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }) {
+export function dropRefusedKeys({
+  jsonSchema,
+}: {
+  readonly jsonSchema: z.core.JSONSchema.BaseSchema;
+}) {
   for (const [key, property] of Object.entries(jsonSchema.properties ?? {})) {
     if (typeof property === 'object' && 'not' in property) {
       delete jsonSchema.properties?.[key];

@@ -39,7 +39,7 @@ const cluster = section({
 });
 
 const limits = section({
-  maxNodes: count(1, 10_000).default(200).describe('Nodes of all clusters together.'),
+  maxNodes: count(1, 10_000, 'nodes').default(200).describe('Nodes of all clusters together.'),
   concurrentBootsPerHost: count(1, 100)
     .default(4)
     .describe('More boots slow each other down. A wake counts, but never waits.'),
@@ -92,6 +92,8 @@ export const WrittenConfig = section({
     tokenFile: absolutePath(255)
       .optional()
       .describe('File with the token that the API asks for before it changes anything.'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('Health, metrics and the API.'),
 });
 export type WrittenConfig = z.output<typeof WrittenConfig>;

@@ -1,7 +1,9 @@
 /** The part of the config that ops tune: one tier of a cluster. Every default of scaling stands here. */
 
 import { z } from 'zod';
-import { describeChoice } from './problems.ts';
+import { hasStart, openClock, parseCron } from './read-schedule.ts';
+import { describeChoice, show } from './problems.ts';
+import { suggest } from './suggest.ts';
 import {
   addressRange,
   bind,
@@ -14,6 +16,7 @@ import {
   refused,
   section,
   text,
+  valueNotes,
 } from './values.ts';
 
 const scaledOnly = refused('has no meaning with `scaling: none`; remove one of the two');
@@ -25,15 +28,17 @@ const addresses = addressRange().describe(
 );
 
 const policy = section({
-  percent: count(1, 10_000).optional().describe('Percent of the nodes at the start of the period.'),
-  nodes: count(1, 4_096).optional().describe('A number of nodes.'),
+  percent: count(1, 10_000, 'percent')
+    .optional()
+    .describe('Percent of the nodes at the start of the period.'),
+  nodes: count(1, 4_096, 'nodes').optional().describe('A number of nodes.'),
   per: duration('1s', '1h').describe('The period that the change is counted over.'),
 }).refine((value) => (value.percent === undefined) !== (value.nodes === undefined), {
   error: 'needs either `percent` or `nodes`',
 });
 
 const policies = z.array(policy).max(10).default([]);
-const tolerance = z.number().min(0).lt(1);
+const tolerance = z.number().min(0).lt(1).register(valueNotes, { kind: 'share' });
 
 const scaleOut = section({
   tolerance: tolerance
@@ -65,6 +70,7 @@ const signals = section({
         .number()
         .gt(0)
         .max(1_000_000)
+        .register(valueNotes, { kind: 'requests per second' })
         .describe('Requests per second that one node serves well.'),
     },
     '`requestRate` is missing; the queue alone never says that a node may go',
@@ -103,11 +109,92 @@ const standby = section({
       '`paused`: they keep their memory and serve within a second. `saved`: only disk, and some seconds.',
     ),
   nodes: z
-    .union([count(0, 4_096), z.literal('auto')], { error: 'expected a number of nodes, or `auto`' })
+    .union([count(0, 4_096, 'nodes'), z.literal('auto')], {
+      error: 'expected a number of nodes, or `auto`',
+    })
     .default(0)
     .describe(
       'How many are kept beside those in service, within `nodes.max`. `auto`: all that are ordered ahead and not needed yet, so that a storm or its noise costs memory and no CPU.',
     ),
+});
+
+const cronNoun = 'a cron expression of five fields such as "0 8 * * mon-fri"';
+
+const cron = text(/^(?:[0-9A-Za-z*,/#-]+ ){4}[0-9A-Za-z*,/#-]+$/, cronNoun).superRefine(
+  (value, context) => {
+    const problem = findCronProblem(value);
+    if (problem !== undefined) {
+      context.addIssue({ code: 'custom', message: problem });
+    }
+  },
+);
+
+function findCronProblem(value: string): string | undefined {
+  try {
+    return hasStart(parseCron(value)) ? undefined : `never comes: no day is like ${show(value)}`;
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/^CronPattern: /, '') : '';
+    return `expected ${cronNoun}, got ${show(value)}: ${why}`;
+  }
+}
+
+const zoneNoun = 'an IANA time zone such as Europe/Berlin or UTC';
+
+/** By name alone: an offset such as +01:00 would be wrong for half of the year. */
+const timeZone = text(/^[A-Za-z][A-Za-z0-9_+/-]{1,63}$/, zoneNoun).refine(isTimeZone, {
+  error: ({ input }) => {
+    const zones = ['UTC', ...Intl.supportedValuesOf('timeZone')];
+    const meant = typeof input === 'string' ? suggest(input, zones) : undefined;
+    const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`;
+    return `there is no time zone ${show(input)}${hint}`;
+  },
+});
+
+function isTimeZone(zone: string): boolean {
+  try {
+    openClock(zone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const schedule = section({
+  cron: cron.describe(
+    'When it begins, on the clock of `timeZone`: minute, hour, day of the month, month, day of the week.',
+  ),
+  duration: duration('1m').describe(
+    'How long it lasts, on the same clock: from 22:00, `8h` end at 06:00 also when the clock is changed in that night.',
+  ),
+  timeZone: timeZone.describe('IANA time zone, such as `Europe/Berlin`.'),
+  nodes: section({
+    min: count(1, 4_096, 'nodes')
+      .optional()
+      .describe(
+        'At least so many serve from its begin to its end; they are ordered ahead. Of all minimums the highest counts.',
+      ),
+    max: count(1, 4_096, 'nodes')
+      .optional()
+      .describe(
+        'In place of `nodes.max`; of several that hold, the highest counts, and never less than the minimum.',
+      ),
+  })
+    .refine(({ min, max }) => min !== undefined || max !== undefined, {
+      error: 'needs `min`, `max` or both',
+    })
+    .superRefine(({ min, max }, context) => {
+      if (min !== undefined && max !== undefined && max < min) {
+        const message = `must be at least \`min\` (${min}), got ${max}`;
+        context.addIssue({ code: 'custom', path: ['max'], message });
+      }
+    })
+    .optional()
+    .describe('Other bounds while it holds.'),
+  freeze: choice(['scale-in'])
+    .optional()
+    .describe('`scale-in`: no node goes while it holds. Nodes still come.'),
+}).refine(({ nodes, freeze }) => nodes !== undefined || freeze !== undefined, {
+  error: 'needs `nodes`, `freeze` or both',
 });
 
 /** A tier that Rackfire keeps at the size that its traffic needs. */
@@ -119,8 +206,8 @@ const scaledTier = section({
   image,
   size,
   nodes: section({
-    min: count(1, 4_096).describe('Never fewer by our own act.'),
-    max: count(1, 4_096).describe('Never more. At most the number of `addresses`.'),
+    min: count(1, 4_096, 'nodes').describe('Never fewer by our own act.'),
+    max: count(1, 4_096, 'nodes').describe('Never more. At most the number of `addresses`.'),
   })
     .superRefine(({ min, max }, context) => {
       if (max < min) {
@@ -153,21 +240,31 @@ const scaledTier = section({
         'Order what is foreseen for when a node that is ordered now serves, and ahead of storms. `false`: what arrives now counts, as it is.',
       ),
     minDuration: notBuiltYet('minDuration'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('What is ordered before it is needed.'),
   standby: standby.prefault({}).describe('Nodes prepared ahead, which serve faster than a boot.'),
   drain: section({
     deadline: duration('1s')
       .default('5m')
       .describe('A drained node that still has sessions is let go after this time.'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('How nodes go.'),
   boot: section({
     deadline: durationOrAuto('1s')
       .default('auto')
       .describe(
         'From the order to the first passed check; later, the boot has failed. `auto`: three times what boots take, at least 2m; 5m until one has been measured.',
       ),
-  }).prefault({}),
-  schedules: notBuiltYet('schedules'),
+  })
+    .prefault({})
+    .describe('How long a node may take to come.'),
+  schedules: z
+    .array(schedule)
+    .max(50)
+    .default([])
+    .describe('Windows by the wall clock with other bounds, or in which no node goes.'),
 });
 
 /** A tier that is seen and counted, and never changed. */
@@ -175,7 +272,7 @@ const fixedTier = section({
   scaling: z.literal('none').describe('Rackfire never boots, moves or destroys these nodes.'),
   image,
   size,
-  nodes: count(1, 4_096).describe('How many there are.'),
+  nodes: count(1, 4_096, 'nodes').describe('How many there are.'),
   connections: count(1, 1_000_000)
     .optional()
     .describe(

@@ -15,6 +15,9 @@ import {
   parseDurationMs,
 } from './units.ts';
 
+/** What the JSON Schema does not say of a value, for the reference (docs/config.md). */
+export const valueNotes = z.registry<{ readonly kind?: string; readonly range?: string }>();
+
 /** No duration is longer: beyond it a timer of Node or HAProxy would overflow. */
 const maxDuration = '7d';
 
@@ -69,7 +72,10 @@ export function choice<const Words extends readonly [string, ...string[]]>(
 /** Text of allowed characters; `noun` is what the message says was expected. */
 export function text(pattern: RegExp, noun: string) {
   const error = ({ input }: { readonly input?: unknown }) => expected(noun, input);
-  return z.string({ error }).regex(pattern, { error, abort: true });
+  return z
+    .string({ error })
+    .regex(pattern, { error, abort: true })
+    .register(valueNotes, { range: noun });
 }
 
 /** Installations, hosts, balancers, clusters, tiers, sizes, images: part of domain and server names. */
@@ -136,9 +142,10 @@ export function vcpus(atMost = 4_096) {
   return count(1, atMost).describe('Virtual CPUs; never oversold.');
 }
 
-/** A whole number with bounds, both possible. */
-export function count(atLeast: number, atMost: number) {
-  return z.int().min(atLeast).max(atMost);
+/** A whole number with bounds, both possible. @param kind - What is counted, where that is always the same. */
+export function count(atLeast: number, atMost: number, kind?: string) {
+  const counted = z.int().min(atLeast).max(atMost);
+  return kind === undefined ? counted : counted.register(valueNotes, { kind });
 }
 
 /** A duration with bounds, both possible. */
@@ -150,7 +157,8 @@ export function duration(atLeast: string, atMost: string = maxDuration) {
     })
     .refine((value) => parseDurationMs(value) <= parseDurationMs(atMost), {
       error: ({ input }) => `must be at most ${atMost}, got ${String(input)}`,
-    });
+    })
+    .register(valueNotes, { kind: 'duration', range: `${atLeast} to ${atMost}` });
 }
 
 /** A duration, or `auto`. */
@@ -162,6 +170,10 @@ export function durationOrAuto(atLeast = '0s') {
     })
     .refine((value) => value === 'auto' || parseDurationMs(value) <= parseDurationMs(maxDuration), {
       error: ({ input }) => `must be at most ${maxDuration}, got ${String(input)}`,
+    })
+    .register(valueNotes, {
+      kind: '`auto` or duration',
+      range: `${atLeast} to ${maxDuration}`,
     });
 }
 
@@ -174,6 +186,10 @@ export function amount(atLeast: string, atMost?: string) {
     })
     .refine((value) => atMost === undefined || parseAmountMiB(value) <= parseAmountMiB(atMost), {
       error: ({ input }) => `must be at most ${atMost ?? ''}, got ${String(input)}`,
+    })
+    .register(valueNotes, {
+      kind: 'amount',
+      range: atMost === undefined ? `from ${atLeast}` : `${atLeast} to ${atMost}`,
     });
 }
 

@@ -18,6 +18,7 @@ import { InFlight } from './in-flight.ts';
 import type { OverrideBook } from './override-book.ts';
 import type { BalancerSnapshot, LoadBalancer } from './ports.ts';
 import { Reassertion } from './reassertion.ts';
+import { type ReadSchedule, ScheduleWatch } from './schedule-watch.ts';
 import type { Snapshot } from './source.ts';
 import { BALANCER_PACE, type SourceFailure, Sources } from './sources.ts';
 import { WallWatch } from './wall-watch.ts';
@@ -45,6 +46,8 @@ export interface ControllerOptions
   readonly setup: Setup;
   readonly overrides: OverrideBook;
   readonly recorder: Recorder;
+  /** Needed where a tier has schedules. */
+  readonly readSchedule?: ReadSchedule;
 }
 
 /** There is a tick at least so often. */
@@ -68,6 +71,7 @@ export class Controller {
   readonly #failing = new FailingActions(this.#inFlight);
   readonly #boots: BootLedger;
   readonly #wall: WallWatch;
+  readonly #schedules: ScheduleWatch;
   readonly #fences: Fences;
   readonly #runner: ActionRunner;
   /** Nodes drained because they were sick must not be taken for booting ones, though they look alike. */
@@ -100,6 +104,7 @@ export class Controller {
     this.#setup = options.setup;
     this.#actedUntilMs = options.clock.steadyMs();
     this.#wall = new WallWatch(options.clock);
+    this.#schedules = new ScheduleWatch(options.clock, options.readSchedule);
     this.#fences = new Fences(options);
     this.#boots = new BootLedger(options.setup.limits.breaker);
     this.#runner = new ActionRunner({
@@ -228,6 +233,7 @@ export class Controller {
       uuidOf,
       clock,
       wall: this.#wall,
+      schedules: this.#schedules,
       inFlight: this.#inFlight,
       boots: this.#boots,
       sickBirths: this.#sickBirths,

@@ -47,6 +47,7 @@ import type {
 } from './ports.ts';
 import { STALE_AFTER_MS } from './samples.ts';
 import { readSignals } from './signals.ts';
+import type { ScheduleWatch } from './schedule-watch.ts';
 import { type Snapshot, stampOf } from './source.ts';
 import type { WallWatch } from './wall-watch.ts';
 
@@ -125,6 +126,7 @@ export interface WorldOptions {
   readonly uuidOf: (name: string) => string;
   readonly clock: Clock;
   readonly wall: WallWatch;
+  readonly schedules: ScheduleWatch;
   readonly inFlight: InFlight;
   readonly boots: BootLedger;
   /** Births of nodes that were drained because they were sick, by name. */
@@ -258,6 +260,7 @@ export class World {
       overrides,
       ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
       ...(times.all.length > 0 ? { startTimes: times.all } : {}),
+      ...this.#options.schedules.look(tier, atMs),
     };
   }
 

@@ -21,6 +21,7 @@ import type { ServiceView } from './service-view.ts';
 import {
   describeShortfall,
   type FormatSteady,
+  formatSteadyBy,
   formatSteadyOf,
   summarizeDecision,
 } from './status.ts';
@@ -117,8 +118,7 @@ async function explainKept(
       `no decision of ${key} at or before ${formatTime(atMs)} is kept`,
     );
   }
-  const offsetMs = kept.atMs - kept.observation.atMs;
-  return answer(kept, 'journal', (steadyMs) => formatTime(offsetMs + steadyMs));
+  return answer(kept, 'journal', formatSteadyBy(kept.atMs - kept.observation.atMs));
 }
 
 function answer(

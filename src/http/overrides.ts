@@ -3,6 +3,7 @@ import { parseDurationMs } from '../config/units.ts';
 import { duration } from '../config/values.ts';
 import type { GivenOverride } from '../control/events.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
+import { mostNodes } from '../scaler/schedule.ts';
 import { ApiError, readErrors, writeErrors } from './api-error.ts';
 import type { Api } from './app.ts';
 import { guardWrites } from './guards.ts';
@@ -239,7 +240,7 @@ function requireHost({ keeper }: ServiceView, host: string): void {
 
 function requireWithinMaximum(found: ScaledTier, kind: 'hold' | 'min', wanted: number): void {
   const { minNodes, maxNodes } = found.policy;
-  if (wanted > maxNodes) {
+  if (wanted > mostNodes(found.policy)) {
     throw new ApiError(
       'out-of-bounds',
       `${kind} ${wanted} is more than ${tierKey(found)} may have: its nodes are { min: ${minNodes}, max: ${maxNodes} }`,

@@ -41,6 +41,7 @@ export const REASONS = [
   'flap-guard',
   'minimum',
   'maximum',
+  'schedule',
   'override-minimum',
   'held',
   'paused',
@@ -158,6 +159,20 @@ const OutlookAnswer = z
   .openapi('Outlook', { description: 'What is foreseen of the rate.' });
 export type OutlookAnswer = z.infer<typeof OutlookAnswer>;
 
+const ScheduleAnswer = z
+  .object({
+    cron: z.string().openapi({ examples: ['0 8 * * mon-fri'] }),
+    duration: z.string().openapi({ examples: ['10h'] }),
+    timeZone: z.string().openapi({ examples: ['Europe/Berlin'] }),
+    minNodes: orNull(z.int()),
+    maxNodes: orNull(z.int()),
+    freeze: orNull(z.literal('scale-in')),
+    until: orNull(time()).openapi({ description: 'It holds, until then; null when it does not.' }),
+    from: orNull(time()).openapi({ description: 'When it begins next; null: never again.' }),
+  })
+  .openapi('Schedule', { description: 'A window by the wall clock, and what holds in it.' });
+export type ScheduleAnswer = z.infer<typeof ScheduleAnswer>;
+
 export const ScaledTierAnswer = z
   .object({
     scaling: z.literal('automatic'),
@@ -166,8 +181,11 @@ export const ScaledTierAnswer = z
     removed: z.boolean().openapi({
       description: 'A reload took it out of the config: it is seen, and nothing is done to it.',
     }),
-    minNodes: z.int(),
-    maxNodes: z.int(),
+    minNodes: z.int().openapi({
+      description: 'In force: of the config or of a schedule, whose nodes are ordered ahead.',
+    }),
+    maxNodes: z.int().openapi({ description: 'In force: of the config or of a schedule.' }),
+    schedules: list(ScheduleAnswer).openapi({ description: 'In the order of the config.' }),
     standby: z
       .object({
         state: z.enum(['paused', 'saved']),

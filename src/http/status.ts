@@ -9,6 +9,7 @@ import type { Decision } from '../scaler/decide.ts';
 import { stormEndsAtMs } from '../scaler/explain-outlook.ts';
 import type { Node } from '../scaler/node-phase.ts';
 import type { HostSighting, NodeSighting, Sample } from '../scaler/observation.ts';
+import { boundsAt, type ScheduleSighting } from '../scaler/schedule.ts';
 import { answerOverride } from './override-answer.ts';
 import type { ServiceView } from './service-view.ts';
 import type {
@@ -18,6 +19,7 @@ import type {
   OutlookAnswer,
   RefusalAnswer,
   ScaledTierAnswer,
+  ScheduleAnswer,
   ShortfallAnswer,
   SignalsAnswer,
   StatusAnswer,
@@ -27,10 +29,17 @@ import { finiteOrNull, formatTime } from './values.ts';
 /** Steady time → text. */
 export type FormatSteady = (atMs: number) => string;
 
+/** Both clocks are read one after the other: a schedule that ends at 18:00 is not to end at 17:59:59.999. */
+const CLOCK_GRAIN_MS = 10;
+
 /** Steady times as of now; the wall clock may have been another one when they were. */
 export function formatSteadyOf({ clock }: ServiceView): FormatSteady {
-  const offsetMs = clock.wallMs() - clock.steadyMs();
-  return (atMs) => formatTime(offsetMs + atMs);
+  return formatSteadyBy(clock.wallMs() - clock.steadyMs());
+}
+
+/** @param offsetMs - The wall clock minus the steady one. */
+export function formatSteadyBy(offsetMs: number): FormatSteady {
+  return (atMs) => formatTime(Math.round((offsetMs + atMs) / CLOCK_GRAIN_MS) * CLOCK_GRAIN_MS);
 }
 
 export function describeStatus(service: ServiceView): StatusAnswer {
@@ -209,7 +218,10 @@ function describeScaledTier(
   const key = tierKey(tier);
   const ticked = service.controller.ticks.get(key);
   const overrides = service.overrides.all().filter((given) => given.tier === key);
-  const { minNodes, maxNodes, standby } = tier.policy;
+  const { standby } = tier.policy;
+  const { minNodes, maxNodes } =
+    ticked === undefined ? tier.policy : boundsAt(tier.policy, ticked.observation);
+  const format = formatSteadyOf(service);
   return {
     scaling: 'automatic',
     tier: key,
@@ -217,9 +229,26 @@ function describeScaledTier(
     removed,
     minNodes,
     maxNodes,
+    schedules: (ticked?.observation.schedules ?? []).map((one) => answerSchedule(one, format)),
     standby: { ...standby, wantedNodes: ticked?.tick.decision.standbyNodes ?? null },
-    ...describeTick(ticked, formatSteadyOf(service)),
+    ...describeTick(ticked, format),
     overrides: overrides.map(answerOverride),
+  };
+}
+
+function answerSchedule(
+  { cron, durationMs, timeZone, minNodes, maxNodes, freeze, untilMs, fromMs }: ScheduleSighting,
+  format: FormatSteady,
+): ScheduleAnswer {
+  return {
+    cron,
+    duration: formatDuration(durationMs),
+    timeZone,
+    minNodes: minNodes ?? null,
+    maxNodes: maxNodes ?? null,
+    freeze: freeze ?? null,
+    until: untilMs === undefined ? null : format(untilMs),
+    from: fromMs === undefined ? null : format(fromMs),
   };
 }
 

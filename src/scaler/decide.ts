@@ -1,8 +1,8 @@
 /**
  * How many nodes a tier should have: the stages in order, each adding its reason.
  *
- * When rules disagree: unknown (nothing shrinks) → pause → hold → minimums of overrides → min and max →
- * recommendation. The trace says which one won.
+ * When rules disagree: unknown (nothing shrinks) → pause → hold → frozen by a schedule → minimums of
+ * schedules and overrides → min and max → recommendation. The trace says which one won.
  */
 
 import { type ScaledTier, tierKey } from './cluster.ts';
@@ -22,6 +22,8 @@ import type { Node } from './node-phase.ts';
 import type { WorkReading } from './node-rate.ts';
 import type { Observation, Signals } from './observation.ts';
 import type { Override } from './override.ts';
+import type { TierPolicy } from './policy.ts';
+import { type Bounds, boundsAt, mostNodes, type ScheduleWord } from './schedule.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { knowingWindowOf, type Peak, pushPeak, windowOf } from './stabilize.ts';
 import { needBeside, runningWindow, standbyBeside } from './standby.ts';
@@ -65,6 +67,7 @@ export type DecisionReason =
   | 'flap-guard'
   | 'minimum'
   | 'maximum'
+  | 'schedule'
   | 'override-minimum'
   | 'held'
   | 'paused';
@@ -76,6 +79,8 @@ export interface StageTrace {
   readonly toNodes: number;
   /** The operator's word that it obeyed. */
   readonly override?: string;
+  /** What of a schedule it obeyed. */
+  readonly schedule?: ScheduleWord;
 }
 
 export interface Decision {
@@ -152,9 +157,13 @@ export function decide(
     { tier, observation, recommendation, peaks, windowFull, servingNodes },
     memory,
   );
-  obeyBounds(stages, tier, observation.overrides);
-  limitChange(stages, tier, memory, observation);
-  obeyOperator(stages, tier, observation.overrides);
+  const bounds = boundsAt(policy, observation);
+  obeyBounds(stages, policy, bounds, observation.overrides);
+  limitChange(stages, { policy, bounds, memory, observation });
+  if (bounds.frozenBy !== undefined) {
+    stages.raiseTo(currentNodes, 'schedule', { schedule: 'freeze' });
+  }
+  obeyOperator(stages, bounds, observation.overrides);
   if (!recommendation.signalsKnown) {
     stages.raiseTo(currentNodes, 'signals-unknown');
   }
@@ -179,7 +188,7 @@ export function decide(
       standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
         spareNodes: spareBeside(desiredNodes),
         aheadPeaks: ahead,
-        mayLetGo: windowFull,
+        mayLetGo: windowFull && bounds.frozenBy === undefined,
         overrides: observation.overrides,
       }),
       direction: directionOf(desiredNodes - currentNodes),
@@ -238,7 +247,7 @@ function lookAhead(
   }
   const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
   // A counter that jumped reads as any number: what exceeds all that may ever serve says nothing more by how much.
-  const mostRps = ENGINE.mostLoad * tier.policy.maxNodes * policy.targetPerNodeRps;
+  const mostRps = ENGINE.mostLoad * mostNodes(tier.policy) * policy.targetPerNodeRps;
   const { foresight, outlook } = foresee(
     before,
     { atMs, rps: Math.min(requestRate.value, mostRps) },
@@ -366,26 +375,42 @@ function followRecommendation(stages: Stages, inputs: Inputs, memory: TierMemory
   }
 }
 
-/** Minimum, maximum, and minimums that an operator asked for; those stay within the maximum. */
-function obeyBounds(stages: Stages, tier: ScaledTier, overrides: readonly Override[]): void {
-  const { minNodes, maxNodes } = tier.policy;
-  stages.raiseTo(minNodes, 'minimum');
+/** Minimum, maximum, and minimums that a schedule or an operator asks for; an operator's stay within the maximum. */
+function obeyBounds(
+  stages: Stages,
+  policy: TierPolicy,
+  { minNodes, maxNodes, maxBy }: Bounds,
+  overrides: readonly Override[],
+): void {
+  stages.raiseTo(policy.minNodes, 'minimum');
+  stages.raiseTo(minNodes, 'schedule', { schedule: 'minimum' });
   for (const override of overrides) {
     if (override.kind === 'min') {
-      stages.raiseTo(override.nodes, 'override-minimum', override.id);
+      stages.raiseTo(override.nodes, 'override-minimum', { override: override.id });
     }
   }
-  stages.lowerTo(maxNodes, 'maximum');
+  if (maxBy === undefined) {
+    stages.lowerTo(maxNodes, 'maximum');
+  } else {
+    stages.lowerTo(maxNodes, 'schedule', { schedule: 'maximum' });
+  }
 }
 
 /** Scaling policies bound the speed of both directions; a minimum is reached at once. */
 function limitChange(
   stages: Stages,
-  tier: ScaledTier,
-  memory: TierMemory,
-  { atMs, overrides }: Observation,
+  {
+    policy: { scaleOut, scaleIn },
+    bounds: { minNodes },
+    memory,
+    observation: { atMs, overrides },
+  }: {
+    readonly policy: TierPolicy;
+    readonly bounds: Bounds;
+    readonly memory: TierMemory;
+    readonly observation: Observation;
+  },
 ): void {
-  const { minNodes, scaleOut, scaleIn } = tier.policy;
   const current = stages.startNodes;
   if (stages.nodes > current && memory.desiredNodes !== undefined) {
     const minimums = overrides.filter((one) => one.kind === 'min').map((one) => one.nodes);
@@ -397,14 +422,14 @@ function limitChange(
 }
 
 /** Hold, then pause, which wins: an operator's word is the last but for the unknown and the maximum. */
-function obeyOperator(stages: Stages, tier: ScaledTier, overrides: readonly Override[]): void {
+function obeyOperator(stages: Stages, bounds: Bounds, overrides: readonly Override[]): void {
   for (const override of overrides) {
     if (override.kind === 'hold') {
       // Never the last one: who wants the site off takes it off at HAProxy.
-      const atLeast = Math.min(1, tier.policy.minNodes);
-      const held = Math.min(Math.max(override.nodes, atLeast), tier.policy.maxNodes);
-      stages.raiseTo(held, 'held', override.id);
-      stages.lowerTo(held, 'held', override.id);
+      const atLeast = Math.min(1, bounds.minNodes);
+      const held = Math.min(Math.max(override.nodes, atLeast), bounds.maxNodes);
+      stages.raiseTo(held, 'held', { override: override.id });
+      stages.lowerTo(held, 'held', { override: override.id });
     }
   }
   for (const override of overrides) {
@@ -412,13 +437,15 @@ function obeyOperator(stages: Stages, tier: ScaledTier, overrides: readonly Over
       continue;
     }
     if (override.direction !== 'in') {
-      stages.lowerTo(stages.startNodes, 'paused', override.id);
+      stages.lowerTo(stages.startNodes, 'paused', { override: override.id });
     }
     if (override.direction !== 'out') {
-      stages.raiseTo(stages.startNodes, 'paused', override.id);
+      stages.raiseTo(stages.startNodes, 'paused', { override: override.id });
     }
   }
 }
+
+type Obeyed = Pick<StageTrace, 'override' | 'schedule'>;
 
 /** The count on its way through the stages. */
 class Stages {
@@ -438,21 +465,20 @@ class Stages {
     this.trace.push({ reason, fromNodes: this.nodes, toNodes: this.nodes });
   }
 
-  raiseTo(nodes: number, reason: DecisionReason, override?: string): void {
+  raiseTo(nodes: number, reason: DecisionReason, obeyed?: Obeyed): void {
     if (nodes > this.nodes) {
-      this.#move(nodes, reason, override);
+      this.#move(nodes, reason, obeyed);
     }
   }
 
-  lowerTo(nodes: number, reason: DecisionReason, override?: string): void {
+  lowerTo(nodes: number, reason: DecisionReason, obeyed?: Obeyed): void {
     if (nodes < this.nodes) {
-      this.#move(nodes, reason, override);
+      this.#move(nodes, reason, obeyed);
     }
   }
 
-  #move(nodes: number, reason: DecisionReason, override: string | undefined): void {
-    const moved = { reason, fromNodes: this.nodes, toNodes: nodes };
-    this.trace.push(override === undefined ? moved : { ...moved, override });
+  #move(nodes: number, reason: DecisionReason, obeyed?: Obeyed): void {
+    this.trace.push({ reason, fromNodes: this.nodes, toNodes: nodes, ...obeyed });
     this.nodes = nodes;
     this.reason = reason;
   }

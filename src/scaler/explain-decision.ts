@@ -2,6 +2,7 @@
 
 import type { StageTrace } from './decide.ts';
 import { type ExplainInput, nameOverride } from './explain-input.ts';
+import { boundsOf, describeScheduled } from './explain-schedules.ts';
 import { describeTop, needText } from './explain-signals.ts';
 import {
   type DesiredChange,
@@ -31,7 +32,8 @@ export function describeStage(input: ExplainInput, stage: StageTrace): string {
 }
 
 function stageSentence(input: ExplainInput, stage: StageTrace): string {
-  const { minNodes, maxNodes } = input.tier.policy;
+  const { minNodes } = input.tier.policy;
+  const { maxNodes } = boundsOf(input);
   const instead = `${stage.toNodes} instead of ${stage.fromNodes}`;
   switch (stage.reason) {
     case 'recommended':
@@ -52,6 +54,8 @@ function stageSentence(input: ExplainInput, stage: StageTrace): string {
       return `The maximum is ${counted(maxNodes, 'node')}: ${instead}.`;
     case 'scaling-policy':
       return describeScalingPolicies(input, stage);
+    case 'schedule':
+      return `${describeScheduled(input, stage.schedule)}: ${instead}.`;
     case 'override-minimum':
     case 'held':
     case 'paused':
@@ -98,12 +102,15 @@ function askedBefore(input: ExplainInput, last: StageTrace): string | undefined 
 }
 
 function describeLimit(input: ExplainInput, stage: StageTrace): string {
-  const { maxNodes, minNodes } = input.tier.policy;
+  const { minNodes } = input.tier.policy;
+  const { maxNodes } = boundsOf(input);
   switch (stage.reason) {
     case 'minimum':
       return `the minimum is ${minNodes}`;
     case 'maximum':
       return `the maximum is ${maxNodes}`;
+    case 'schedule':
+      return describeScheduled(input, stage.schedule);
     case 'flap-guard':
       return 'the requests in work need more';
     case 'scaling-policy':

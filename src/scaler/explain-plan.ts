@@ -3,6 +3,7 @@
 import { type Action, takesAway } from './action.ts';
 import type { Shortfall } from './boot-nodes.ts';
 import { type ExplainInput, nameOverride } from './explain-input.ts';
+import { boundsOf } from './explain-schedules.ts';
 import { sortFleet } from './fleet.ts';
 import type { Node, NodePhase } from './node-phase.ts';
 import type { AdminState, StartKind } from './observation.ts';
@@ -98,7 +99,7 @@ export function whyNoRoom(input: ExplainInput, { why, refusals }: Shortfall): st
   const { tier, observation } = input;
   switch (why) {
     case 'maximum':
-      return `the maximum of ${counted(tier.policy.maxNodes, 'node')} is reached, counting those that boot, stop, fail or stand by`;
+      return `the maximum of ${counted(boundsOf(input).maxNodes, 'node')} is reached, counting those that boot, stop, fail or stand by`;
     case 'addresses':
       return `none of the ${counted(tier.addresses.length, 'address', 'addresses')} is free; those count as taken that rest after a failure or that a conflict blocks`;
     case 'fleet-limit': {

@@ -21,6 +21,7 @@ import {
   describeStarts,
 } from './explain-plan.ts';
 import { describeOutlook, type OutlookStage } from './explain-outlook.ts';
+import { describeSchedules } from './explain-schedules.ts';
 import { describeNeed, describeSignals } from './explain-signals.ts';
 import { counted } from './wording.ts';
 import { describeWhatIf } from './what-if.ts';
@@ -29,6 +30,7 @@ export type ExplainStage =
   | 'signal'
   | OutlookStage
   | 'need'
+  | 'schedules'
   /** A stage of the decision goes by its reason. */
   | DecisionReason
   | 'nodes'
@@ -100,6 +102,7 @@ function explainDecision(input: ExplainInput): readonly ExplainStep[] {
     ...describeSignals(input).map(step('signal')),
     ...describeOutlook(input),
     ...describeNeed(input).map(step('need')),
+    ...describeSchedules(input).map(step('schedules')),
     ...stages.map((stage) => step(stage.reason)(describeStage(input, stage))),
   ];
 }

@@ -2,6 +2,7 @@
 
 import type { BaseLoad } from './host-loss.ts';
 import type { Override } from './override.ts';
+import type { ScheduleSighting } from './schedule.ts';
 
 /**
  * One reading of a signal. Only `ok` may let nodes go; `partial` and `stale` may ask for more; `absent`
@@ -174,6 +175,8 @@ export interface Observation {
   readonly hostFailuresToTolerate?: number;
   /** What each way of coming took lately; left out before the first. */
   readonly startTimes?: readonly StartTime[];
+  /** All of the tier, in the order of the config; left out where there is none. */
+  readonly schedules?: readonly ScheduleSighting[];
 }
 
 /** How a node comes: booted from its image, from the file with its memory, or from where it was frozen. */

@@ -1,5 +1,7 @@
 /** What ops tune, compiled from the config file: durations are milliseconds, percentages stay percentages. */
 
+import type { Schedule } from './schedule.ts';
+
 /** At most so much change within any `periodMs`; of several policies the most generous one counts. */
 export type ScalingPolicy =
   | { readonly kind: 'percent'; readonly percent: number; readonly periodMs: number }
@@ -34,4 +36,6 @@ export interface TierPolicy {
   readonly drainDeadlineMs: number;
   /** From the order to the first passed check; later, the boot has failed. `auto`: see `bootDeadlineOf`. */
   readonly bootDeadlineMs: number | 'auto';
+  /** Windows with other bounds, in the order of the file; left out where there is none. */
+  readonly schedules?: readonly Schedule[];
 }

@@ -6,6 +6,7 @@ import { type Decision, decide, type TierMemory } from './decide.ts';
 import { deriveNodes, type Node } from './node-phase.ts';
 import type { Observation } from './observation.ts';
 import type { Action } from './action.ts';
+import { boundsAt } from './schedule.ts';
 import { allowedIn, type Plan, plan } from './plan.ts';
 
 export interface TierTick {
@@ -29,11 +30,12 @@ export function tickTier(
 ): TierTick {
   const nodes = deriveNodes(tier, observation);
   const { decision, memory: remembered } = decide(tier, observation, nodes, memory);
-  const planned = plan(tier, decision, observation, nodes);
+  const bounded = withMaximumOf(tier, observation);
+  const planned = plan(bounded, decision, observation, nodes);
   const findings =
     planned.actions.length === 0
       ? []
-      : checkPlan(tier, decision.desiredNodes, nodes, planned.actions);
+      : checkPlan(bounded, decision.desiredNodes, nodes, planned.actions);
   return {
     nodes,
     decision,
@@ -42,4 +44,13 @@ export function tickTier(
     findings,
     memory: remembered,
   };
+}
+
+/** What comes has room within the maximum of this tick. The base, which other hosts have room for, is the tier's own. */
+function withMaximumOf(tier: ScaledTier, observation: Observation): ScaledTier {
+  if (observation.schedules === undefined) {
+    return tier;
+  }
+  const { maxNodes } = boundsAt(tier.policy, observation);
+  return { ...tier, policy: { ...tier.policy, maxNodes } };
 }

@@ -9,6 +9,7 @@ import {
 } from './counterfactual.ts';
 import { type ExplainInput, nameOverride } from './explain-input.ts';
 import { whyNoRoom } from './explain-plan.ts';
+import { boundsOf, describeScheduled } from './explain-schedules.ts';
 import type { Override } from './override.ts';
 import { counted, inDigitsBeside, inTime, withDecimals } from './wording.ts';
 
@@ -149,6 +150,7 @@ function whyOut(input: ExplainInput, obstacle: Obstacle): string {
   const queue = advice.find(({ signal }) => signal === 'queue');
   switch (obstacle.why) {
     case 'minimum':
+    case 'schedule':
     case 'override-minimum':
     case 'held':
       return whyNot(input, obstacle);
@@ -170,7 +172,9 @@ function whyNot(input: ExplainInput, { why, override }: Obstacle): string {
     case 'minimum':
       return `the minimum is ${counted(policy.minNodes, 'node')}`;
     case 'maximum':
-      return `the maximum is ${counted(policy.maxNodes, 'node')}`;
+      return `the maximum is ${counted(boundsOf(input).maxNodes, 'node')}`;
+    case 'schedule':
+      return describeScheduled(input);
     case 'scaling-policy':
       return 'the scaling policies allow no more change';
     case 'override-minimum':

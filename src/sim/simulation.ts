@@ -2,10 +2,12 @@
 
 import { Controller, type ControllerOptions, type Setup } from '../control/controller.ts';
 import { PreconditionError, RefusedError } from '../control/errors.ts';
-import type { ControlEvent } from '../control/events.ts';
+import type { ControlEvent, TierTicked } from '../control/events.ts';
 import { OverrideBook } from '../control/override-book.ts';
+import type { ReadSchedule } from '../control/schedule-watch.ts';
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import { EMPTY_MEMORY } from '../scaler/decide.ts';
+import { holdsAt, type Schedule } from '../scaler/schedule.ts';
 import { bootDeadlineOf } from '../scaler/start-times.ts';
 import type { TierTick } from '../scaler/tick.ts';
 import { type Bounds, coveringOptimum, demandOf } from './optimum.ts';
@@ -28,6 +30,10 @@ export interface SimulationOptions {
   /** Of the demand; left out, those of the benchmark. */
   readonly bounds?: Bounds;
   readonly boots: BootModel;
+  /** Needed where the tier has schedules. */
+  readonly readSchedule?: ReadSchedule;
+  /** What the wall clock shows when the load begins. */
+  readonly beginsAtMs?: number;
   /** Uniform in [0, 1); boots draw from it, one after the other. */
   readonly random: () => number;
   /** Called after each second with how many have passed; it may take a breath there. */
@@ -40,6 +46,13 @@ export interface Change {
   readonly fromNodes: number;
   readonly toNodes: number;
   readonly reason: TierTick['decision']['reason'];
+}
+
+/** A time in which a schedule held; the second of its end is not part of it. */
+export interface HeldWindow {
+  readonly schedule: Schedule;
+  readonly fromSecond: number;
+  readonly untilSecond: number;
 }
 
 /** One entry a second, each of them what held from its begin to the next one. */
@@ -56,6 +69,8 @@ export interface Simulation {
   /** Those that ended well. */
   readonly boots: readonly BootTimes[];
   readonly changes: readonly Change[];
+  /** In the order of the config, and of time. */
+  readonly windows: readonly HeldWindow[];
   readonly score: SimulationScore;
 }
 
@@ -92,7 +107,11 @@ export async function simulate(
   arrivals: Float64Array,
   options: SimulationOptions,
 ): Promise<Simulation> {
-  const clock = new VirtualClock(START_MS);
+  const { beginsAtMs } = options;
+  const clock = new VirtualClock(
+    START_MS,
+    beginsAtMs === undefined ? undefined : beginsAtMs - START_MS,
+  );
   const tier = tierFor(options);
   const site = new SimulatedSite({ ...options, tier, clock });
   site.populate(startNodes(arrivals, tier), standbyAtFirst(tier));
@@ -136,6 +155,7 @@ export async function simulate(
     ...result,
     boots: site.boots,
     changes: notes.changes,
+    windows: notes.windows,
     score: { J: ratioOf(score), parts, ...score, served, optimumNodeSeconds },
   };
 }
@@ -181,7 +201,7 @@ function createResult(arrivals: Float64Array, bounds?: Bounds) {
 
 function createController(
   site: SimulatedSite,
-  { hosts, limits, hostFailuresToTolerate, boots }: SimulationOptions,
+  { hosts, limits, hostFailuresToTolerate, boots, readSchedule }: SimulationOptions,
   recorder: Notes,
 ): Controller {
   const { clock, tier } = site;
@@ -203,6 +223,7 @@ function createController(
     leadership: { term: () => TERM },
     overrides: new OverrideBook(clock, recorder),
     uuidOf: (name) => name,
+    ...(readSchedule === undefined ? {} : { readSchedule }),
   };
   const controller = new Controller(options);
   // Whatever serves at the start has booted once, and a journal remembers how long that took.
@@ -217,12 +238,33 @@ function createController(
 /** What the loop says, as far as it is of interest afterwards. */
 class Notes {
   readonly changes: Change[] = [];
+  /** By schedule. */
+  readonly #held: HeldWindow[][] = [];
   /** What no world without faults lets happen. */
   defect: unknown;
   readonly #site: SimulatedSite;
 
   constructor(site: SimulatedSite) {
     this.#site = site;
+  }
+
+  get windows(): readonly HeldWindow[] {
+    return this.#held.flat();
+  }
+
+  #noteHeld({ observation: { atMs, schedules = [] } }: TierTicked): void {
+    const second = this.#site.step;
+    for (const [index, { untilMs: _, fromMs: __, ...schedule }] of schedules.entries()) {
+      const held = (this.#held[index] ??= []);
+      const last = held.at(-1);
+      const seen = schedules[index];
+      if (seen === undefined || !holdsAt(seen, atMs)) {
+        continue;
+      }
+      const isSame = last !== undefined && last.untilSecond >= second;
+      const fromSecond = isSame ? last.fromSecond : second;
+      held.splice(isSame ? -1 : held.length, 1, { schedule, fromSecond, untilSecond: second + 1 });
+    }
   }
 
   record(event: ControlEvent): void {
@@ -232,6 +274,7 @@ class Notes {
         const second = this.#site.step;
         this.changes.push({ second, fromNodes: currentNodes, toNodes: desiredNodes, reason });
       }
+      this.#noteHeld(event);
     } else if (event.type === 'source-failed') {
       this.defect ??= event.error;
     } else if (event.type === 'action-ended' && !isExpected(event.error)) {

@@ -7,6 +7,8 @@ export interface TimelineSeries {
   readonly demand: Series;
   readonly supply: Series;
   readonly ordered: Series;
+  /** Supply of the run that is compared. */
+  readonly otherSupply?: Series;
   /** Requests that wait at the end of each second, and those dropped in it. */
   readonly waiting: Series;
   readonly dropped: Series;
@@ -26,6 +28,8 @@ interface Panel {
   readonly unit: string;
 }
 
+const OTHER_COLOR = '#30a050';
+const SHORTAGE_COLOR = '#f08080';
 const WIDTH = 1_000;
 const LEFT = 60;
 const PLOT_WIDTH = 920;
@@ -35,22 +39,26 @@ const HEIGHT = 540;
 
 /** @returns An SVG document of 1000 × 540. */
 export function drawTimeline(shown: Shown, series: TimelineSeries): string {
+  const { otherSupply = series.supply } = series;
+  const isCompared = series.otherSupply !== undefined;
   const cut = (values: Series): Series =>
     values.subarray(shown.fromSecond, shown.fromSecond + shown.seconds);
-  const nodes = { ...TOP, highest: niceAbove(highestOf(cut(series.demand), cut(series.ordered))) };
-  const requests = {
-    ...BOTTOM,
-    highest: niceAbove(highestOf(cut(series.waiting), cut(series.dropped))),
-  };
+  const counts = [series.demand, series.ordered, otherSupply].map(cut);
+  const nodes = { ...TOP, highest: niceAbove(highestOf(...counts)) };
+  const mostRequests = highestOf(cut(series.waiting), cut(series.dropped));
+  const requests = { ...BOTTOM, highest: niceAbove(mostRequests) };
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
     `<text x="${LEFT}" y="20" font-size="15">${escapeXml(shown.title)}</text>`,
-    legend(),
+    legend(isCompared),
     axes(nodes),
     axes(requests),
+    mostRequests > 0 ? '' : nothing(requests),
     hours(shown),
+    shortage(cut(series.demand), cut(series.supply), nodes),
     line(cut(series.ordered), nodes, '#f0a030', 1),
+    isCompared ? line(cut(otherSupply), nodes, OTHER_COLOR, 1.5) : '',
     line(cut(series.supply), nodes, '#2060c0', 1.5),
     line(cut(series.demand), nodes, '#202020', 1),
     line(cut(series.waiting), requests, '#7050a0', 1),
@@ -59,18 +67,20 @@ export function drawTimeline(shown: Shown, series: TimelineSeries): string {
   ].join('\n');
 }
 
-function legend(): string {
+function legend(isCompared: boolean): string {
   const names = [
     ['demand', '#202020'],
     ['supply', '#2060c0'],
     ['ordered', '#f0a030'],
     ['queue', '#7050a0'],
     ['drops', '#d02020'],
+    ['short of nodes', SHORTAGE_COLOR],
+    ...(isCompared ? [['supply of the other config', OTHER_COLOR]] : []),
   ];
   return names
     .map(
       ([name, color], index) =>
-        `<text x="${LEFT + index * 80}" y="40" fill="${color}">■ ${name}</text>`,
+        `<text x="${LEFT + index * 80 + Math.max(0, index - 5) * 40}" y="40" fill="${color}">■ ${name}</text>`,
     )
     .join('');
 }
@@ -84,6 +94,12 @@ function axes({ top, height, highest, unit }: Panel): string {
     );
   });
   return `${marks.join('')}<text x="${LEFT}" y="${top - 4}" fill="#666">${unit}</text>`;
+}
+
+/** An empty panel might as well be a broken one. */
+function nothing({ top, height }: Panel): string {
+  const x = LEFT + PLOT_WIDTH / 2;
+  return `<text x="${x}" y="${top + height / 2 - 8}" text-anchor="middle" fill="#666">no request waited, none was dropped</text>`;
 }
 
 /** Round times, the finest of which no more than a dozen marks come. */
@@ -105,15 +121,48 @@ function hours({ fromSecond, seconds }: Shown): string {
   return marks.join('');
 }
 
-/** Each pixel shows the highest and the lowest second that fall on it, so that no peak is lost. */
+/** Where the demand is higher than the supply: requests are late there, or wait, or are dropped. */
+function shortage(demand: Series, supply: Series, { top, height, highest }: Panel): string {
+  const strokes: string[] = [];
+  for (let pixel = 0; pixel < PLOT_WIDTH; pixel += 1) {
+    const from = Math.floor((pixel * demand.length) / PLOT_WIDTH);
+    const to = Math.max(from + 1, Math.floor(((pixel + 1) * demand.length) / PLOT_WIDTH));
+    let worst = from;
+    const missingAt = (second: number): number => (demand[second] ?? 0) - (supply[second] ?? 0);
+    for (let second = from; second < to; second += 1) {
+      worst = missingAt(second) > missingAt(worst) ? second : worst;
+    }
+    if (missingAt(worst) > 0) {
+      const [high, low] = [demand[worst] ?? 0, supply[worst] ?? 0].map((nodes) =>
+        (top + height * (1 - nodes / highest)).toFixed(1),
+      );
+      strokes.push(`M${LEFT + pixel} ${high}V${low}`);
+    }
+  }
+  return `<path stroke="${SHORTAGE_COLOR}" stroke-width="1" d="${strokes.join('')}"/>`;
+}
+
+/**
+ * Each pixel shows the highest and the lowest second that fall on it, so that no peak is lost. Where nothing changes there
+ * is no point: of a calm hour a few are left.
+ */
 function line(
   values: Series,
   { top, height, highest }: Panel,
   color: string,
   width: number,
 ): string {
-  const points: string[] = [];
-  const y = (value: number): string => (top + height * (1 - value / highest)).toFixed(1);
+  const yOf = (value: number): string => (top + height * (1 - value / highest)).toFixed(1);
+  let before = { x: LEFT, y: yOf(values[0] ?? 0) };
+  const points = [`${before.x},${before.y}`];
+  const add = (x: number, value: number): void => {
+    const y = yOf(value);
+    if (y !== before.y) {
+      // A step stays upright: the line was still there right before.
+      points.push(`${before.x},${before.y}`, `${x},${y}`);
+    }
+    before = { x, y };
+  };
   for (let pixel = 0; pixel < PLOT_WIDTH; pixel += 1) {
     const from = Math.floor((pixel * values.length) / PLOT_WIDTH);
     const to = Math.max(from + 1, Math.floor(((pixel + 1) * values.length) / PLOT_WIDTH));
@@ -123,8 +172,10 @@ function line(
       low = Math.min(low, values[second] ?? 0);
       high = Math.max(high, values[second] ?? 0);
     }
-    points.push(`${LEFT + pixel},${y(low)}`, `${LEFT + pixel},${y(high)}`);
+    add(LEFT + pixel, low);
+    add(LEFT + pixel, high);
   }
+  points.push(`${before.x},${before.y}`);
   return `<polyline fill="none" stroke="${color}" stroke-width="${width}" points="${points.join(' ')}"/>`;
 }
 

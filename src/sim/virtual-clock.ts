@@ -8,7 +8,7 @@ interface Sleeper {
 /** What was done and what is asked afterwards never bear the same time: as with a real clock, each look at it is later. */
 const LOOK_MS = 1e-5;
 
-/** The wall clock of every simulation is at this moment when its steady clock is at 0, so that runs can be compared. */
+/** Unless somebody says otherwise, the wall clock is at this moment when the steady one is at 0: runs can be compared. */
 const WALL_AT_ZERO_MS = 1_700_000_000_000;
 
 /**
@@ -18,12 +18,17 @@ const WALL_AT_ZERO_MS = 1_700_000_000_000;
  */
 export class VirtualClock implements Clock {
   #nowMs: number;
+  readonly #wallAtZeroMs: number;
   #looks = 0;
   readonly #sleepers = new Set<Sleeper>();
 
-  /** @param startMs - Where the steady clock begins; whole milliseconds. */
-  constructor(startMs: number) {
+  /**
+   * @param startMs - Where the steady clock begins; whole milliseconds.
+   * @param wallAtZeroMs - What the wall clock shows when the steady one is at 0.
+   */
+  constructor(startMs: number, wallAtZeroMs = WALL_AT_ZERO_MS) {
     this.#nowMs = startMs;
+    this.#wallAtZeroMs = wallAtZeroMs;
   }
 
   /** The moment itself, whole milliseconds, however often the clock was looked at. */
@@ -37,7 +42,7 @@ export class VirtualClock implements Clock {
   }
 
   wallMs(): number {
-    return WALL_AT_ZERO_MS + this.#nowMs;
+    return this.#wallAtZeroMs + this.#nowMs;
   }
 
   async sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -67,6 +67,7 @@ export const DECISION_REASONS = allOf<DecisionReason>({
   'flap-guard': true,
   minimum: true,
   maximum: true,
+  schedule: true,
   'override-minimum': true,
   held: true,
   paused: true,
@@ -133,13 +134,13 @@ export const TIER_METRICS = {
   min: {
     type: 'gauge',
     name: 'rackfire_nodes_min',
-    help: 'Configured minimum.',
+    help: 'Minimum in force: of the config, or of a schedule.',
     labels: TIER,
   },
   max: {
     type: 'gauge',
     name: 'rackfire_nodes_max',
-    help: 'Configured maximum.',
+    help: 'Maximum in force: of the config, or of a schedule.',
     labels: TIER,
   },
   standbyTarget: {

@@ -168,6 +168,7 @@ export class TelemetryRecorder implements Recorder {
       }
     });
     this.#sayStorm(event);
+    this.#saySchedules(event);
     if (event.unheard === true) {
       return;
     }
@@ -200,6 +201,21 @@ export class TelemetryRecorder implements Recorder {
         this.#log.info({ ...fields, baseRps: storm.baseRps }, STORM_MESSAGES.begins);
       }
     });
+  }
+
+  #saySchedules({ tier, observation: { atMs, schedules = [] } }: TierTicked): void {
+    for (const [index, seen] of schedules.entries()) {
+      const { cron, timeZone, minNodes, maxNodes, freeze, untilMs } = seen;
+      this.#sayOnce(`schedule ${index} ${tierKey(tier)}`, untilMs === undefined ? '' : cron, () => {
+        const fields = { cluster: tier.cluster, tier: tier.name, cron, timeZone };
+        if (untilMs === undefined) {
+          this.#log.info(fields, 'schedule has ended');
+        } else {
+          const words = { minNodes, maxNodes, freeze, durationMs: untilMs - atMs };
+          this.#log.info({ ...fields, ...words }, 'schedule holds');
+        }
+      });
+    }
   }
 
   #fixedTierSeen({

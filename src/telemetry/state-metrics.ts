@@ -10,6 +10,7 @@ import { type Headroom, measureHeadroom } from '../scaler/capacity.ts';
 import { type ScaledTier, type Size, tierKey } from '../scaler/cluster.ts';
 import type { NodePhase } from '../scaler/node-phase.ts';
 import type { Circuit, Sample } from '../scaler/observation.ts';
+import { boundsAt } from '../scaler/schedule.ts';
 import { bootDeadlineOf } from '../scaler/start-times.ts';
 import {
   DECISION_REASONS,
@@ -78,8 +79,8 @@ function registerTiers(registry: Registry, view: StateView): void {
   });
   ofTier(TIER_METRICS.desired, ({ tick }) => tick.decision.desiredNodes);
   ofTier(TIER_METRICS.needed, ({ tick }) => tick.decision.needNodes);
-  ofTier(TIER_METRICS.min, ({ tier }) => tier.policy.minNodes);
-  ofTier(TIER_METRICS.max, ({ tier }) => tier.policy.maxNodes);
+  ofTier(TIER_METRICS.min, ({ tier, observation }) => boundsAt(tier.policy, observation).minNodes);
+  ofTier(TIER_METRICS.max, ({ tier, observation }) => boundsAt(tier.policy, observation).maxNodes);
   ofTier(TIER_METRICS.standbyTarget, ({ tick }) => tick.decision.standbyNodes);
   register(registry, TIER_METRICS.missing, (set) => {
     for (const { tier, tick } of controller.ticks.values()) {

@@ -216,6 +216,25 @@ test('plan: with a balancer that cannot be reached, what is known is printed; ex
   expect(JSON.parse(json.stdout)).toMatchObject({ tiers: [{ tier: 'news/web' }] });
 });
 
+test('plan: which schedule holds, and when the next begins', async () => {
+  await using folder = await Folder.create();
+  const schedules = `        schedules:
+          - { cron: "0 0 * * *", duration: 1d, timeZone: UTC, nodes: { min: 3 } }
+`;
+  await writeFile(folder.file('site.yaml'), `${withSockets(folder)}${schedules}`);
+  const [plain, json] = await Promise.all([
+    rackfire('plan', '-c', folder.file('site.yaml')),
+    rackfire('plan', '-c', folder.file('site.yaml'), '--json'),
+  ]);
+  expect(plain.stdout).toMatch(
+    /^ {2}Schedule “0 0 \* \* \*” \(24 h, UTC\) holds until .*: at least 3 nodes\.$/m,
+  );
+  expect(plain.stdout).toContain('stage schedule: 2 → 3');
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    tiers: [{ schedules: [{ cron: '0 0 * * *', minNodes: 3 }] }],
+  });
+});
+
 test.each([
   { args: [], says: 'Usage: rackfire' },
   { args: ['scale'], says: "unknown command 'scale'" },

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findFreePorts } from '../../src/cli/demo/processes.ts';
+import { StatusAnswer } from '../../src/http/status-answer.ts';
 import { until } from '../balancer/site.ts';
 import { ApiLab, type ApiLabOptions, withSecondBalancer } from '../http/api-lab.ts';
 import { Folder, RunningCommand, rackfire } from './rackfire.ts';
@@ -61,6 +62,50 @@ local-b  7680 MiB     15     60 GiB
 BALANCER
 lb-a
 `);
+});
+
+/** The lab's clock shows 23:30 in Berlin. */
+const SCHEDULES = `        schedules:
+          - { cron: "0 23 * * *", duration: 2h, timeZone: Europe/Berlin, nodes: { min: 3, max: 20 }, freeze: scale-in }
+          - { cron: "0 8 * * mon-fri", duration: 10h, timeZone: Europe/Berlin, nodes: { min: 4 } }
+`;
+
+test('status and explain: which schedule holds and until when, and when the next begins', async () => {
+  const editConfig = (text: string): string => text.replace('http:', `${SCHEDULES}http:`);
+  const { lab, at } = await start({ rps: 100, nodes: 3, editConfig });
+  await using _ = lab;
+  const status = await rackfire('status', ...at);
+  expect(status.stdout).toContain(`news/web  3 wanted (stabilizing)  3…20 nodes
+  100 rps, 0 waiting, 10 of 30 slots in use, needs 1.25 nodes
+  schedule 0 23 * * * (2h, Europe/Berlin): at least 3 nodes, at most 20 nodes, no scale-in until 2023-11-15 00:00:00, next from 2023-11-15 22:00:00
+  schedule 0 8 * * mon-fri (10h, Europe/Berlin): at least 4 nodes, next from 2023-11-15 07:00:00
+`);
+  const explained = await rackfire('explain', 'news/web', ...at);
+  expect(explained.stdout).toContain(
+    'Schedule “0 23 * * *” (2 h, Europe/Berlin) holds until 2023-11-15 00:00:00, and again from 2023-11-15 22:00:00: at least 3 nodes, at most 20 nodes and no node goes.',
+  );
+  const asked = await lab.ask({ path: '/api/v1/status' });
+  const [cluster] = StatusAnswer.parse(asked.json).clusters;
+  expect(cluster?.tiers.find(({ tier }) => tier === 'news/web')).toMatchObject({
+    minNodes: 3,
+    maxNodes: 20,
+    schedules: [
+      {
+        cron: '0 23 * * *',
+        duration: '2h',
+        timeZone: 'Europe/Berlin',
+        minNodes: 3,
+        maxNodes: 20,
+        freeze: 'scale-in',
+        until: '2023-11-15T00:00:00.000Z',
+        from: '2023-11-15T22:00:00.000Z',
+      },
+      { minNodes: 4, maxNodes: null, freeze: null, until: null, from: '2023-11-15T07:00:00.000Z' },
+    ],
+  });
+  const held = await lab.ask({ path: '/metrics' });
+  expect(held.text).toContain('rackfire_nodes_min{cluster="news",tier="web"} 3\n');
+  expect(held.text).toContain('rackfire_nodes_max{cluster="news",tier="web"} 20\n');
 });
 
 test('status: what is wrong stands first, the worst of it at the top', async () => {

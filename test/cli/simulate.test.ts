@@ -86,6 +86,47 @@ test('for a person: the load and the nodes over time, figures, and a picture', a
   expect(svg).toMatch(/^<svg [^]*<\/svg>\n$/);
 });
 
+const SCHEDULED = `${SITE}        schedules:
+          - { cron: "10 8 * * *", duration: 5m, timeZone: Europe/Berlin, nodes: { min: 30 } }
+`;
+
+test('--from says when the load begins: a minimum serves when its window begins, and goes with it', async () => {
+  const args = [
+    '--trace',
+    'calm.csv',
+    '--from',
+    '2026-11-26T08:00:00+01:00',
+    '--boot-delay',
+    '20s',
+  ];
+  const calm = `second,rps\n0,100\n1199,100\n`;
+  const files = { 'site.yaml': SCHEDULED, 'calm.csv': calm };
+  const [text, json] = await Promise.all([run(files, ...args), run(files, ...args, '--json')]);
+  expect(text.stdout).toMatch(
+    /^schedule 10 8 \* \* \* \(Europe\/Berlin\) held from .* to .*: at least 30 nodes$/m,
+  );
+  const one = Run.extend({
+    schedules: z.array(z.looseObject({ fromSecond: z.int(), untilSecond: z.int() })),
+  }).parse(JSON.parse(json.stdout));
+  expect(one.schedules).toMatchObject([{ fromSecond: 600, untilSecond: 900 }]);
+  const nodesAt = (second: number): number | undefined => one.inService[second];
+  expect([nodesAt(550), nodesAt(600), nodesAt(899)]).toEqual([nodesAt(500), 30, 30]);
+  expect(nodesAt(1_000)).toBeLessThan(10);
+});
+
+test('without --from nobody knows the time: schedules are left out, and that is said', async () => {
+  const { stdout, stderr } = await run(
+    { 'site.yaml': SCHEDULED },
+    '--trace',
+    'trace.csv',
+    '--json',
+  );
+  expect(stderr).toBe(
+    'site.yaml: the schedules are left out: say when the load begins, with --from\n',
+  );
+  expect(Run.parse(JSON.parse(stdout)).inService[0]).toBe(2);
+});
+
 test('--against runs another config over the same load, and its figures stand beside', async () => {
   const old = edit(SITE, 'targetPerNode: 80', 'targetPerNode: 40');
   const files = { 'old.yaml': old };

@@ -38,7 +38,7 @@ test('what the file says has its line, what it leaves out is a default, both as 
 
 test('a key that has no value and no default is not listed', () => {
   const paths = [...originsOf(minimal).keys()];
-  expect(paths.filter((path) => /frontend|masterSocket|schedules/.test(path))).toEqual([]);
+  expect(paths.filter((path) => /frontend|masterSocket|failureDomain/.test(path))).toEqual([]);
 });
 
 test('a list that the file says replaces the default list whole', () => {

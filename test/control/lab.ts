@@ -1,5 +1,6 @@
 /** A controller in a simulated world, in virtual time. */
 
+import { readSchedule } from '../../src/config/read-schedule.ts';
 import { Controller, type Setup } from '../../src/control/controller.ts';
 import type { Recorder } from '../../src/control/events.ts';
 import { OverrideBook } from '../../src/control/override-book.ts';
@@ -55,6 +56,7 @@ export class Lab implements AsyncDisposable {
       setup: this.setupOf(tier),
       leadership: world.lease,
       overrides: this.overrides,
+      readSchedule,
       uuidOf,
       clock,
       recorder,

@@ -3,6 +3,7 @@ import { BalancerWatch } from '../../src/control/balancer-watch.ts';
 import { BootLedger } from '../../src/control/boots.ts';
 import { InFlight } from '../../src/control/in-flight.ts';
 import type { BackendReport, DomainReport, ServerReport } from '../../src/control/ports.ts';
+import { ScheduleWatch } from '../../src/control/schedule-watch.ts';
 import { WallWatch } from '../../src/control/wall-watch.ts';
 import { OverrideBook } from '../../src/control/override-book.ts';
 import { World } from '../../src/control/world.ts';
@@ -61,6 +62,7 @@ class Stage {
       uuidOf,
       clock: this.clock,
       wall: this.wall,
+      schedules: new ScheduleWatch(this.clock, undefined),
       inFlight: this.inFlight,
       boots: this.boots,
       sickBirths: this.sickBirths,

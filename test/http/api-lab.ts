@@ -9,6 +9,7 @@ import { Registry } from 'prom-client';
 import { ConfigKeeper } from '../../src/config/config-keeper.ts';
 import type { Config } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
+import { readSchedule } from '../../src/config/read-schedule.ts';
 import { keepRemoved } from '../../src/config/removed-clusters.ts';
 import { Controller, type Setup } from '../../src/control/controller.ts';
 import type { ControlEvent, GivenOverride } from '../../src/control/events.ts';
@@ -166,6 +167,7 @@ export class ApiLab implements ServiceView, AsyncDisposable {
       setup: this.#setupOf(loaded.config),
       leadership: this.world.lease,
       overrides: this.overrides,
+      readSchedule,
       uuidOf,
       clock: this.clock,
       recorder,

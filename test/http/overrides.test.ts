@@ -202,6 +202,18 @@ test.each([
   }
 });
 
+test('hold 20, where a schedule lets there be as many for a while: the decision says whether it does now', async () => {
+  const schedules =
+    '        schedules: [{ cron: "0 8 * * *", duration: 1h, timeZone: UTC, nodes: { max: 20 } }]\n';
+  await using lab = await ApiLab.startSettled({
+    editConfig: (text) => text.replace('http:', `${schedules}http:`),
+  });
+  expect((await give(lab, { kind: 'hold', tier: 'news/web', nodes: 21 })).status).toBe(409);
+  expect((await give(lab, { kind: 'hold', tier: 'news/web', nodes: 20 })).status).toBe(201);
+  await lab.clock.step(2_000);
+  expect(lab.controller.ticks.get('news/web')?.tick.decision.desiredNodes).toBe(8);
+});
+
 test.each([
   { lasts: '59s', status: 400 },
   { lasts: '60s', status: 201 },

@@ -430,8 +430,14 @@ function reasonsOf(decision: Decision | undefined): readonly (string | undefined
 }
 
 function expectScaleOutToBeTrue(record: DecidedTick, { scaleOut, resolutionRps }: Counterfactuals) {
-  const highest =
-    2 * record.tier.policy.maxNodes * (record.tier.policy.requestRate?.targetPerNodeRps ?? 1);
+  const { policy } = record.tier;
+  const scheduled = (record.observation.schedules ?? []).flatMap(
+    ({ minNodes = 0, maxNodes = 0 }) => {
+      return [minNodes, maxNodes];
+    },
+  );
+  const mostNodes = Math.max(policy.maxNodes, ...scheduled);
+  const highest = 2 * mostNodes * (policy.requestRate?.targetPerNodeRps ?? 1);
   switch (scaleOut.when) {
     case 'from-rate':
       expect(firstRise(record, scaleOut.rps)).toMatchObject({

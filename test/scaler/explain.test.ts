@@ -13,6 +13,7 @@ import type { ExplainInput } from '../../src/scaler/explain-input.ts';
 import type { Observation } from '../../src/scaler/observation.ts';
 import type { NodeWord, Override, TierWord } from '../../src/scaler/override.ts';
 import type { TierPolicy } from '../../src/scaler/policy.ts';
+import type { ScheduleSighting } from '../../src/scaler/schedule.ts';
 import { tickTier } from '../../src/scaler/tick.ts';
 import { startLab } from '../control/lab.ts';
 import { makeTier } from '../control/site.ts';
@@ -51,6 +52,26 @@ const DEFAULTS: Partial<TierPolicy> = {
     stabilizationWindowMs: 'auto',
     policies: [{ kind: 'percent', percent: 25, periodMs: 15_000 }],
   },
+};
+
+const OFFICE_HOURS: ScheduleSighting = {
+  cron: '0 8 * * mon-fri',
+  durationMs: 32_400_000,
+  timeZone: 'Europe/Berlin',
+  minNodes: 6,
+  untilMs: NOW_MS + 10_380_000,
+  fromMs: NOW_MS + 64_380_000,
+};
+
+/** Boots take 20 s here. */
+const SALE: ScheduleSighting = {
+  cron: '0 20 * * *',
+  durationMs: 7_200_000,
+  timeZone: 'UTC',
+  minNodes: 8,
+  maxNodes: 20,
+  freeze: 'scale-in',
+  fromMs: NOW_MS + 30_000,
 };
 
 interface Situation {
@@ -100,6 +121,16 @@ function word(what: TierWord | Pick<NodeWord, 'kind' | 'number'>, reason = 'sale
   const node = 'number' in what ? { ...what, bornMs: 1_000 } : what;
   return { ...node, id: 'o7', reason, untilMs: NOW_MS + 600_000 };
 }
+
+test('every schedule is told: whether it holds, until when, and what comes next', () => {
+  const { fromMs: _, ...spent } = SALE;
+  const schedules = [OFFICE_HOURS, { ...SALE, fromMs: NOW_MS + 600_000 }, spent];
+  expectSteps({ changes: { schedules } }, 'schedules', [
+    'Schedule “0 8 * * mon-fri” (9 h, Europe/Berlin) holds until 17:00:00, and again from 08:00:00: at least 6 nodes.',
+    'Schedule “0 20 * * *” (2 h, UTC) holds next from 14:17:00: at least 8 nodes, at most 20 nodes and no node goes; they are ordered from 14:16:20, so that they serve by then.',
+    'Schedule “0 20 * * *” (2 h, UTC) does not hold, and never will: at least 8 nodes, at most 20 nodes and no node goes.',
+  ]);
+});
 
 describe('an explanation of', () => {
   test.each<[string, Situation, string, readonly string[], readonly string[]]>([
@@ -655,6 +686,43 @@ describe('a stage', () => {
       'scaling-policy',
       [
         'The scaling policies allow no fewer than 9 now: 9 instead of 2. 25 % fewer per 15 s allows 9 (1 went in that time).',
+      ],
+    ],
+    [
+      'obeys the minimum of a schedule',
+      { desired: 2, rps: 100, changes: { schedules: [OFFICE_HOURS] } },
+      'schedule',
+      [
+        'Schedule “0 8 * * mon-fri” (Europe/Berlin, until 17:00:00) asks for at least 6 nodes: 6 instead of 2.',
+      ],
+    ],
+    [
+      'obeys the minimum of a schedule before it begins',
+      { desired: 2, rps: 100, changes: { schedules: [SALE] } },
+      'schedule',
+      ['Schedule “0 20 * * *” (UTC, from 14:07:30) asks for at least 8 nodes: 8 instead of 2.'],
+    ],
+    [
+      'obeys the maximum of a schedule',
+      {
+        rps: 1_500,
+        changes: { schedules: [{ ...OFFICE_HOURS, minNodes: 2, maxNodes: 5 }] },
+      },
+      'schedule',
+      [
+        'Schedule “0 8 * * mon-fri” (Europe/Berlin, until 17:00:00) allows at most 5 nodes: 5 instead of 19.',
+      ],
+    ],
+    [
+      'lets no node go in a freeze',
+      {
+        desired: 9,
+        rps: 100,
+        changes: { schedules: [{ ...OFFICE_HOURS, minNodes: 1, freeze: 'scale-in' }] },
+      },
+      'schedule',
+      [
+        'Schedule “0 8 * * mon-fri” (Europe/Berlin, until 17:00:00) lets no node go: 9 instead of 7.',
       ],
     ],
     [

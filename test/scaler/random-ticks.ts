@@ -13,6 +13,7 @@ import type {
 } from '../../src/scaler/observation.ts';
 import type { Override } from '../../src/scaler/override.ts';
 import type { ScalingPolicy } from '../../src/scaler/policy.ts';
+import type { ScheduleSighting } from '../../src/scaler/schedule.ts';
 import { tickTier } from '../../src/scaler/tick.ts';
 import { hostOf, NOW_MS, observationOf, ok, policyOf, seen, webTier } from './world.ts';
 
@@ -115,6 +116,22 @@ const overrides: fc.Arbitrary<readonly Override[]> = fc
   )
   .map((given) => given.map((one, index) => ({ ...one, id: `o${index + 1}` })));
 
+const schedules: fc.Arbitrary<readonly ScheduleSighting[]> = fc.array(
+  fc
+    .record(
+      {
+        minNodes: fc.integer({ min: 1, max: 14 }),
+        maxNodes: fc.integer({ min: 3, max: 14 }),
+        freeze: fc.constant('scale-in' as const),
+        untilMs: moments.map((leftMs) => NOW_MS + leftMs),
+        fromMs: moments.map((leftMs) => NOW_MS + 9_000_000 + leftMs),
+      },
+      { requiredKeys: [] },
+    )
+    .map((words) => ({ cron: '0 8 * * *', durationMs: 3_600_000, timeZone: 'UTC', ...words })),
+  { maxLength: 2 },
+);
+
 const sightings: fc.Arbitrary<readonly NodeSighting[]> = fc
   .array(
     fc.constantFrom(
@@ -189,8 +206,9 @@ const surroundings: fc.Arbitrary<Partial<Observation>> = fc.record({
 
 /** Ticks of a tier of up to 12 nodes in all kinds of weather. */
 export const decidedTicks: fc.Arbitrary<DecidedTick> = fc
-  .tuple(tiers, signals, sightings, memories, overrides, surroundings)
-  .map(([tier, heard, nodes, memory, given, around]) => {
-    const observation = observationOf({ ...around, signals: heard, nodes, overrides: given });
+  .tuple(tiers, signals, sightings, memories, overrides, surroundings, schedules)
+  .map(([tier, heard, nodes, memory, given, around, planned]) => {
+    const seenThen = { ...around, signals: heard, nodes, overrides: given };
+    const observation = observationOf({ ...seenThen, schedules: planned });
     return { tier, observation, memory, tick: tickTier(tier, 'full', observation, memory) };
   });

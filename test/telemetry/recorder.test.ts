@@ -254,6 +254,21 @@ test.each([
   },
 );
 
+test('a schedule is told when it begins to hold and when it has ended', async () => {
+  const desk = new Desk();
+  // The lab's clock begins at 22:30 UTC, 23:30 in Berlin.
+  const late = { cron: '31 23 * * *', durationMs: 60_000, timeZone: 'Europe/Berlin', minNodes: 2 };
+  await using lab = createLab(desk, { tier: makeTier({ schedules: [late] }) });
+  lab.start();
+  await lab.clock.step(50_000);
+  expect(desk.messages).not.toContain('schedule holds');
+  await lab.clock.step(80_000);
+  expect(desk.lines.filter(({ msg }) => msg.startsWith('schedule '))).toMatchObject([
+    { msg: 'schedule holds', level: LEVELS.info, cron: '31 23 * * *', minNodes: 2, tier: 'web' },
+    { msg: 'schedule has ended', level: LEVELS.info, cron: '31 23 * * *', cluster: 'news' },
+  ]);
+});
+
 test('a conflict is an error that names the nodes, once', async () => {
   const desk = new Desk();
   await using lab = createLab(desk);

@@ -49,7 +49,7 @@ export async function replay(
     seed,
   }: { readonly bounds: Bounds; readonly bootDelayMs: number; readonly seed: number },
 ): Promise<Replayed> {
-  const options = prepareRun(subject, { bounds, bootDelayMs });
+  const options = prepareRun(subject, { bounds, bootDelayMs, hasTimes: true });
   const report = reportSeconds(subject.file, seconds);
   const beginMs = stretches[0]?.fromMs ?? 0;
   const secondOf = (atMs: number): number => Math.round((atMs - beginMs) / 1_000);
@@ -61,6 +61,7 @@ export async function replay(
     const before = passed;
     const run = await simulate(arrivals, {
       ...options,
+      beginsAtMs: fromMs,
       random: createRandom((seed + index) ^ BOOTS_SEED),
       onSecond: (second) => report(before + second),
     });

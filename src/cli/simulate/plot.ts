@@ -10,10 +10,18 @@ export type RunSeries = Pick<
 >;
 
 /** @throws ConfigError when the file cannot be written. */
-export async function plot(file: string, title: string, run: RunSeries): Promise<void> {
+export async function plot(
+  file: string,
+  title: string,
+  run: RunSeries,
+  other?: Pick<RunSeries, 'inService'>,
+): Promise<void> {
   const shown = { title, fromSecond: 0, seconds: run.arrivals.length };
   const { inService: supply, ...series } = run;
-  await writeFile(file, drawTimeline(shown, { ...series, supply })).catch((cause: unknown) => {
-    throw new ConfigError(`the plot cannot be written: ${String(cause)}`, { cause });
-  });
+  const compared = other === undefined ? {} : { otherSupply: other.inService };
+  await writeFile(file, drawTimeline(shown, { ...series, supply, ...compared })).catch(
+    (cause: unknown) => {
+      throw new ConfigError(`the plot cannot be written: ${String(cause)}`, { cause });
+    },
+  );
 }

@@ -7,6 +7,7 @@ import { loadConfig } from '../../config/load-config.ts';
 import { formatDuration } from '../../config/units.ts';
 import { ConfigError } from '../../control/errors.ts';
 import { type ScaledTier, tierKey } from '../../scaler/cluster.ts';
+import { mostNodes } from '../../scaler/schedule.ts';
 import { type Bounds, MAX_NODES, MIN_NODES } from '../../sim/optimum.ts';
 import { plainBoots } from '../../sim/physics.ts';
 import { bootDeadlineMs, type SimulationOptions } from '../../sim/simulation.ts';
@@ -51,11 +52,18 @@ export async function loadSubjects(options: RunOptions, command: Command): Promi
   };
 }
 
-/** Says where the config does not go with the boots. */
+/**
+ * Says where the config does not go with the boots, and that schedules are left out when nobody knows what the clock
+ * shows.
+ */
 export function prepareRun(
   { file, config, tier }: Subject,
-  { bounds, bootDelayMs }: { readonly bounds: Bounds; readonly bootDelayMs: number },
-): Omit<SimulationOptions, 'random' | 'onSecond'> {
+  {
+    bounds,
+    bootDelayMs,
+    hasTimes,
+  }: { readonly bounds: Bounds; readonly bootDelayMs: number; readonly hasTimes: boolean },
+): Omit<SimulationOptions, 'random' | 'onSecond' | 'beginsAtMs'> {
   const boots = plainBoots(bootDelayMs / 1_000);
   const deadlineMs = bootDeadlineMs(tier, boots);
   const { bootDeadlineMs: given } = tier.policy;
@@ -64,6 +72,11 @@ export function prepareRun(
       `${file}: boot.deadline ${formatDuration(given)} is short for boots of ${formatDuration(bootDelayMs)}; the simulation waits ${formatDuration(deadlineMs)}`,
     );
   }
+  const { schedules = [], ...policy } = tier.policy;
+  if (schedules.length > 0 && !hasTimes) {
+    say(`${file}: the schedules are left out: say when the load begins, with --from`);
+    return { ...describeSimulation(config, { ...tier, policy }), bounds, boots };
+  }
   return { ...describeSimulation(config, tier), bounds, boots };
 }
 
@@ -71,7 +84,7 @@ export function prepareRun(
 function boundsOf(tiers: readonly ScaledTier[]): Bounds {
   return {
     minNodes: Math.min(MIN_NODES, ...tiers.map(({ policy }) => policy.minNodes)),
-    maxNodes: Math.max(MAX_NODES, ...tiers.map(({ policy }) => policy.maxNodes)),
+    maxNodes: Math.max(MAX_NODES, ...tiers.map(({ policy }) => mostNodes(policy))),
   };
 }
 

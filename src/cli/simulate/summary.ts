@@ -1,9 +1,10 @@
 import { type ScaledTier, tierKey } from '../../scaler/cluster.ts';
 import { counted } from '../../scaler/wording.ts';
 import { RATED_RPS } from '../../sim/physics.ts';
-import type { Simulation } from '../../sim/simulation.ts';
+import type { HeldWindow, Simulation } from '../../sim/simulation.ts';
 import { drawChart } from '../demo/chart.ts';
 import type { Moment } from '../demo/timeline.ts';
+import { formatMoment } from '../moments.ts';
 import { printTable } from '../page.ts';
 import { print } from '../print.ts';
 import type { RunSeries } from './plot.ts';
@@ -16,12 +17,19 @@ export interface Simulated {
 }
 
 /** A run for a person: the load and the nodes over time, then the figures, beside those of another config. */
-export function printSimulation(simulated: Simulated, against: Simulated | undefined): void {
+export function printSimulation(
+  simulated: Simulated,
+  against: Simulated | undefined,
+  beginsAtMs = 0,
+): void {
   const { tier, run } = simulated;
   print(`${tierKey(tier)}, ${formatSpan(run.arrivals.length)} of traffic`);
   print('');
   print(drawRun(run));
   print('');
+  for (const window of run.windows) {
+    print(describeWindow(window, beginsAtMs));
+  }
   const figures = listFigures(run);
   if (against === undefined) {
     printTable(figures);
@@ -32,6 +40,22 @@ export function printSimulation(simulated: Simulated, against: Simulated | undef
     ['', against.file, simulated.file],
     ...figures.map(([name, value], row) => [name, others[row]?.[1] ?? '', value]),
   ]);
+}
+
+/** `schedule 0 8 * * mon-fri (Europe/Berlin) held from 08:00:00 to 18:00:00: at least 6 nodes`. */
+function describeWindow(
+  { schedule, fromSecond, untilSecond }: HeldWindow,
+  beginsAtMs: number,
+): string {
+  const { cron, timeZone, minNodes, maxNodes, freeze } = schedule;
+  const momentOf = (second: number): string =>
+    formatMoment(new Date(beginsAtMs + second * 1_000).toISOString(), beginsAtMs);
+  const words = [
+    ...(minNodes === undefined ? [] : [`at least ${counted(minNodes, 'node')}`]),
+    ...(maxNodes === undefined ? [] : [`at most ${counted(maxNodes, 'node')}`]),
+    ...(freeze === undefined ? [] : ['no scale-in']),
+  ].join(', ');
+  return `schedule ${cron} (${timeZone}) held from ${momentOf(fromSecond)} to ${momentOf(untilSecond)}: ${words}`;
 }
 
 function listFigures({

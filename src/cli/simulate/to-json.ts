@@ -2,7 +2,7 @@ import type { Simulation } from '../../sim/simulation.ts';
 
 /** What `--json` prints: one entry a second, each of them what held during that second. Scripts rely on it. */
 export function toJson(
-  { arrivals, inService, ordered, dropped, boots, score }: Simulation,
+  { arrivals, inService, ordered, dropped, boots, windows, score }: Simulation,
   bootDelaySeconds: number,
 ) {
   return {
@@ -14,6 +14,8 @@ export function toJson(
     boots,
     bootDelaySeconds,
     score,
+    // Only where a schedule held, so that whoever knows nothing of them gets what he knows.
+    ...(windows.length === 0 ? {} : { schedules: windows }),
   };
 }
 
