@@ -47,7 +47,7 @@ export function addSimulate(program: Command): void {
     )
     .option(
       '--from <time>',
-      `when the load begins, for the schedules of the config: ${MOMENT_HELP}`,
+      `when the load of --trace begins, for the schedules of the config: ${MOMENT_HELP}`,
       parseTime,
     );
   addRunOptions(addSourceOptions(simulateCommand)).action(
@@ -59,14 +59,15 @@ export function addSimulate(program: Command): void {
 
 async function runSimulate(options: SimulateOptions, command: Command): Promise<void> {
   refuseQueryOfNothing(options, command);
+  refuseOtherTime(options, command);
   const { subject, other, bounds } = await loadSubjects(options, command);
   refuseTooManyOnStandby(subject.tier, options.standby, command);
   const { trace, seed } = options;
-  const arrivals =
+  const { arrivals, fromMs } =
     trace === undefined
       ? await readLastStorm(sourceOf(options, subject), subject, seed)
-      : await readArrivals(trace);
-  const load = { arrivals, bounds, options };
+      : { arrivals: await readArrivals(trace), fromMs: options.from };
+  const load = { arrivals, fromMs, bounds, options };
   const simulated = await simulateOne(subject, load);
   const against = other && (await simulateOne(other, load));
   if (options.plot !== undefined) {
@@ -82,7 +83,15 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
       ...(against && { against: toJson(against.run, bootDelaySeconds) }),
     });
   } else {
-    printSimulation(simulated, against, options.from);
+    printSimulation(simulated, against, fromMs);
+  }
+}
+
+function refuseOtherTime({ trace, from }: SimulateOptions, command: Command): void {
+  if (trace === undefined && from !== undefined) {
+    command.error(
+      'rackfire: --from says when the load of --trace FILE begins; of the last storm that is known',
+    );
   }
 }
 
@@ -105,10 +114,13 @@ async function simulateOne(
   subject: Subject,
   {
     arrivals,
+    fromMs,
     bounds,
     options,
   }: {
     readonly arrivals: Float64Array;
+    /** When it begins by the wall clock, as far as that is known. */
+    readonly fromMs: number | undefined;
     readonly bounds: Bounds;
     readonly options: SimulateOptions;
   },
@@ -120,9 +132,9 @@ async function simulateOne(
     ...prepareRun(tried, {
       bounds,
       bootDelayMs: options.bootDelay,
-      hasTimes: options.from !== undefined,
+      hasTimes: fromMs !== undefined,
     }),
-    ...(options.from === undefined ? {} : { beginsAtMs: options.from }),
+    ...(fromMs === undefined ? {} : { beginsAtMs: fromMs }),
     random: createRandom(options.seed ^ BOOTS_SEED),
     onSecond: reportSeconds(file, arrivals.length),
   });

@@ -287,6 +287,22 @@ describe('without a trace, the last storm', () => {
     expect(against.score.nodeSeconds).toBeGreaterThan(Run.parse(one).score.nodeSeconds * 1.3);
   });
 
+  test('is when it was: the schedules of the config hold as they did then', async () => {
+    await using place = new Place();
+    await keep(place, { 70: STORM_MESSAGES.begins, 90: STORM_MESSAGES.ends });
+    // A whole minute by the wall clock, within what lies behind the gap.
+    const begins = 100;
+    const minute = new Date(WALL_MS + begins * 1_000).getUTCMinutes();
+    const schedule = `{ cron: "${minute} * * * *", duration: 1m, timeZone: UTC, nodes: { min: 30 } }`;
+    const files = { 'site.yaml': `${SITE}        schedules: [${schedule}]\n` };
+    const { stdout, stderr } = await run(files, '--journal', place.path, '--json');
+    expect(stderr).not.toContain('left out');
+    const { schedules } = z
+      .looseObject({ schedules: z.array(z.looseObject({ fromSecond: z.int() })) })
+      .parse(JSON.parse(stdout));
+    expect(schedules[0]?.fromSecond).toBe(begins - 56);
+  });
+
   test('is asked of a Prometheus, which has it to the minute', async () => {
     const tier = '{cluster="news",tier="web"}';
     await using prometheus = await ScrapedPages.start((scrape) => {
@@ -340,6 +356,12 @@ describe.each<readonly [situation: string, args: readonly string[], code: number
     'the journal /nowhere/journal.db cannot be read: there is no such file, or it is empty: without --trace FILE, the last storm there is the load',
   ],
   ['two loads', ['--trace', 'bad.csv', '--journal', 'x'], 2, 'cannot be used with'],
+  [
+    'a begin of the last storm',
+    ['--journal', 'x', '--from', '08:00'],
+    2,
+    '--from says when the load of --trace FILE begins',
+  ],
   ['a query without a place', ['--query', 'x'], 2, 'say --prometheus URL'],
   ['a trace that is not there', ['--trace', 'none.csv'], 78, 'none.csv cannot be read'],
   ['a row that is no number', ['--trace', 'bad.csv'], 78, 'bad.csv: line 3: expected two numbers'],

@@ -19,7 +19,7 @@ export async function readLastStorm(
   source: Source,
   { tier }: Subject,
   seed: number,
-): Promise<Float64Array> {
+): Promise<Stretch> {
   const storm = await findLastStorm(source, tier).catch((error: unknown) => {
     throw error instanceof ConfigError
       ? new ConfigError(
@@ -51,7 +51,7 @@ export async function readLastStorm(
   say(
     `the last storm of ${tierKey(tier)} was from ${isoOf(storm.fromMs)} to ${isoOf(storm.untilMs)}; this is what ${placeOf(source)} holds from ${isoOf(stretch.fromMs)} to ${isoOf(endOf(stretch))}`,
   );
-  return stretch.arrivals;
+  return stretch;
 }
 
 function overlapMs(stretch: Stretch, { fromMs, untilMs }: Span): number {
