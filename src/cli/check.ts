@@ -40,7 +40,8 @@ async function check(options: CheckOptions, setExitCode: SetExitCode): Promise<v
     const answers = options.online === true ? await askAll(loaded.config) : [];
     const values = options.effective === true ? listEffective(loaded) : [];
     const learned = options.online === true ? await readExperience(loaded.config.http) : undefined;
-    const lints = findLints(loaded, { serverTimeoutMs: SERVER_TIMEOUT_MS, ...learned });
+    const wallMs = Date.now();
+    const lints = findLints(loaded, { serverTimeoutMs: SERVER_TIMEOUT_MS, wallMs, ...learned });
     if (options.json === true) {
       printJson({
         ok: answers.every(isFine),

@@ -6,10 +6,12 @@
 import type { ScaledTier, Size } from '../scaler/cluster.ts';
 import { type BaseLoad, fill, largestFirst } from '../scaler/host-loss.ts';
 import type { ScalingPolicy } from '../scaler/policy.ts';
+import { mostNodes, type Schedule } from '../scaler/schedule.ts';
 import type { Config, EmbeddedHostConfig, RoomConfig } from './config.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { type PlacedTier, placeTiers } from './placed-tiers.ts';
 import { formatPath, type Path, type Problem } from './problems.ts';
+import { findOverlap } from './read-schedule.ts';
 import { formatDuration } from './units.ts';
 
 /** Something to look at; the config is used all the same. */
@@ -22,6 +24,8 @@ export interface Lint extends Problem {
 export interface Experience {
   /** HAProxy's `timeout server`: no answer takes longer. */
   readonly serverTimeoutMs: number;
+  /** Now, in milliseconds since 1970: what schedules do is looked at from then on. */
+  readonly wallMs: number;
   /** What four of five cold boots took at most, by `cluster/tier`, as far as a service has learned it. */
   readonly bootTimesMs?: ReadonlyMap<string, number>;
 }
@@ -78,6 +82,8 @@ export function findLints(
   const advice = [
     ...subjects.flatMap((subject) => CHECKS.flatMap((check) => check(subject) ?? [])),
     ...subjects.flatMap((subject) => adviseConnections(subject, placed)),
+    ...subjects.flatMap(adviseScheduledMinimums),
+    ...subjects.flatMap(adviseScheduledMaximums),
     ...adviseInstallation(config, subjects),
   ];
   return advice
@@ -121,21 +127,21 @@ function adviseMinimum({ tier, path }: Subject): Advice | undefined {
 
 /** What Xen hosts have, they say themselves. @see `rackfire capacity` */
 function adviseMaximum(subject: Subject): Advice | undefined {
-  const { tier, path, config } = subject;
-  const { maxNodes } = tier.policy;
+  const { tier, config } = subject;
+  const maxNodes = mostNodes(tier.policy);
   const room = roomOnEmbeddedHosts(subject);
   if (room === undefined || room >= maxNodes) {
     return undefined;
   }
   return {
-    path: [...path, 'nodes', 'max'],
+    path: pathOfMost(subject),
     message: `the ${config.hosts.length === 1 ? 'host has' : 'hosts have'} room for ${room} nodes of size \`${tier.size.name}\` beside what the other tiers have at least, so ${maxNodes} are never reached`,
     proposal: `write ${room}, or give the hosts room for ${maxNodes - room} more (rackfire capacity)`,
   };
 }
 
 function adviseAddresses({ tier, path }: Subject): Advice | undefined {
-  const { maxNodes } = tier.policy;
+  const maxNodes = mostNodes(tier.policy);
   const addresses = tier.addresses.length;
   const spare = Math.max(2, Math.ceil(maxNodes / 4));
   return addresses > maxNodes
@@ -320,11 +326,9 @@ function adviseBootDeadline(subject: Subject): Advice | undefined {
 }
 
 /** The database is what gives up first when all web nodes are there. */
-function adviseConnections(
-  { tier, path }: Subject,
-  placed: readonly PlacedTier[],
-): readonly Advice[] {
-  const { maxNodes } = tier.policy;
+function adviseConnections(subject: Subject, placed: readonly PlacedTier[]): readonly Advice[] {
+  const { tier } = subject;
+  const maxNodes = mostNodes(tier.policy);
   const total = maxNodes * tier.maxConnections;
   return placed.flatMap(({ cluster, name, tier: other }): Advice[] => {
     if (cluster !== tier.cluster || other.scaling !== 'none' || other.connections === undefined) {
@@ -336,12 +340,70 @@ function adviseConnections(
       ? []
       : [
           {
-            path: [...path, 'nodes', 'max'],
+            path: pathOfMost(subject),
             message: `${maxNodes} nodes with ${tier.maxConnections} requests each (\`maxConnections\`) may open ${total} connections to \`${name}\`, which takes ${taken}: beyond ${nodes} nodes they fail`,
             proposal: `write ${nodes}, or let \`${name}\` take ${total}`,
           },
         ];
   });
+}
+
+function adviseScheduledMinimums({ tier, path }: Subject): readonly Advice[] {
+  const { minNodes, schedules = [] } = tier.policy;
+  return schedules.flatMap((schedule, index): Advice[] =>
+    schedule.minNodes === undefined || schedule.minNodes > minNodes
+      ? []
+      : [
+          {
+            path: pathOfBound(path, index, 'min'),
+            message: `the tier has at least ${minNodes} at all times, so \`min: ${schedule.minNodes}\` changes nothing`,
+            proposal: `write more than ${minNodes}, or leave it out`,
+          },
+        ],
+  );
+}
+
+/** A maximum below what another schedule has at least while it holds: then that minimum is the maximum, too. */
+function adviseScheduledMaximums({ tier, path, experience }: Subject): readonly Advice[] {
+  const { schedules = [] } = tier.policy;
+  return schedules.flatMap((schedule, index): Advice[] => {
+    const { maxNodes } = schedule;
+    if (maxNodes === undefined) {
+      return [];
+    }
+    const beyond = (other: Schedule): boolean => (other.minNodes ?? 0) > maxNodes;
+    for (const [at, other] of schedules.entries()) {
+      const atMs = beyond(other) ? findOverlap(schedule, other, experience.wallMs) : undefined;
+      if (atMs !== undefined) {
+        const from = new Date(Math.ceil(atMs / 1_000) * 1_000).toISOString().replace('.000', '');
+        return [
+          {
+            path: pathOfBound(path, index, 'max'),
+            message: `from ${from} on, \`schedules[${at}]\` holds as well: then its minimum of ${other.minNodes} nodes counts, and this maximum of ${maxNodes} does not`,
+            proposal: `write ${other.minNodes} or more, or let one end before the other begins`,
+          },
+        ];
+      }
+    }
+    return [];
+  });
+}
+
+function pathOfBound(path: Path, schedule: number, bound: 'min' | 'max'): Path {
+  return [...path, 'schedules', schedule, 'nodes', bound];
+}
+
+/** Where the highest maximum stands: the tier's own, or a schedule's. */
+function pathOfMost({ tier, path }: Subject): Path {
+  const { maxNodes, schedules = [] } = tier.policy;
+  const most = mostNodes(tier.policy);
+  return most === maxNodes
+    ? [...path, 'nodes', 'max']
+    : pathOfBound(
+        path,
+        schedules.findIndex((one) => one.maxNodes === most),
+        'max',
+      );
 }
 
 function adviseInstallation(config: Config, subjects: readonly Subject[]): readonly Advice[] {
@@ -356,7 +418,10 @@ function adviseInstallation(config: Config, subjects: readonly Subject[]): reado
 function adviseLimit({ clusters, limits }: Config): readonly Advice[] {
   const nodes = clusters
     .flatMap(({ tiers }) => tiers)
-    .reduce((sum, tier) => sum + (tier.scaling === 'none' ? tier.nodes : tier.policy.maxNodes), 0);
+    .reduce(
+      (sum, tier) => sum + (tier.scaling === 'none' ? tier.nodes : mostNodes(tier.policy)),
+      0,
+    );
   return nodes <= limits.maxNodes
     ? []
     : [
@@ -434,7 +499,7 @@ function roomOnEmbeddedHosts({ tier, config }: Subject): number | undefined {
       other.scaling === 'none' || other === tier ? [] : [loadOf(other.size, other.policy.minNodes)],
     );
   const { rooms } = fillAll(hosts.map(roomOf), [...fixedLoads(config), ...others]);
-  const wanted = loadOf(tier.size, tier.policy.maxNodes);
+  const wanted = loadOf(tier.size, mostNodes(tier.policy));
   return wanted.nodes - countNodes(fillAll(rooms, [wanted]).left);
 }
 

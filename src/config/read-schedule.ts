@@ -19,6 +19,11 @@ const HORIZON_DAYS = 9 * 366;
 /** Windows of one schedule that meet are one, up to so many: a schedule that never ends ends somewhere, and goes on. */
 const JOINED_MAX = 64;
 
+const OVERLAP_WITHIN_MS = 366 * DAY_MS;
+
+/** Two that hold by turns each day take two a day, and within half a year the clock is changed. */
+const OVERLAP_STEPS = 400;
+
 /** A stretch of the local clock's line; its end is not part of it. */
 interface Stretch {
   readonly startMs: number;
@@ -36,6 +41,27 @@ export function readSchedule(schedule: Schedule, wallMs: number): ScheduleReadin
     ...(untilMs === undefined ? {} : { untilMs }),
     ...(fromMs === undefined ? {} : { fromMs }),
   };
+}
+
+/**
+ * The first moment within a year at which both hold.
+ *
+ * @returns Milliseconds since 1970. Undefined: none, or none within the next 400 begins of the two.
+ */
+export function findOverlap(one: Schedule, other: Schedule, wallMs: number): number | undefined {
+  let atMs = wallMs;
+  for (let step = 0; step < OVERLAP_STEPS && atMs < wallMs + OVERLAP_WITHIN_MS; step += 1) {
+    // Both hold no sooner than the one begins that does not yet.
+    const begins = [readSchedule(one, atMs), readSchedule(other, atMs)].map(
+      ({ untilMs, fromMs = Number.POSITIVE_INFINITY }) => (untilMs === undefined ? fromMs : atMs),
+    );
+    const nextMs = Math.max(...begins);
+    if (nextMs === atMs) {
+      return atMs;
+    }
+    atMs = nextMs;
+  }
+  return undefined;
 }
 
 /** Parses a cron expression of five fields. @throws Error that says what is wrong with it. */

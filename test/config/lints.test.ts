@@ -9,7 +9,11 @@ const root = resolve(import.meta.dirname, '../..');
 const example = await readFile(resolve(root, 'config/rackfire.example.yaml'), 'utf8');
 const xenExample = await readFile(resolve(root, 'config/rackfire.xen.example.yaml'), 'utf8');
 
-const EXPERIENCE: Experience = { serverTimeoutMs: 60_000 };
+/** A Thursday. */
+const EXPERIENCE: Experience = {
+  serverTimeoutMs: 60_000,
+  wallMs: Date.UTC(2026, 10, 26, 12),
+};
 
 function lint(text: string, experience: Partial<Experience> = {}) {
   return findLints(parseConfig(text, 'rackfire.yaml'), { ...EXPERIENCE, ...experience });
@@ -188,6 +192,40 @@ const MISTAKES: readonly Mistake[] = [
     proposes:
       'give the other hosts more room, lower `nodes.min`, or write 0 and take it as it comes',
   },
+  {
+    mistake: 'a minimum by the clock that is none beside the tier’s own',
+    from: 'schedules: []',
+    to: 'schedules: [{ cron: "0 8 * * *", duration: 1h, timeZone: UTC, nodes: { min: 2 } }]',
+    path: `${WEB}.schedules[0].nodes.min`,
+    says: 'the tier has at least 2 at all times, so `min: 2` changes nothing',
+    proposes: 'write more than 2, or leave it out',
+  },
+  {
+    mistake: 'a maximum by the clock that ends in the hour in which a higher minimum begins',
+    from: 'schedules: []',
+    to: `schedules:
+          - { cron: "0 8 * * mon-fri", duration: 10h, timeZone: Europe/Berlin, nodes: { min: 8 } }
+          - { cron: "0 22 * * *", duration: 11h, timeZone: Europe/Berlin, nodes: { max: 4 } }`,
+    path: `${WEB}.schedules[1].nodes.max`,
+    says: 'from 2026-11-27T07:00:00Z on, `schedules[0]` holds as well: then its minimum of 8 nodes counts, and this maximum of 4 does not',
+    proposes: 'write 8 or more, or let one end before the other begins',
+  },
+  {
+    mistake: 'a maximum by the clock that the hosts have no room for',
+    from: 'schedules: []',
+    to: 'schedules: [{ cron: "0 8 * * *", duration: 1h, timeZone: UTC, nodes: { max: 20 } }]',
+    path: `${WEB}.schedules[0].nodes.max`,
+    says: 'the hosts have room for 12 nodes of size `small` beside what the other tiers have at least, so 20 are never reached',
+    proposes: 'write 12, or give the hosts room for 8 more (rackfire capacity)',
+  },
+  {
+    mistake: 'a maximum by the clock that the database has no connections for',
+    from: 'schedules: []',
+    to: 'schedules: [{ cron: "0 8 * * *", duration: 1h, timeZone: UTC, nodes: { max: 16 } }]',
+    path: `${WEB}.schedules[0].nodes.max`,
+    says: '16 nodes with 10 requests each (`maxConnections`) may open 160 connections to `db`, which takes 151: beyond 15 nodes they fail',
+    proposes: 'write 15, or let `db` take 160',
+  },
 ];
 
 test.each(MISTAKES)('$mistake', ({ from, to, path, says, proposes, experience }) => {
@@ -206,6 +244,14 @@ test.each([
   ['rackfire.xen.example.yaml', xenExample],
 ])('nothing is said of %s', (_, text) => {
   expect(lint(text)).toEqual([]);
+});
+
+test('nothing is said of schedules that agree: by turns, in the same hours with room between them, or once for all', () => {
+  const schedules = `schedules:
+          - { cron: "0 8 * * mon-fri", duration: 10h, timeZone: Europe/Berlin, nodes: { min: 4 } }
+          - { cron: "0 18 * * mon-fri", duration: 14h, timeZone: Europe/Berlin, nodes: { max: 3 } }
+          - { cron: "0 12 * * *", duration: 1h, timeZone: Europe/Berlin, nodes: { max: 6 }, freeze: scale-in }`;
+  expect(lint(edit(example, 'schedules: []', schedules))).toEqual([]);
 });
 
 test('a boot deadline is let alone where nobody has learned how long boots take on Xen hosts', () => {

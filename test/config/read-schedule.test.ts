@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSchedule } from '../../src/config/read-schedule.ts';
+import { findOverlap, readSchedule } from '../../src/config/read-schedule.ts';
 import { parseDurationMs } from '../../src/config/units.ts';
 import type { Schedule } from '../../src/scaler/schedule.ts';
 
@@ -242,6 +242,54 @@ test('a schedule that never ends is read again after two months, and holds on', 
   const { until } = read(always, '2026-11-26T12:00Z');
   expect(until).toBe('2027-01-29T00:00Z');
   expect(read(always, until!).until).toBe('2027-04-03T00:00Z');
+});
+
+test.each<
+  readonly [
+    situation: string,
+    one: readonly [cron: string, duration: string, timeZone: string],
+    other: readonly [cron: string, duration: string, timeZone: string],
+    expected: string | undefined,
+  ]
+>([
+  [
+    'that hold already',
+    ['0 8 * * *', '5h', 'UTC'],
+    ['0 12 * * *', '1h', 'UTC'],
+    '2026-11-26T12:30:00.000Z',
+  ],
+  [
+    'in two time zones',
+    ['0 8 * * *', '1h', 'UTC'],
+    ['30 9 * * *', '1h', BERLIN],
+    '2026-11-27T08:30:00.000Z',
+  ],
+  [
+    'that meet in summer only',
+    ['0 6 * * *', '1h', 'UTC'],
+    ['0 8 * * *', '1h', BERLIN],
+    '2027-03-28T06:00:00.000Z',
+  ],
+  [
+    'of which one comes once a year',
+    ['0 0 * * *', '2h', 'UTC'],
+    ['0 1 1 11 *', '1h', 'UTC'],
+    '2027-11-01T01:00:00.000Z',
+  ],
+  [
+    'of which one begins when the other ends',
+    ['0 8 * * *', '2h', 'UTC'],
+    ['0 10 * * *', '22h', 'UTC'],
+    undefined,
+  ],
+  ['that meet in two years', ['0 0 * * *', '2h', 'UTC'], ['0 0 29 2 *', '2h', 'UTC'], undefined],
+])('the first moment of two %s', (_, one, other, expected) => {
+  const at = Date.parse('2026-11-26T12:30Z');
+  const schedules = [scheduleOf(...one), scheduleOf(...other)] as const;
+  for (const [first, second] of [schedules, schedules.toReversed()] as const) {
+    const atMs = findOverlap(first!, second!, at);
+    expect(atMs && new Date(atMs).toISOString()).toBe(expected);
+  }
 });
 
 /** A window that can be told without a calendar. */
