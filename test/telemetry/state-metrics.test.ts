@@ -80,6 +80,27 @@ test('while a leader waits for a host to acknowledge its term, the host says so;
   expect(await read('host_fenced', { host: 'host-a' })).toBe(1);
 });
 
+test('minimum and maximum are those in force: a schedule’s from when its nodes are ordered, and while it holds', async () => {
+  // The lab's clock begins at 22:30 UTC.
+  const window = { cron: '40 22 * * *', durationMs: 60_000, timeZone: 'UTC' };
+  const schedules = [{ ...window, minNodes: 4, maxNodes: 14 }];
+  const { lab, read } = createLab({ tier: makeTier({ schedules }) });
+  await using started = lab;
+  started.start();
+  const seen: (readonly (number | string | undefined)[])[] = [];
+  for (const stepMs of [60_000, 530_000, 25_000, 60_000]) {
+    await lab.clock.step(stepMs);
+    seen.push([await read('nodes_min', TIER), await read('nodes_max', TIER)]);
+  }
+  const { minNodes, maxNodes } = makeTier().policy;
+  expect(seen).toEqual([
+    [minNodes, maxNodes],
+    [4, maxNodes],
+    [4, 14],
+    [minNodes, maxNodes],
+  ]);
+});
+
 test.each([
   { what: 'of a tier that the config does not have', name: 'old-web-1', orphans: 1 },
   { what: 'of a number beyond the addresses', name: 'news-web-17', orphans: 1 },
