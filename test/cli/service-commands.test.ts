@@ -103,9 +103,6 @@ test('status and explain: which schedule holds and until when, and when the next
       { minNodes: 4, maxNodes: null, freeze: null, until: null, from: '2023-11-15T07:00:00.000Z' },
     ],
   });
-  const held = await lab.ask({ path: '/metrics' });
-  expect(held.text).toContain('rackfire_nodes_min{cluster="news",tier="web"} 3\n');
-  expect(held.text).toContain('rackfire_nodes_max{cluster="news",tier="web"} 20\n');
 });
 
 test('status: what is wrong stands first, the worst of it at the top', async () => {

@@ -306,10 +306,10 @@ describe('without a trace, the last storm', () => {
   test('is asked of a Prometheus, which has it to the minute', async () => {
     const tier = '{cluster="news",tier="web"}';
     await using prometheus = await ScrapedPages.start((scrape) => {
-      const isStorm = scrape > 8 && scrape <= 12;
+      const isStorm = scrape > 4 && scrape <= 8;
       return `rackfire_request_rate_rps${tier} ${rateAt(scrape)}\nrackfire_storm${tier} ${isStorm ? 1 : 0}\nrackfire_storm{cluster="sports",tier="web"} 0\n`;
     });
-    await prometheus.scraped(20);
+    await prometheus.scraped(12);
     const args = ['--prometheus', prometheus.url, '--step', '1s', '--json'];
     const { code, stdout, stderr } = await run({}, ...args);
     expect([code, stderr]).toEqual([
@@ -320,9 +320,9 @@ describe('without a trace, the last storm', () => {
     // A busy machine may let scrapes fail; of what is left between two, each second is a Poisson count.
     const seconds = arrivals.length;
     const mean = arrivals.reduce((sum, one) => sum + one, 0) / seconds;
-    const chance = 4 * Math.sqrt(rateAt(20) / seconds);
+    const chance = 4 * Math.sqrt(rateAt(12) / seconds);
     expect(mean).toBeGreaterThan(rateAt(1) - chance);
-    expect(mean).toBeLessThan(rateAt(20) + chance);
+    expect(mean).toBeLessThan(rateAt(12) + chance);
     const other = await run(
       { 'other.yaml': edit(SITE, '- name: news', '- name: sports') },
       '-c',
