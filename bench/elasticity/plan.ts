@@ -3,6 +3,7 @@
 import { PENALTIES } from '../../src/sim/score.ts';
 import { CONTENDERS, type Contender, RACKFIRE_TARGET } from './contenders.ts';
 import { balancedRegretOf, entrantsOf, lowest, regretOf } from './entrant.ts';
+import type { Slowness } from './slowness.ts';
 import { type Entry, type Group, STORM, type Task, type TaskResult } from './task.ts';
 
 export interface Extent {
@@ -41,6 +42,8 @@ const VARIANTS = [
   { bootSeconds: 120, areBootsRough: false },
   { bootSeconds: HEADLINE_BOOT_SECONDS, areBootsRough: true },
 ];
+/** On storms alone: when their spells come is made for those. */
+const SLOWNESSES: readonly Slowness[] = ['cold', 'slow'];
 
 /** What is known of the traces by their names; what has another name is a group of its own. */
 const GROUPS: readonly (readonly [RegExp, Group])[] = [
@@ -89,30 +92,35 @@ export function planRest(
 /** Of the variants: the best target depends on the boots, but half of the sweep shows that. */
 const VARIANT_TARGETS: ReadonlySet<number> = new Set([64, 68, 72, 76, RACKFIRE_TARGET]);
 
-/** Other boot delays, and rougher boots. */
+/** Other boot delays, rougher boots, and nodes that are slow at times. */
 export function planVariants(extent: Extent, traces: readonly string[]): readonly Task[] {
   const entries = entriesOf(
     CONTENDERS.filter(({ kind }) => kind !== 'seer'),
     { targets: VARIANT_TARGETS },
   );
-  return VARIANTS.flatMap((boots) =>
-    extent.variantStorms === 0
-      ? []
-      : [
-          ...traces.flatMap((load) => tasksOf(load, [1, 1], boots, entries)),
-          ...tasksOf(STORM, [1, extent.variantStorms], boots, entries),
-        ],
-  );
+  if (extent.variantStorms === 0) {
+    return [];
+  }
+  const storms = [1, extent.variantStorms] as const;
+  return [
+    ...VARIANTS.flatMap((boots) => [
+      ...traces.flatMap((load) => tasksOf(load, [1, 1], boots, entries)),
+      ...tasksOf(STORM, storms, boots, entries),
+    ]),
+    ...SLOWNESSES.flatMap((slowness) =>
+      tasksOf(STORM, storms, { ...PLAIN_BOOTS, slowness }, entries),
+    ),
+  ];
 }
 
 function tasksOf(
   load: string,
   [from, to]: readonly [number, number],
-  boots: Pick<Task, 'bootSeconds' | 'areBootsRough'>,
+  site: Pick<Task, 'bootSeconds' | 'areBootsRough' | 'slowness'>,
   entries: readonly Entry[],
 ): readonly Task[] {
   const seeds = Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
-  return seeds.map((seed) => ({ load, group: groupOf(load), seed, ...boots, entries }));
+  return seeds.map((seed) => ({ load, group: groupOf(load), seed, ...site, entries }));
 }
 
 function entriesOf(

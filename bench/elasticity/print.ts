@@ -21,9 +21,9 @@ export function printReport(report: Report): string {
     section('Balanced regret by target', printCurves(report)),
     section('Share of loads won, groups alike', printWins(report)),
     section('Cost of the priced optimum, covering optimum = 1', printOptima(report, groups)),
-    ...report.variants.map(({ bootSeconds, areBootsRough, regrets }) =>
+    ...report.variants.map(({ bootSeconds, areBootsRough, slowness, regrets }) =>
       section(
-        `Balanced regret with ${areBootsRough ? 'rough ' : ''}boots of ${bootSeconds} s`,
+        `Balanced regret with ${areBootsRough ? 'rough ' : ''}boots of ${bootSeconds} s${slowness === undefined ? '' : `, ${slowness} nodes`}`,
         table([
           ['', 'target', 'regret'],
           ...regrets.map((one) => [one.contender, `${one.target}`, fixed(one.balancedRegret)]),

@@ -10,7 +10,7 @@ import { decide, EMPTY_MEMORY } from '../../src/scaler/decide.ts';
 import type { Node } from '../../src/scaler/node-phase.ts';
 import type { Observation, Signals } from '../../src/scaler/observation.ts';
 import { MAX_NODES, MIN_NODES } from '../../src/sim/optimum.ts';
-import { SERVICE_SECONDS, SLOTS } from '../../src/sim/physics.ts';
+import { SLOTS } from '../../src/sim/physics.ts';
 import type { Orderer, Sight } from './scaler.ts';
 
 /** A config that says nothing but target, minimum and maximum, and how many nodes stand by where some do. */
@@ -88,15 +88,11 @@ export function createRackfire(
 
 /** What HAProxy shows each second: how `stot` grew, who waits, and which slots are taken. */
 function signalsOf(sight: Sight): Signals {
-  const { waiting, servedRps, ready } = sight;
-  const total = ready * SLOTS;
+  const { waiting, servedRps, usedSlots, ready } = sight;
   return {
     requestRate: { status: 'ok', value: sight.meanRps(1, 0) },
     queue: { status: 'ok', value: { requests: waiting, servedRps } },
-    slots: {
-      status: 'ok',
-      value: { used: waiting > 0 ? total : servedRps * SERVICE_SECONDS, total },
-    },
+    slots: { status: 'ok', value: { used: usedSlots, total: ready * SLOTS } },
   };
 }
 

@@ -12,6 +12,7 @@ import {
   regretOf,
   strataOf,
 } from './entrant.ts';
+import type { Slowness } from './slowness.ts';
 import {
   geometricMean,
   type Interval,
@@ -85,6 +86,7 @@ export interface Claim {
 export interface Variant {
   readonly bootSeconds: number;
   readonly areBootsRough: boolean;
+  readonly slowness: Slowness | undefined;
   readonly regrets: readonly {
     readonly contender: string;
     readonly target: number;
@@ -275,7 +277,7 @@ function pricedShares(results: readonly TaskResult[]): Report['pricedShare'] {
 function variantsOf(results: readonly TaskResult[]): readonly Variant[] {
   const kinds = Map.groupBy(
     results,
-    ({ bootSeconds, areBootsRough }) => `${bootSeconds} ${areBootsRough}`,
+    ({ bootSeconds, areBootsRough, slowness }) => `${bootSeconds} ${areBootsRough} ${slowness}`,
   );
   return [...kinds.values()].flatMap((alike) => {
     const [first] = alike;
@@ -293,6 +295,7 @@ function variantsOf(results: readonly TaskResult[]): readonly Variant[] {
           {
             bootSeconds: first.bootSeconds,
             areBootsRough: first.areBootsRough,
+            slowness: first.slowness,
             regrets: regrets.toSorted((one, other) => one.balancedRegret - other.balancedRegret),
           },
         ];

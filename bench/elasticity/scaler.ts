@@ -12,6 +12,8 @@ export interface Sight {
   /** Requests that wait at the balancer, and those that were served in the second before. */
   readonly waiting: number;
   readonly servedRps: number;
+  /** Of all slots of the nodes that served in the second before, those that requests took. */
+  readonly usedSlots: number;
   /** How long boots took that have ended, in seconds, the latest last. */
   readonly bootTimes: readonly number[];
   /** Arrivals per second, the mean of a window that ended `delaySeconds` ago. */

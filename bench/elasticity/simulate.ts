@@ -8,9 +8,12 @@ import {
   Fleet,
   FluidQueue,
   SATURATED_RPS,
+  SERVICE_SECONDS,
+  SLOTS,
 } from '../../src/sim/physics.ts';
 import { type Score, Scorer } from '../../src/sim/score.ts';
 import type { Orderer, Sight } from './scaler.ts';
+import { NodeSpeeds, type Slowness, speedsOf } from './slowness.ts';
 
 /** Requests of each second, and the nodes that each second needs. */
 export interface Load {
@@ -23,6 +26,8 @@ export interface RunOptions {
   /** Of the boots: the n-th boot takes equally long whoever orders it. */
   readonly seed: number;
   readonly standbyNodes?: number;
+  /** Left out: nodes always do what they are rated for. */
+  readonly slowness?: Slowness | undefined;
 }
 
 /** The seconds of a run, for plots. */
@@ -36,6 +41,13 @@ export interface Timeline {
 /** Adds what each second needs to the requests that it brings. */
 export function loadOf(arrivals: Float64Array): Load {
   return { arrivals, demand: demandOf(arrivals) };
+}
+
+/** The same where nodes are slow at times: a second needs as many as do its work then. */
+export function slowLoadOf(arrivals: Float64Array, slowness: Slowness, seed: number): Load {
+  const speeds = speedsOf(slowness, seed, arrivals.length);
+  const work = arrivals.map((requests, second) => requests / (speeds[second] ?? 1));
+  return { arrivals, demand: demandOf(work) };
 }
 
 /** Runs a scaler over a load. Same load, same scaler, same seed, same score. */
@@ -53,6 +65,9 @@ export function simulate(
   });
   const queue = new FluidQueue();
   const past = new Past(fleet, queue, arrivals);
+  const { slowness, seed } = options;
+  const run = { length: arrivals.length, readyNodes: fleet.ready };
+  const speeds = slowness === undefined ? undefined : new NodeSpeeds(slowness, seed, run);
   const scorer = new Scorer();
   for (let second = 0; second < arrivals.length; second += 1) {
     fleet.advance(second);
@@ -65,12 +80,19 @@ export function simulate(
     }
     const supply = fleet.ready;
     const requests = arrivals[second] ?? 0;
-    queue.step(requests, supply * SATURATED_RPS);
-    past.record(requests, supply, queue.served);
+    const warm = speeds?.warmNodes(second, supply) ?? supply;
+    const capacity = warm * SATURATED_RPS * (speeds?.speedAt(second) ?? 1);
+    queue.step(requests, capacity);
+    past.record(requests, supply, { served: queue.served, capacity });
+    past.usedSlots =
+      queue.waiting > 0
+        ? supply * SLOTS
+        : (speeds?.drawUsedSlots(second, queue.served, { ready: supply, warm }) ??
+          queue.served * SERVICE_SECONDS);
     scorer.add({
       arrivals: requests,
       demand: demand[second] ?? 0,
-      supply,
+      supply: warm,
       served: queue.served,
       dropped: queue.dropped,
       waitSeconds: queue.waitSeconds,
@@ -101,6 +123,7 @@ function startNodes(demand: Uint16Array): number {
 /** Sums of all seconds up to each, so that a mean over any window is one subtraction. */
 class Past implements Sight {
   second = 0;
+  usedSlots = 0;
   readonly #fleet: Fleet;
   readonly #queue: FluidQueue;
   readonly #requests: Float64Array;
@@ -158,11 +181,15 @@ class Past implements Sight {
     return this.#mean(this.#use, lead, windowSeconds, delaySeconds);
   }
 
-  record(requests: number, supply: number, served: number): void {
+  record(
+    requests: number,
+    supply: number,
+    { served, capacity }: { served: number; capacity: number },
+  ): void {
     const at = this.second;
     this.#requests[at + 1] = (this.#requests[at] ?? 0) + requests;
     this.#perNode[at + 1] = (this.#perNode[at] ?? 0) + requests / supply;
-    this.#use[at + 1] = (this.#use[at] ?? 0) + served / (supply * SATURATED_RPS);
+    this.#use[at + 1] = (this.#use[at] ?? 0) + served / capacity;
   }
 
   #mean(sums: Float64Array, lead: number, windowSeconds: number, delaySeconds: number): number {

@@ -4,7 +4,8 @@ import { coveringOptimum, pricedOptimum } from '../../src/sim/optimum.ts';
 import { plainBoots, roughBoots } from '../../src/sim/physics.ts';
 import { PENALTIES, type Score } from '../../src/sim/score.ts';
 import { CONTENDERS } from './contenders.ts';
-import { type Load, loadOf, simulate } from './simulate.ts';
+import { type Load, loadOf, simulate, slowLoadOf } from './simulate.ts';
+import type { Slowness } from './slowness.ts';
 import { stormArrivals } from './storm.ts';
 import { type TraceRates, traceArrivals } from './trace-load.ts';
 
@@ -17,6 +18,8 @@ export interface Task {
   readonly seed: number;
   readonly bootSeconds: number;
   readonly areBootsRough: boolean;
+  /** Left out: nodes always do what they are rated for. */
+  readonly slowness?: Slowness | undefined;
   readonly entries: readonly Entry[];
 }
 
@@ -41,9 +44,13 @@ export type Traces = ReadonlyMap<string, TraceRates>;
 export const STORM = 'storm';
 
 /** Makes the load of a task. */
-export function makeLoad({ load, seed }: Pick<Task, 'load' | 'seed'>, traces: Traces): Load {
+export function makeLoad(
+  { load, seed, slowness }: Pick<Task, 'load' | 'seed' | 'slowness'>,
+  traces: Traces,
+): Load {
   if (load === STORM) {
-    return loadOf(stormArrivals(seed));
+    const arrivals = stormArrivals(seed);
+    return slowness === undefined ? loadOf(arrivals) : slowLoadOf(arrivals, slowness, seed);
   }
   const trace = traces.get(load);
   if (trace === undefined) {
@@ -57,7 +64,8 @@ export function carryOut(task: Task, traces: Traces): TaskResult {
   const { bootSeconds } = task;
   const load = makeLoad(task, traces);
   const covering = coveringOptimum(load.demand, bootSeconds);
-  const isPriced = !task.areBootsRough && (task.load === STORM || task.seed === 1);
+  const isPlain = !task.areBootsRough && task.slowness === undefined;
+  const isPriced = isPlain && (task.load === STORM || task.seed === 1);
   const priced = isPriced
     ? pricedOptimum(load.arrivals, load.demand, { bootSeconds, penalties: PENALTIES })
     : undefined;
@@ -70,12 +78,12 @@ export function carryOut(task: Task, traces: Traces): TaskResult {
 }
 
 function runEntry({ contender, target }: Entry, task: Omit<Task, 'entries'>, load: Load): Score {
-  const { bootSeconds, areBootsRough, seed } = task;
+  const { bootSeconds, areBootsRough, slowness, seed } = task;
   const found = CONTENDERS.find(({ name }) => name === contender);
   if (found === undefined) {
     throw new RangeError(`nobody is called ${contender}`);
   }
   const scaler = found.create(target, { bootSeconds, demand: load.demand });
   const boots = areBootsRough ? roughBoots(bootSeconds) : plainBoots(bootSeconds);
-  return simulate(load, scaler, { boots, seed, standbyNodes: found.standbyNodes ?? 0 });
+  return simulate(load, scaler, { boots, seed, standbyNodes: found.standbyNodes ?? 0, slowness });
 }

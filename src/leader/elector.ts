@@ -27,8 +27,8 @@
  *    when the last successful write was *sent*: before that, nobody can have seen the lease as ours.
  * 7. What is over does not come back: another reign follows, with another term.
  *
- * While the steady clocks of two electors go right within 10 %, they never lead at the same moment – whatever the
- * network does, and whoever deletes the lease or edits its holder.
+ * While the steady clocks of two electors go right within 10 %, and the lease is at least 1.25 × the renew deadline, they
+ * never lead at the same moment – whatever the network does, and whoever deletes the lease or edits its holder.
  *
  * Its limits. A lease does not fence: a process that stood still between its look at `leadsAt` and its command, or
  * whose steady clock did (a suspended machine), sends all the same. Hosts refuse it by its term; HAProxy cannot. Whoever
@@ -51,7 +51,7 @@ export interface ElectorSettings {
   readonly leaseMs: number;
   /** So long after a write was sent its success lets us lead. */
   readonly renewDeadlineMs: number;
-  /** Between two writes, and between two reads. */
+  /** Between two writes; at most that long between two reads. */
   readonly retryMs: number;
 }
 
@@ -174,6 +174,11 @@ export interface ElectorState {
 }
 
 const MAX_JITTER = 1.2;
+/**
+ * Whoever follows sees a change so much sooner, and so much sooner after the last one it takes over: within a lease and
+ * a retry, which client-go's one read in 1.2 retries does not reach.
+ */
+const READS_PER_RETRY = 2;
 /** Shorter, a lease and the one that follows its deletion could be led in the same second, by the same term. */
 const SHORTEST_LEASE_MS = 2_000;
 /** No Rackfire holds a lease for longer; a record that says more was edited. */
@@ -259,7 +264,7 @@ function passTime(settings: ElectorSettings, state: ElectorState, nowMs: number)
     : ended;
 }
 
-/** Three may fail in a row before the deadline. */
+/** Two in a row may hang, and a third succeed before the deadline. */
 function givenUpAtMs({ renewDeadlineMs }: ElectorSettings, { sentAtMs }: LeaseRequest): number {
   return sentAtMs + renewDeadlineMs / 3;
 }
@@ -475,7 +480,7 @@ function read({ retryMs }: ElectorSettings, state: ElectorState, moment: Moment)
     ...state,
     lastId: id,
     request: { kind: 'read', id, sentAtMs },
-    nextReadAtMs: sentAtMs + retryMs * (1 + (MAX_JITTER - 1) * chance),
+    nextReadAtMs: sentAtMs + (retryMs / READS_PER_RETRY) * (1 + (MAX_JITTER - 1) * chance),
   };
 }
 

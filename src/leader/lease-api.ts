@@ -35,7 +35,8 @@ export async function openLeaseApi(place: LeaseName): Promise<LeaseApi> {
   try {
     config.loadFromDefault();
   } catch (error) {
-    throw unusable(`cannot be used: ${describe(error)}`, error);
+    // A YAML error shows the lines around it, and there the token stands: neither they nor the error go on.
+    throw unusable(`cannot be used: ${describe(error).split('\n', 1)[0]}`);
   }
   const cluster = config.getCurrentCluster();
   // What the client falls back to when it finds nothing; its scheme would be refused with each request.
@@ -197,9 +198,8 @@ function describeBody(body: unknown): string {
   return typeof text === 'string' ? text.slice(0, 300) : 'without a message';
 }
 
-function unusable(what: string, cause?: unknown): ConfigError {
+function unusable(what: string): ConfigError {
   return new ConfigError(
     `the API server for \`leadership: { driver: kubernetes }\` ${what}; run in a pod with a service account, or name a file in KUBECONFIG`,
-    { cause },
   );
 }

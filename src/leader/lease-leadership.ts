@@ -209,7 +209,10 @@ class LeaseLeadership implements Contender {
     }
     const holder = this.holder();
     if (reign !== undefined && holder !== undefined) {
-      this.#tell({ kind: 'leader', holder: { ...holder, term: reign.term } });
+      // Once for each reign, whatever else is edited in its lease meanwhile.
+      if (reign.term !== before?.reign?.term) {
+        this.#tell({ kind: 'leader', holder: { ...holder, term: reign.term } });
+      }
       return;
     }
     if (before?.reign !== undefined && lost !== undefined && lost !== 'released') {

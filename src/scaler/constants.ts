@@ -94,6 +94,15 @@ export const ENGINE = {
   /** What runs beside standby nodes is held for at most so long: rule, since waking one again costs no boot. */
   soonHoldSeconds: 10,
 
+  /** How fast it is forgotten what a node's slots have shown, in seconds: fitted, on storms with slow nodes. */
+  workSeconds: 10,
+  /** A target that takes more than this share of a node's slots crowds them: rule; the queue grows with noise then. */
+  crowdedShare: 0.9,
+  /** … and so many deviations must be between, or it is taken for noise: fitted. */
+  workDeviations: 2,
+  /** The share of its slots that a node uses at what it is rated for: rule, of the nodes that all this is scored on. */
+  ratedShare: 0.8,
+
   /** Until the first boot has been measured: rule. */
   timeToServeSeconds: 60,
 } as const;

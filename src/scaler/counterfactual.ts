@@ -245,26 +245,19 @@ function* replay(decided: DecidedTick, rps: number): Generator<Decision, void> {
   }
 }
 
-/** Everything known and nothing waiting; requests in work in proportion to the rate, within the slots. */
+/** Everything known and nothing waiting; requests in work in proportion to the rate, within the slots, and as slow as now. */
 function signalsAt({ requestRate, slots }: Signals, rps: number): Signals {
   const nowRps = soundRate(requestRate);
   const share = nowRps === undefined || nowRps === 0 ? 1 : rps / nowRps;
+  const wanted = slots.status === 'ok' ? slots.value.used * share : 0;
+  const used =
+    slots.status === 'ok' ? Math.min(wanted, Math.max(slots.value.total, slots.value.used)) : 0;
+  const servedRps = wanted === used ? rps : (rps * used) / wanted;
   return {
     requestRate: { status: 'ok', value: rps },
-    queue: { status: 'ok', value: { requests: 0, servedRps: rps } },
+    queue: { status: 'ok', value: { requests: 0, servedRps } },
     slots:
-      slots.status === 'ok'
-        ? {
-            status: 'ok',
-            value: {
-              used: Math.min(
-                slots.value.used * share,
-                Math.max(slots.value.total, slots.value.used),
-              ),
-              total: slots.value.total,
-            },
-          }
-        : slots,
+      slots.status === 'ok' ? { status: 'ok', value: { used, total: slots.value.total } } : slots,
   };
 }
 

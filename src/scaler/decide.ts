@@ -19,7 +19,8 @@ import {
   wholeNodes,
 } from './limit.ts';
 import type { Node } from './node-phase.ts';
-import type { Observation } from './observation.ts';
+import type { WorkReading } from './node-rate.ts';
+import type { Observation, Signals } from './observation.ts';
 import type { Override } from './override.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { knowingWindowOf, type Peak, pushPeak, windowOf } from './stabilize.ts';
@@ -133,6 +134,7 @@ export function decide(
     currentNodes,
     servingNodes,
     foreseenNodes: outlook && needBeside(standbyNodes, spareBeside(currentNodes), outlook),
+    nodeRps: outlook?.nodeRps,
     floorRps: settled ? undefined : memory.settledRps,
   });
   const peaks =
@@ -246,10 +248,20 @@ function lookAhead(
       timeToWakeMs: standby.nodes === 0 ? 0 : wakeTimeMs(tier, observation),
       servingNodes,
       orderedNodes: currentNodes,
+      ...workOf(observation.signals),
     },
   );
   const isNews = before === undefined || atMs - before.atMs >= ENGINE.newsAfterSeconds * 1_000;
   return { foresight: isNews ? foresight : before, outlook };
+}
+
+/** Requests at work, where it is known wholly and freshly how many those are, and how fast they end. */
+function workOf({ queue, slots }: Signals): { readonly work?: WorkReading } {
+  if (queue.status !== 'ok' || slots.status !== 'ok') {
+    return {};
+  }
+  const { used: usedSlots, total: totalSlots } = slots.value;
+  return { work: { servedRps: queue.value.servedRps, usedSlots, totalSlots } };
 }
 
 function foresightOf(foresight: Foresight | undefined): Pick<TierMemory, 'foresight'> {

@@ -6,7 +6,7 @@ import type { Outlook } from './foresee.ts';
 import type { Storm } from './storm.ts';
 import { counted, inDigits, inTime } from './wording.ts';
 
-export type OutlookStage = 'forecast' | 'head-room' | 'storm' | 'scatter';
+export type OutlookStage = 'forecast' | 'slots' | 'head-room' | 'storm' | 'scatter';
 
 /** Rates and nodes that differ by less are not worth a sentence. */
 const NEGLIGIBLE = 1e-6;
@@ -24,6 +24,7 @@ export function describeOutlook(
   return [
     ...told('storm', describeStorm(input, outlook)),
     ...told('forecast', describeForecast(input, outlook)),
+    ...told('slots', describeSlots(input, outlook)),
     ...told('head-room', describeHeadroom(outlook)),
     ...told('scatter', describeScatter(outlook)),
   ];
@@ -107,6 +108,15 @@ function describeForecast(input: ExplainInput, outlook: Outlook): readonly strin
   return [
     `Without its noise the rate is ${inDigits(levelRps)} rps; ${inDigits(forecastRps)} rps are foreseen in ${inTime(aheadSeconds * 1_000)}, when a node that is ordered now serves.`,
   ];
+}
+
+function describeSlots({ tier }: ExplainInput, { nodeRps }: Outlook): readonly string[] {
+  const targetRps = tier.policy.requestRate?.targetPerNodeRps ?? nodeRps;
+  return nodeRps < targetRps
+    ? [
+        `Requests take the slots of a node for longer than its target of ${inDigits(targetRps)} rps leaves room for: it is taken to serve ${inDigits(nodeRps)} rps.`,
+      ]
+    : [];
 }
 
 function describeHeadroom({ deviationRps, headroomNodes }: Outlook): readonly string[] {

@@ -64,7 +64,7 @@ export function describeTop(input: ExplainInput): string {
     const { requests } = queue.value;
     return `${counted(requests, 'waiting request')} ${agree(requests, 'asks', 'ask')} for ${needText(needNodes)}`;
   }
-  const target = input.tier.policy.requestRate?.targetPerNodeRps;
+  const target = nodeRpsOf(input);
   if (top === 'request-rate' && requestRate.status !== 'absent' && target !== undefined) {
     const known = requestRate.status === 'ok' ? '' : ', as far as is known,';
     const rps = advice?.heldRps;
@@ -88,21 +88,24 @@ function describeSignal(input: ExplainInput, advice: SignalAdvice): string {
   }
 }
 
+/** What a node is taken to serve: its target, unless its slots have shown less. */
+function nodeRpsOf({ tier, tick }: ExplainInput): number | undefined {
+  return tick.decision.outlook?.nodeRps ?? tier.policy.requestRate?.targetPerNodeRps;
+}
+
 function describeRate(
-  { tier, observation, tick }: ExplainInput,
+  input: ExplainInput,
   sample: Sample<number>,
   { needNodes, heldRps }: SignalAdvice,
 ): string {
   if (sample.status === 'absent' || needNodes === undefined) {
     return `The request rate is not known${whyNot(sample)}.`;
   }
-  const target = inDigits(tier.policy.requestRate?.targetPerNodeRps ?? 0);
+  const { observation, tick } = input;
+  const target = nodeRpsOf(input) ?? 0;
   // What is foreseen has sentences of its own.
-  const nowNodes =
-    tick.decision.outlook === undefined
-      ? needNodes
-      : sample.value / (tier.policy.requestRate?.targetPerNodeRps ?? 1);
-  const need = `at ${target} rps per node they need ${needText(nowNodes)}`;
+  const nowNodes = tick.decision.outlook === undefined ? needNodes : sample.value / target;
+  const need = `at ${inDigits(target)} rps per node they need ${needText(nowNodes)}`;
   const rates =
     heldRps === undefined
       ? `${inDigits(sample.value)} rps arrive;`

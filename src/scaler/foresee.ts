@@ -6,6 +6,7 @@
 
 import { ENGINE } from './constants.ts';
 import { type ForecastErrors, learnErrors, NO_ERRORS, nodesFor } from './headroom.ts';
+import { advanceWork, NO_WORK, nodeRpsOf, type Work, type WorkReading } from './node-rate.ts';
 import { advanceNoise, beginNoise, dispersionOf, type Noise, persistenceOf } from './noise.ts';
 import { forecastStorm, NO_STORM, type Storm, type StormWatch, watchStorm } from './storm.ts';
 import {
@@ -26,6 +27,7 @@ export interface Foresight {
   readonly noise: Noise;
   readonly watch: StormWatch;
   readonly errors: ForecastErrors;
+  readonly work: Work;
 }
 
 export interface LoadReading {
@@ -44,6 +46,8 @@ export interface NodeReading {
   readonly servingNodes: number;
   /** Nodes that serve or are on the way. */
   readonly orderedNodes: number;
+  /** Left out where it is not known wholly and freshly. */
+  readonly work?: WorkReading;
 }
 
 /** What each stage saw and did; rates in requests per second. */
@@ -54,6 +58,8 @@ export interface Outlook {
   readonly soonNodes: number;
   /** What is to be there when a node that is ordered now would serve, where what does not run costs little. */
   readonly readyNodes: number;
+  /** What a node is taken to serve: its target, or less while requests take its slots for longer. */
+  readonly nodeRps: number;
   readonly levelRps: number;
   /** Forecast for `aheadSeconds` from now. */
   readonly forecastRps: number;
@@ -89,7 +95,7 @@ export function foresee(
   const seconds = Math.min(ENGINE.longestGapSeconds, elapsed > 0 ? elapsed : 1);
   const aheadSeconds = nodes.timeToServeMs / 1_000;
   const leastRps = ENGINE.stormLeastNodes * nodes.targetPerNodeRps;
-  const seen = look(start, { ...load, seconds, leastRps });
+  const seen = look(start, { ...load, ...nodes, seconds, leastRps });
   const nearSeconds = nodes.timeToWakeMs / 1_000;
   const forecast = forecastOf(seen, load.atMs, { aheadSeconds, nearSeconds });
   const errors =
@@ -110,6 +116,7 @@ export function foresee(
       noise: seen.noise,
       watch: seen.watch,
       errors,
+      work: seen.work,
     },
     outlook: outlookOf({ forecast, errors, seen, load, nodes, isFirst }),
   };
@@ -123,6 +130,7 @@ function beginForesight({ atMs, rps }: LoadReading): Foresight {
     noise: beginNoise(rps),
     watch: NO_STORM,
     errors: NO_ERRORS,
+    work: NO_WORK,
   };
 }
 
@@ -131,6 +139,7 @@ interface Seen {
   readonly trends: Trends;
   readonly noise: Noise;
   readonly watch: StormWatch;
+  readonly work: Work;
   readonly dispersion: number;
   readonly recentRps: number;
   /** The level of the trend in the middle: neither noise nor history. */
@@ -149,9 +158,11 @@ function look(
   {
     atMs,
     rps,
+    work,
     seconds,
     leastRps,
-  }: LoadReading & { readonly seconds: number; readonly leastRps: number },
+    servingNodes,
+  }: LoadReading & NodeReading & { readonly seconds: number; readonly leastRps: number },
 ): Seen {
   const { trends, watch } = before;
   const readSeconds = Math.min(ENGINE.longestReadingSeconds, seconds);
@@ -189,6 +200,7 @@ function look(
     trends: kept,
     noise,
     watch: watched,
+    work: advanceWork(before.work, work, { servingNodes, seconds: readSeconds }),
     dispersion,
     recentRps,
     steadyRps: Math.max(1, kept[STEADY]?.levelRps ?? rps),
@@ -265,7 +277,8 @@ interface Whole {
 }
 
 function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: Whole): Outlook {
-  const { targetPerNodeRps, timeToServeMs } = nodes;
+  const { timeToServeMs } = nodes;
+  const nodeRps = nodeRpsOf(seen.work, nodes.targetPerNodeRps, seen.dispersion);
   const { storm } = seen.watch;
   const { nowRps, aheadRps } = forecast;
   const rps = Math.max(nowRps, aheadRps);
@@ -274,24 +287,25 @@ function outlookOf({ forecast, errors, seen, load: { atMs }, nodes, isFirst }: W
       ? errors.meanSquare * Math.max(1, rps)
       : 0;
   const deviationRps = isFirst ? 0 : Math.sqrt(Math.max(forecast.variance, learned));
-  const bareNodes = nodesFor(rps, deviationRps, targetPerNodeRps);
-  const scatterNodes = scatterOf({ bareNodes, nowRps, storm }, nodes);
+  const bareNodes = nodesFor(rps, deviationRps, nodeRps);
+  const scatterNodes = scatterOf({ bareNodes, nowRps, nodeRps, storm }, nodes);
   const needNodes = bareNodes + scatterNodes;
   // Of use only beside standby nodes.
   const isPlain = isFirst || nodes.timeToWakeMs === 0;
-  const soonNodes = isPlain ? needNodes : soonRps(seen, nowRps) / targetPerNodeRps;
+  const soonNodes = isPlain ? needNodes : soonRps(seen, nowRps) / nodeRps;
   return {
     needNodes,
     soonNodes: Math.min(needNodes, soonNodes),
     readyNodes: isPlain
       ? needNodes
-      : scatterNodes + nodesFor(rps, deviationRps, targetPerNodeRps, ENGINE.standbyCost),
+      : scatterNodes + nodesFor(rps, deviationRps, nodeRps, ENGINE.standbyCost),
+    nodeRps,
     levelRps: seen.steadyRps,
     forecastRps: aheadRps,
     aheadSeconds: timeToServeMs / 1_000,
     deviationRps,
     dispersion: seen.dispersion,
-    headroomNodes: bareNodes - rps / targetPerNodeRps,
+    headroomNodes: bareNodes - rps / nodeRps,
     ...(storm === undefined ? {} : { storm }),
     scatterNodes,
     holdMs: holdOf(seen, timeToServeMs),
@@ -307,11 +321,15 @@ function soonRps({ recentRps, dispersion }: Seen, nowRps: number): number {
 
 /** Boots scatter: while requests suffer, nodes that are on their way beyond the need may be the first to serve. */
 function scatterOf(
-  { bareNodes, nowRps, storm }: { bareNodes: number; nowRps: number; storm: Storm | undefined },
-  nodes: NodeReading,
+  {
+    bareNodes,
+    nowRps,
+    nodeRps,
+    storm,
+  }: { bareNodes: number; nowRps: number; nodeRps: number; storm: Storm | undefined },
+  { servingNodes, orderedNodes }: NodeReading,
 ): number {
-  const { servingNodes, orderedNodes, targetPerNodeRps } = nodes;
-  if (storm === undefined || nowRps <= targetPerNodeRps * servingNodes) {
+  if (storm === undefined || nowRps <= nodeRps * servingNodes) {
     return 0;
   }
   const most = servingNodes + Math.max(0, bareNodes - servingNodes) * ENGINE.keptShare;

@@ -1,5 +1,6 @@
 /** Need → count: tolerance, scaling policies, flap guard. Each is one small rule that can be read alone. */
 
+import { ENGINE } from './constants.ts';
 import type { SlotReading } from './observation.ts';
 import type { ScalingPolicy, TierPolicy } from './policy.ts';
 
@@ -111,9 +112,6 @@ export function rememberChange(
   return kept;
 }
 
-/** More used slots than this share of them, and the queue begins to grow with the noise of the traffic. */
-const SLOT_USE_CEILING = 0.9;
-
 /**
  * Simulates the remaining fleet before a scale-in: the smallest count on which today's work would not crowd.
  * (That the rate alone would not scale it out again holds already: what scale-in wants is rounded up from the
@@ -131,6 +129,6 @@ export function flapGuard(
   if (servingNodes === 0 || slots.total === 0) {
     return wantedNodes;
   }
-  const usablePerNode = (slots.total / servingNodes) * SLOT_USE_CEILING;
+  const usablePerNode = (slots.total / servingNodes) * ENGINE.crowdedShare;
   return Math.min(currentNodes, Math.max(wantedNodes, wholeNodes(slots.used / usablePerNode)));
 }

@@ -34,6 +34,7 @@ const BACKLOG_CLEAR_SECONDS = 10;
  * @param around.currentNodes - The nodes ordered so far: what a queue that is still within bounds asks to keep.
  * @param around.servingNodes - The nodes that serve now: what the queue's own rate was measured on.
  * @param around.foreseenNodes - What the rate will need, instead of what it needs now.
+ * @param around.nodeRps - What a node is taken to serve, where that was foreseen by it.
  * @param around.floorRps - No known rate is taken for less.
  */
 export function recommend(
@@ -43,6 +44,7 @@ export function recommend(
     readonly currentNodes: number;
     readonly servingNodes: number;
     readonly foreseenNodes?: number | undefined;
+    readonly nodeRps?: number | undefined;
     readonly floorRps?: number | undefined;
   },
 ): Recommendation {
@@ -70,8 +72,7 @@ export function recommend(
           : needForQueue(reading, queue.maxWaitMs, {
               ...around,
               arrivingRps: arrivingRps(signals.requestRate),
-              ratedRps:
-                around.foreseenNodes === undefined ? undefined : requestRate?.targetPerNodeRps,
+              ratedRps: around.nodeRps,
             }),
       ),
     );

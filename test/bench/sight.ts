@@ -14,6 +14,7 @@ export function steadySight(
     standby: 0,
     waiting: 0,
     servedRps: rps,
+    usedSlots: rps / 10,
     bootTimes: [],
     meanRps: () => rps,
     meanRpsPerNode: () => rps / ready,

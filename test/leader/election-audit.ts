@@ -191,7 +191,7 @@ export class Audit {
     this.#outstanding = sent;
     if (sent.kind === 'read') {
       this.#require(
-        this.#lastRead === undefined || nowMs - this.#lastRead >= retryMs,
+        this.#lastRead === undefined || nowMs - this.#lastRead >= retryMs / 2,
         'it reads too often',
       );
       this.#require(
@@ -309,7 +309,7 @@ export class Audit {
     if (this.#reign !== undefined && !this.#isDoubted) {
       this.#require(sinceWrite < retryMs + 1e-6, 'it leads, and a renewal is overdue');
     } else {
-      this.#require(sinceRead <= JITTER * retryMs + 1e-6, 'a look at the lease is overdue');
+      this.#require(sinceRead <= JITTER * (retryMs / 2) + 1e-6, 'a look at the lease is overdue');
     }
     const seen = this.#seen;
     const mayWrite = sinceWrite >= retryMs && nowMs >= this.#restsUntilMs;

@@ -1,5 +1,9 @@
 /** Leadership by a Lease, over HTTP. What it rests on is in elector.test.ts; with a real API server it is in test/kubernetes. */
 
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { createSystemClock } from '../../src/control/clock.ts';
 import { ConfigError } from '../../src/control/errors.ts';
@@ -167,6 +171,18 @@ test('the lease is deleted: the leader stops, a new one is made, and led by a ne
   );
 });
 
+test('somebody edits what is not the term: the leader leads on, and is not told twice of one reign', async () => {
+  await using server = await LeaseServer.start();
+  server.lease = RELEASED;
+  await using replica = contend();
+  await replica.until(() => replica.leadership.term() !== undefined);
+  server.edit({ spec: { acquireTime: '2020-01-01T00:00:00.000000Z', leaseDurationSeconds: 40 } });
+  await replica.until(() => server.lease?.spec['leaseDurationSeconds'] === 2);
+  expect(replica.leadership.holder()?.sinceMs).toBe(Date.parse('2020-01-01T00:00:00Z'));
+  const kinds = replica.standings.map(({ kind }) => kind);
+  expect(kinds.slice(kinds.indexOf('leader'))).toEqual(['leader']);
+});
+
 test('it resigns: another one leads, and it does not take the lease back for two leases', async () => {
   await using server = await LeaseServer.start();
   server.lease = RELEASED;
@@ -178,6 +194,30 @@ test('it resigns: another one leads, and it does not take the lease back for two
   await replica.until(() => server.lease?.spec['holderIdentity'] === '');
   await replica.until(() => replica.leadership.term() !== undefined);
   expect(performance.now() - resignedAtMs).toBeGreaterThanOrEqual(2 * TIMINGS.leaseMs);
+});
+
+test('a mistake in a KUBECONFIG is told without the token that stands beside it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rackfire-kubeconfig-'));
+  const file = join(folder, 'kubeconfig');
+  await writeFile(
+    file,
+    'users:\n  - name: me\n    user: { token: SECRET-1 }\n   token: SECRET-2\n',
+  );
+  process.env['KUBECONFIG'] = file;
+  const { leadership } = contend();
+  try {
+    const error = await leadership.started.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(inspect(error)).toContain('cannot be used');
+    expect(inspect(error)).not.toContain('SECRET');
+  } finally {
+    delete process.env['KUBECONFIG'];
+    await leadership.close();
+    await rm(folder, { recursive: true });
+  }
 });
 
 test.each([

@@ -282,7 +282,7 @@ function expectLeader(election: Election): void {
   );
   // A number that was edited into the record makes all wait for a minute at most.
   const written = Math.min((election.api.lease?.leaseSeconds ?? 0) * 1_000, 60_000);
-  const waitMs = Math.max(longest, written) + 1.2 * retryMs;
+  const waitMs = Math.max(longest, written) + retryMs;
   const withinMs = (restMs + waitMs) / (1 - DRIFT) + SLACK_MS;
   const startMs = election.nowMs;
   election.runUntil(startMs + withinMs, () => election.leaders.length > 0);

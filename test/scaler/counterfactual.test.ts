@@ -367,17 +367,21 @@ function* comingTicks({ tier, observation, tick }: DecidedTick, rps: number): Ge
   const { requestRate, slots } = observation.signals;
   const now = requestRate.status === 'absent' ? Number.NaN : requestRate.value;
   const share = now > 0 && now < Number.POSITIVE_INFINITY ? rps / now : 1;
-  const signals: Signals = {
+  let signals: Signals = {
     requestRate: ok(rps),
     queue: ok({ requests: 0, servedRps: rps }),
-    slots:
-      slots.status === 'ok'
-        ? ok({
-            used: Math.min(slots.value.used * share, Math.max(slots.value.used, slots.value.total)),
-            total: slots.value.total,
-          })
-        : slots,
+    slots,
   };
+  if (slots.status === 'ok') {
+    const { used, total } = slots.value;
+    const most = Math.max(used, total);
+    const isFull = used * share > most;
+    signals = {
+      ...signals,
+      queue: ok({ requests: 0, servedRps: isFull ? (rps * most) / (used * share) : rps }),
+      slots: ok({ used: isFull ? most : used * share, total }),
+    };
+  }
   let { memory } = tick;
   for (let second = 1; second <= 600; second += 1) {
     const atMs = observation.atMs + second * 1_000;

@@ -60,6 +60,24 @@ describe('foresee', () => {
     expect(outlook.dispersion).toBeGreaterThan(6);
   });
 
+  test('slots that requests take for twice as long ask for twice the nodes, also while none waits', () => {
+    const needOf = (serviceSeconds: number): Outlook => {
+      let before: Foresight | undefined;
+      let outlook: Outlook | undefined;
+      for (let second = 0; second < 600; second += 1) {
+        const work = { servedRps: 200, usedSlots: 200 * serviceSeconds, totalSlots: 50 };
+        const load = { atMs: second * 1_000, rps: 200 };
+        ({ foresight: before, outlook } = foresee(before, load, { ...NODES, work }));
+      }
+      return outlook!;
+    };
+    const healthy = needOf(0.1);
+    const slow = needOf(0.2);
+    expect(healthy.nodeRps).toBe(80);
+    expect(slow.nodeRps).toBeCloseTo(40, 9);
+    expect(slow.needNodes).toBeCloseTo(2 * healthy.needNodes, 0);
+  });
+
   test('a steady ramp is met a time to serve ahead', () => {
     // 2 rps a second: after 1,000 s the rate is 2,100 rps, and 90 rps more when a node ordered now serves.
     const { needNodes, forecastRps } = last((second) => 100 + 2 * second, 1_000);

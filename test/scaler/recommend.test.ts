@@ -91,12 +91,14 @@ describe('queue', () => {
   test('where nodes do what they are rated for, what is foreseen has ordered what it needs, and it keeps that', () => {
     // 3 nodes for 80 rps each serve 100: nothing is wrong with them, there are too few.
     const signals = signalsOf(400, { queue: ok({ requests: 900, servedRps: 300 }) });
-    const queueNeed = (foreseenNodes: number | undefined): number | undefined =>
-      recommend(webTier(), signals, { ...THREE, foreseenNodes }).advice[1]?.needNodes;
-    expect(queueNeed(5)).toBe(3);
+    const queueNeed = (nodeRps: number | undefined): number | undefined =>
+      recommend(webTier(), signals, { ...THREE, foreseenNodes: 5, nodeRps }).advice[1]?.needNodes;
+    expect(queueNeed(80)).toBe(3);
     expect(queueNeed(undefined)).toBeCloseTo((3 * (400 + 90)) / 300, 9);
     const slow = signalsOf(400, { queue: ok({ requests: 900, servedRps: 200 }) });
-    expect(recommend(webTier(), slow, { ...THREE, foreseenNodes: 5 }).advice[1]?.needNodes).toBe(6);
+    expect(
+      recommend(webTier(), slow, { ...THREE, foreseenNodes: 5, nodeRps: 80 }).advice[1]?.needNodes,
+    ).toBe(6);
   });
 
   test('while ordered nodes are still coming, one beyond the allowed wait never asks for fewer than them', () => {

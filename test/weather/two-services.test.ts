@@ -39,10 +39,13 @@ weather(
     const said = await second.told(FOLLOWS);
     expect(said['leader']).toMatchObject({ pid: first.pid });
     await second.told('source answers');
+    // It decides by itself, not by what the first one has ordered, and leaves it at that.
+    process.kill(first.pid, 'SIGSTOP');
     load.change(STORM_RPS);
-    await first.told(boots);
-    // It decides as the first does, and leaves it at that.
     await second.told('decided to scale out');
+    const since = first.lines.length;
+    process.kill(first.pid, 'SIGCONT');
+    await first.told(boots, since);
     await first.kill();
     const killedAtMs = Date.now();
     const leads = await second.told(LEADS);
