@@ -38,7 +38,7 @@ export function drawLines({ panel, answers }: PanelData, whole: DashboardData, s
       ...(max === undefined ? {} : { max, interval: max / 4 }),
       minInterval: unit === 'none' ? 1 : 0,
       splitNumber: 4,
-      ...(unit === 'bytes' ? binaryAxis(series, custom.stacking.mode === 'normal') : {}),
+      ...wholeSteps(unit, series, custom.stacking.mode === 'normal'),
       axisLabel: {
         color: INK,
         formatter: (value: number) => formatValue(value, unit, range.toMs, decimals),
@@ -49,11 +49,18 @@ export function drawLines({ panel, answers }: PanelData, whole: DashboardData, s
   });
 }
 
-/** Steps of powers of two, about three of them. */
-function binaryAxis(series: readonly NamedSeries[], isStacked: boolean) {
-  const peaks = series.map(({ points }) => Math.max(1, ...points.map(({ value }) => value)));
+/** About four steps: of bytes powers of two, of minutes whole ones; anything else by the decimal system. */
+function wholeSteps(unit: string, series: readonly NamedSeries[], isStacked: boolean): object {
+  const peaks = series.map(({ points }) =>
+    Math.max(1, ...points.map(({ value }) => value).filter(Number.isFinite)),
+  );
   const highest = isStacked ? peaks.reduce((sum, peak) => sum + peak, 0) : Math.max(1, ...peaks);
-  const interval = 2 ** Math.ceil(Math.log2(highest / 4));
+  const isMinutes = unit === 's' && highest >= 120;
+  if (unit !== 'bytes' && !isMinutes) {
+    return {};
+  }
+  const step = highest / 4;
+  const interval = isMinutes ? 60 * Math.ceil(step / 60) : 2 ** Math.ceil(Math.log2(step));
   return { interval, max: Math.ceil(highest / interval) * interval };
 }
 
@@ -140,7 +147,7 @@ function markLines({ fieldConfig }: PanelInFile, marks: DashboardData['marks']):
     .filter(({ fromMs, toMs }) => fromMs === toMs)
     .map(({ fromMs, color }) => ({
       xAxis: fromMs,
-      lineStyle: { color: colorOf(color), type: 'dotted' as const, width: 1 },
+      lineStyle: { color: colorOf(color), type: 'dotted' as const, width: 1, opacity: 0.5 },
     }));
   const shades = marks
     .filter(({ fromMs, toMs }) => fromMs < toMs)

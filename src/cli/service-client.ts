@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import type { HttpConfig } from '../config/config.ts';
-import { loadConfig } from '../config/load-config.ts';
+import { loadHttp } from '../config/load-config.ts';
 import { ConfigError, NotLeaderError, UnreachableError } from '../control/errors.ts';
 import { readToken } from '../http/token-file.ts';
 import { type SentEvent, readSentEvents } from './sent-events.ts';
@@ -202,7 +202,7 @@ export function readAnswer<Schema extends z.ZodType>(
 
 async function readHttpConfig(file: string): Promise<HttpConfig> {
   try {
-    return (await loadConfig(file)).config.http;
+    return await loadHttp(file);
   } catch (error) {
     if (error instanceof ConfigError) {
       // Whoever looks for what is wrong with the config needs another way in.

@@ -9,6 +9,7 @@ import type {
   BalancerConfig,
   Config,
   HostConfig,
+  HttpConfig,
   ImageConfig,
   LeadershipConfig,
   RoomConfig,
@@ -25,7 +26,6 @@ type WrittenRoom = WrittenConfig['sizes'][string];
 
 /** Compiles a config that the schema has accepted and that has no contradictions. */
 export function compile(written: WrittenConfig): Config {
-  const [host = '', port] = written.http.listen.split(':');
   const { limits } = written;
   return {
     installation: written.installation,
@@ -50,8 +50,13 @@ export function compile(written: WrittenConfig): Config {
       retentionMs: parseDurationMs(written.journal.retention),
       maxBytes: parseAmountMiB(written.journal.maxSize) * 2 ** 20,
     },
-    http: { host, port: Number(port), tokenFile: written.http.tokenFile },
+    http: compileHttp(written.http),
   };
+}
+
+export function compileHttp({ listen, tokenFile }: WrittenConfig['http']): HttpConfig {
+  const [host = '', port] = listen.split(':');
+  return { host, port: Number(port), tokenFile };
 }
 
 /** What one node takes of its host, and what its guest has of that. All hosts of a config have one driver. */

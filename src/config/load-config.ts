@@ -2,9 +2,10 @@
 
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { z } from 'zod';
 import { ConfigError } from '../control/errors.ts';
-import { compile } from './compile.ts';
-import type { Config } from './config.ts';
+import { compile, compileHttp } from './compile.ts';
+import type { Config, HttpConfig } from './config.ts';
 import { findContradictions } from './contradictions.ts';
 import {
   describeIssue,
@@ -54,6 +55,27 @@ export function parseConfig(text: string, file: string): LoadedConfig {
  */
 export async function loadConfig(path: string): Promise<LoadedConfig> {
   return parseConfig(await readConfigText(path), path);
+}
+
+const HttpAlone = z.looseObject({ http: WrittenConfig.shape.http.unwrap() });
+
+/**
+ * Where the service of this config is. What else is wrong in the file does not matter where it says that: the service runs
+ * on by the last good one, and whoever looks for what is wrong asks it.
+ *
+ * @throws As {@link loadConfig}, when the file does not say where, or is no YAML.
+ */
+export async function loadHttp(path: string): Promise<HttpConfig> {
+  const text = await readConfigText(path);
+  try {
+    return parseConfig(text, path).config.http;
+  } catch (error) {
+    const { success, data } = HttpAlone.safeParse(readSource(text, path).value);
+    if (!success) {
+      throw error;
+    }
+    return compileHttp(data.http);
+  }
 }
 
 /** The text of a config file. @throws ConfigError when it cannot be read. */

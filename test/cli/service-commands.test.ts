@@ -568,7 +568,15 @@ test('-c: the config says where the service is and where its token', async () =>
   const anyPort = await rackfire('status', '-c', lab.configFile);
   expect([anyPort.code, anyPort.stderr]).toEqual([78, expect.stringContaining('say --url')]);
 
-  // Who looks for what is wrong with the config needs another way in.
+  // Who looks for what is wrong with the config needs another way in: by what is still right in it, or by --url.
+  const wrong = lab.configText.replace('127.0.0.1:9500', `127.0.0.1:${lab.port}`);
+  await writeFile(lab.configFile, wrong.replace('max: 8', 'max: eight'));
+  expect((await rackfire('status', '-c', lab.configFile)).code).toBe(0);
+  const paused = await rackfire('pause', 'in', 'news', ...SAID, '-c', lab.configFile);
+  expect([paused.code, paused.stdout]).toEqual([0, expect.stringContaining('o2: scale-in')]);
+  await writeFile(lab.configFile, wrong.replace('127.0.0.1:', '127.0.0.1::'));
+  const lost = await rackfire('status', '-c', lab.configFile);
+  expect([lost.code, lost.stderr]).toEqual([78, expect.stringContaining('http.listen')]);
   await writeFile(lab.configFile, 'installation: 7\n');
   const broken = await rackfire('status', '-c', lab.configFile);
   expect(broken.code).toBe(78);
