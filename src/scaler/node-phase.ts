@@ -179,15 +179,15 @@ function derivePhase(
   if (!domain.fresh) {
     return 'unknown';
   }
-  if (sighting.operation === 'destroy' || domain.state === 'stopping') {
+  const { operation } = sighting;
+  const isResting = operation === 'save' || operation === 'pause';
+  // A host calls what is being saved stopping as well: of ours it is known that it will stand by, and counts.
+  if (operation === 'destroy' || (domain.state === 'stopping' && !isResting)) {
     return 'stopping';
   }
-  const overdue = phaseAgeMs > bootDeadlineMs && sighting.operation === undefined;
+  const overdue = phaseAgeMs > bootDeadlineMs && operation === undefined;
   // Xen shows a guest that is just being built as paused, and before that there is only its disk.
-  if (
-    domain.state === 'being-made' ||
-    (domain.state !== 'running' && sighting.operation === 'boot')
-  ) {
+  if (domain.state === 'being-made' || (domain.state !== 'running' && operation === 'boot')) {
     return overdue ? 'failed' : 'booting';
   }
   if (domain.state === 'residue') {

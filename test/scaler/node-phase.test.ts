@@ -314,6 +314,11 @@ describe('saved nodes, and what is left over', () => {
     ['a saved domain stands by', 'standby', seen.saved(3)],
     ['a saved domain that is woken is warming', 'warming', under('wake', seen.saved(3))],
     ['a domain that is being saved stands by', 'standby', under('save', seen.parked(3))],
+    [
+      'a domain that is being saved, and that its host calls stopping then, stands by',
+      'standby',
+      under('save', seen.stopping(3)),
+    ],
     ['a saved domain while its boot runs is booting', 'booting', under('boot', seen.saved(3))],
     ['one that cannot be woken has failed', 'failed', seen.saved(3, refused)],
     ['also when it is frozen', 'failed', { ...seen.standby(3), ...refused }],

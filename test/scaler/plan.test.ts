@@ -679,6 +679,12 @@ describe('saved standby', () => {
 
   test.each<[string, number, readonly NodeSighting[], readonly string[]]>([
     ['a quiet node is saved', 2, [...serving(2), seen.outOfRotation(3)], ['save 3 standby']],
+    [
+      'while one is being saved, none is booted or saved in its place',
+      2,
+      [...serving(2), under('save', seen.stopping(3)), seen.outOfRotation(4)],
+      ['destroy 4 not-needed'],
+    ],
     ['not while it has sessions', 2, [...serving(2), seen.outOfRotation(3, { sessions: 1 })], []],
     [
       'nor again where its host has refused a while ago; it stands by awake',
