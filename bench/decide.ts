@@ -63,7 +63,7 @@ clusters:
 type Load = (second: number) => number;
 
 /**
- * With what rates wander here, one tier in seven or eight wants another count at each tick, and nothing is ever
+ * With what rates wander here, one tier in eight to eleven wants another count at each tick, and nothing is ever
  * carried out: far more than in any site, where what was ordered is under way at the next tick.
  */
 const CALM: Load = () => 0.85;

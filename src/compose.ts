@@ -137,8 +137,9 @@ export function composeContender(
     readonly onTrouble: (why: string | undefined) => void;
   },
 ): Contender {
+  const { clock, onChange } = around;
   return leadership.driver === 'file'
-    ? createFileLeadership({ ...around, path: leadership.path })
+    ? createFileLeadership({ clock, onChange, path: leadership.path })
     : createLeaseLeadership({ ...around, ...leadership });
 }
 

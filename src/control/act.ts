@@ -1,5 +1,5 @@
 import type { ScaledTier } from '../scaler/cluster.ts';
-import type { Term } from '../scaler/observation.ts';
+import { isSameTerm, type Term } from '../scaler/term.ts';
 import type { Action, BootAction } from '../scaler/action.ts';
 import type { Clock } from './clock.ts';
 import { within } from './deadline.ts';
@@ -108,8 +108,7 @@ export async function carryOut(
 
 /** @throws PreconditionError when another term is in force, or none: act no more. */
 function requireTerm(leadership: Leadership, term: Term): void {
-  const held = leadership.term();
-  if (held?.createdAtSeconds !== term.createdAtSeconds || held.transitions !== term.transitions) {
+  if (!isSameTerm(leadership.term(), term)) {
     throw new PreconditionError('this process does not lead any more');
   }
 }

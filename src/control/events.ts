@@ -3,7 +3,8 @@
 import type { FixedTier, Mode, ScaledTier } from '../scaler/cluster.ts';
 import type { FixedNode } from '../scaler/fixed-tier.ts';
 import type { TierMemory } from '../scaler/decide.ts';
-import type { Observation, StartKind, Term } from '../scaler/observation.ts';
+import type { Observation, StartKind } from '../scaler/observation.ts';
+import type { Term } from '../scaler/term.ts';
 import type { Action } from '../scaler/action.ts';
 import type { OverrideWord } from '../scaler/override.ts';
 import type { TierTick } from '../scaler/tick.ts';

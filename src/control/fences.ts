@@ -1,4 +1,4 @@
-import type { Term } from '../scaler/observation.ts';
+import { isSameTerm, type Term } from '../scaler/term.ts';
 import type { Clock } from './clock.ts';
 import { within } from './deadline.ts';
 import { UnreachableError } from './errors.ts';
@@ -73,7 +73,7 @@ export class Fences {
       readonly onAnswer: (host: string) => void;
     },
   ): void {
-    if (!isSame(term, this.#term)) {
+    if (!isSameTerm(term, this.#term)) {
       this.#term = term;
       this.#hasBegun = false;
       this.#fences.clear();
@@ -152,10 +152,4 @@ export class Fences {
     }
     onAnswer(host);
   }
-}
-
-function isSame(one: Term | undefined, other: Term | undefined): boolean {
-  return (
-    one?.createdAtSeconds === other?.createdAtSeconds && one?.transitions === other?.transitions
-  );
 }

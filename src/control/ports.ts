@@ -8,8 +8,8 @@ import type {
   DomainState,
   Observation,
   Sample,
-  Term,
 } from '../scaler/observation.ts';
+import type { Term } from '../scaler/term.ts';
 import type { TierTick } from '../scaler/tick.ts';
 import type { EventRecord, GivenOverride, TierTicked } from './events.ts';
 

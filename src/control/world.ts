@@ -19,8 +19,8 @@ import type {
   Sample,
   ServerSighting,
   Signals,
-  Term,
 } from '../scaler/observation.ts';
+import type { Term } from '../scaler/term.ts';
 import type { Action } from '../scaler/action.ts';
 import { findExclusion, type Override } from '../scaler/override.ts';
 import type { BalancerWatch } from './balancer-watch.ts';

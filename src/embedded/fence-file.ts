@@ -7,7 +7,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { PreconditionError, UnreachableError } from '../control/errors.ts';
-import type { Term } from '../scaler/observation.ts';
+import { isNewer, isSameTerm, type Term } from '../scaler/term.ts';
 
 export interface Order {
   readonly verb: 'fence' | 'create' | 'pause' | 'wake' | 'destroy';
@@ -78,13 +78,12 @@ export class FenceFile {
       )
       .get(this.#host);
     const newest = row === undefined ? undefined : rowSchema.parse(row);
-    const comparison = newest === undefined ? 1 : compare(term, newest);
-    if (newest !== undefined && comparison < 0) {
+    if (newest !== undefined && isNewer(newest, term)) {
       throw new PreconditionError(
         `${this.#host}: ${format(newest)} was shown here, this is ${format(term)}: a newer leader is at work`,
       );
     }
-    if (verb === 'create' && !(comparison === 0 && newest?.isFenced === 1)) {
+    if (verb === 'create' && !(isSameTerm(term, newest) && newest?.isFenced === 1)) {
       throw new PreconditionError(`${this.#host}: ${format(term)} was not shown by a fence`);
     }
   }
@@ -129,10 +128,6 @@ export class FenceFile {
       },
     );
   }
-}
-
-function compare(one: Term, other: Term): number {
-  return one.createdAtSeconds - other.createdAtSeconds || one.transitions - other.transitions;
 }
 
 function format({ createdAtSeconds, transitions }: Term): string {

@@ -41,8 +41,7 @@
  */
 
 import { ConfigError } from '../control/errors.ts';
-import type { Term } from '../scaler/observation.ts';
-import { isNewer } from './term.ts';
+import { isNewer, type Term } from '../scaler/term.ts';
 
 export interface ElectorSettings {
   /** Of one process, never used again by another. */

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../control/clock.ts';
 import { ConfigError } from '../control/errors.ts';
-import type { Term } from '../scaler/observation.ts';
+import { isNewer, type Term } from '../scaler/term.ts';
 import { type Holder, type Lease, takeLease } from './lease-file.ts';
 import {
   type ReadFileSystemType,
@@ -13,7 +13,6 @@ import {
   resolvePlace,
 } from './lease-place.ts';
 import type { Contender, Standing } from './standing.ts';
-import { isNewer } from './term.ts';
 
 export type { FileLeadership };
 

@@ -15,8 +15,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from '
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { ConfigError } from '../control/errors.ts';
-import type { Term } from '../scaler/observation.ts';
-import { isNewer } from './term.ts';
+import { isNewer, isSameTerm, type Term } from '../scaler/term.ts';
 
 /** Who wrote the file last: the one who leads, while it lives. */
 export interface Holder {
@@ -135,12 +134,6 @@ export function takeLease(path: string, claim: Claim): Attempt {
       database?.close();
     }
   }
-}
-
-function isSameTerm(term: Term | undefined, other: Term): boolean {
-  return (
-    term?.createdAtSeconds === other.createdAtSeconds && term.transitions === other.transitions
-  );
 }
 
 /**

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../control/clock.ts';
 import { ConfigError } from '../control/errors.ts';
-import type { Term } from '../scaler/observation.ts';
+import type { Term } from '../scaler/term.ts';
 import {
   type BlockReason,
   blockedBy,

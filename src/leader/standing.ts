@@ -2,7 +2,7 @@
 
 import type { ConfigError } from '../control/errors.ts';
 import type { Leadership } from '../control/ports.ts';
-import type { Term } from '../scaler/observation.ts';
+import type { Term } from '../scaler/term.ts';
 import type { Holder as FileHolder } from './lease-file.ts';
 
 /** Who has a Kubernetes Lease, by its record. */

@@ -1,7 +1,8 @@
 /** What can be done to a node, with nothing left to choose. */
 
 import type { Node } from './node-phase.ts';
-import type { AdminState, Term } from './observation.ts';
+import type { AdminState } from './observation.ts';
+import type { Term } from './term.ts';
 
 /** Why a node is let go, or why one comes. */
 export type ActionReason =

@@ -3,7 +3,8 @@
 import type { ActionReason, BootAction } from './action.ts';
 import { macOf, nodeName, type ScaledTier } from './cluster.ts';
 import { isPresent, type Node, type NodePhase } from './node-phase.ts';
-import type { NodeSighting, Observation, Term } from './observation.ts';
+import { haveAllAnswered, type NodeSighting, type Observation } from './observation.ts';
+import type { Term } from './term.ts';
 import type { Placement, Refusal, Role } from './place.ts';
 
 /** Why nodes that are needed cannot be booted. */
@@ -124,9 +125,8 @@ function* freeNumbers(
       held.add(node.number);
     }
   }
-  const isComplete = observation.hosts.every(
-    ({ everAnswered, fenced }) => everAnswered && fenced !== false,
-  );
+  const { hosts } = observation;
+  const isComplete = haveAllAnswered(hosts) && hosts.every(({ fenced }) => fenced !== false);
   const count = tier.addresses.length;
   for (let index = 1; index <= count; index += 1) {
     const number = isComplete ? index : count + 1 - index;

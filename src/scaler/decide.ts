@@ -20,7 +20,7 @@ import {
 } from './limit.ts';
 import type { Node } from './node-phase.ts';
 import type { WorkReading } from './node-rate.ts';
-import type { Observation, Signals } from './observation.ts';
+import { haveAllAnswered, type Observation, type Signals } from './observation.ts';
 import type { Override } from './override.ts';
 import type { TierPolicy } from './policy.ts';
 import { type Bounds, boundsAt, mostNodes, type ScheduleWord } from './schedule.ts';
@@ -132,8 +132,8 @@ export function decide(
   const outlook = seen?.outlook;
   const aheadMs = windowOf(stabilizationWindowMs, outlook, observation.bootTimeMs);
   const standbyNodes = policy.standby.nodes;
-  const spareBeside = (orderedNodes: number): number =>
-    Math.max(0, countStandby(nodes) + presentNodes - orderedNodes);
+  const ownNodes = presentNodes + countStandby(nodes);
+  const spareBeside = (orderedNodes: number): number => Math.max(0, ownNodes - orderedNodes);
   const windowMs = runningWindow(standbyNodes, aheadMs);
   const recommendation = recommend(tier, observation.signals, {
     currentNodes,
@@ -312,7 +312,7 @@ function countStandby(nodes: readonly Node[]): number {
  * all have, there is none: the balancer came back with old states, and its checks say so a little later.
  */
 function countPresent(nodes: readonly Node[], { hosts }: Observation): number {
-  const hostsComplete = hosts.every(({ everAnswered }) => everAnswered);
+  const hostsComplete = haveAllAnswered(hosts);
   let count = 0;
   for (const { phase, serving, host } of nodes) {
     const coming = phase === 'booting' || phase === 'warming' || phase === 'out-of-rotation';

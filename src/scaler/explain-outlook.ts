@@ -89,8 +89,8 @@ function describeStorm(input: ExplainInput, outlook: Outlook): readonly string[]
 }
 
 /** `900 rps came where 400 ± 20 were foreseen, 25 times that deviation more`. */
-function describeAlarm({ alarm }: Storm): string {
-  const { rps, foreseenRps, deviationRps, excess, seconds } = alarm;
+function describeAlarm({ alarm, baseRps: foreseenRps }: Storm): string {
+  const { rps, deviationRps, excess, seconds } = alarm;
   const times = inDigits((rps - foreseenRps) / deviationRps);
   const most = `more than ${ENGINE.stormAlarmDeviations} in sum are an alarm`;
   const sum =

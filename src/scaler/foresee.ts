@@ -194,7 +194,8 @@ function look(
   const restarted =
     alarmedSeconds === undefined ? advanced : restartTrends(advanced, alarmedSeconds);
   // What is left of a storm's fall would go on falling, and may be below what comes even without its noise.
-  const surelyRps = Math.min(rps, recentRps) - Math.sqrt(dispersion * Math.max(1, rps));
+  const surelyRps =
+    Math.min(rps, recentRps) - ENGINE.surelyDeviations * Math.sqrt(dispersion * Math.max(1, rps));
   const kept = backAtRps === undefined ? restarted : beginTrends(Math.max(backAtRps, surelyRps));
   return {
     trends: kept,

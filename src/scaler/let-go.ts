@@ -4,7 +4,8 @@ import { type Action, type ActionReason, domainAction, serverAction } from './ac
 import type { ScaledTier } from './cluster.ts';
 import { type Fleet, isPausedInRotation, isSick } from './fleet.ts';
 import type { Node } from './node-phase.ts';
-import type { Observation, Term } from './observation.ts';
+import type { Observation } from './observation.ts';
+import type { Term } from './term.ts';
 
 export interface Need {
   /** Nodes that really serve, beyond those desired: only so many may be drained. */

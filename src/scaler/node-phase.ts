@@ -15,13 +15,14 @@
 
 import { nodeName, type ScaledTier } from './cluster.ts';
 import { findExclusion, findHostDrain, findNodeOverride, type Override } from './override.ts';
-import type {
-  ActionKind,
-  AdminState,
-  CheckState,
-  NodeSighting,
-  Observation,
-  ServerSighting,
+import {
+  haveAllAnswered,
+  type ActionKind,
+  type AdminState,
+  type CheckState,
+  type NodeSighting,
+  type Observation,
+  type ServerSighting,
 } from './observation.ts';
 import { bootDeadlineOf } from './start-times.ts';
 
@@ -81,7 +82,7 @@ export interface Node {
 
 /** Derives all nodes of a tier that are not simply absent, in the order of their numbers. */
 export function deriveNodes(tier: ScaledTier, observation: Observation): readonly Node[] {
-  const hostsComplete = observation.hosts.every((host) => host.everAnswered);
+  const hostsComplete = haveAllAnswered(observation.hosts);
   const bootDeadlineMs = bootDeadlineOf(tier.policy.bootDeadlineMs, observation.bootTimeMs);
   const { oldWorkers, overrides } = observation;
   const around = { hostsComplete, oldWorkers, overrides, bootDeadlineMs };
@@ -193,11 +194,14 @@ function derivePhase(
   if (domain.state === 'residue') {
     return 'residue';
   }
+  if (isResting) {
+    return 'standby';
+  }
   if (domain.state !== 'running') {
     const isIdle = sessionsKnown && servers.sessions === 0 && servers.admin !== 'ready';
     return phaseOfStandby(sighting, isIdle);
   }
-  return phaseOfRunning(sighting, servers, overdue && sessionsKnown);
+  return phaseOfRunning(servers, overdue && sessionsKnown);
 }
 
 function phaseWithoutDomain(
@@ -229,14 +233,7 @@ function phaseOfStandby({ operation, wakeRefused }: NodeSighting, isIdle: boolea
   return wakeRefused === true && operation === undefined && isIdle ? 'failed' : 'standby';
 }
 
-function phaseOfRunning(
-  sighting: NodeSighting,
-  servers: ServerSummary,
-  overdue: boolean,
-): NodePhase {
-  if (sighting.operation === 'pause' || sighting.operation === 'save') {
-    return 'standby';
-  }
+function phaseOfRunning(servers: ServerSummary, overdue: boolean): NodePhase {
   switch (servers.admin) {
     case 'unknown':
       return 'unknown';

@@ -3,6 +3,7 @@
 import type { BaseLoad } from './host-loss.ts';
 import type { Override } from './override.ts';
 import type { ScheduleSighting } from './schedule.ts';
+import type { Term } from './term.ts';
 
 /**
  * One reading of a signal. Only `ok` may let nodes go; `partial` and `stale` may ask for more; `absent`
@@ -125,6 +126,11 @@ export interface HostSighting {
   readonly base?: readonly BaseLoad[];
 }
 
+/** A domain that none of them shows does not exist. */
+export function haveAllAnswered(hosts: readonly HostSighting[]): boolean {
+  return hosts.every(({ everAnswered }) => everAnswered);
+}
+
 /** `half-open` admits one probe. */
 export type Circuit = 'closed' | 'half-open' | 'open';
 
@@ -133,12 +139,6 @@ export interface BalancerSighting {
   readonly name: string;
   /** It did so lately, and no question has failed since. */
   readonly answers: boolean;
-}
-
-/** A leadership term: compared by creation of the lease, then by its transitions. */
-export interface Term {
-  readonly createdAtSeconds: number;
-  readonly transitions: number;
 }
 
 export interface Observation {

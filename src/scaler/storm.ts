@@ -15,17 +15,16 @@ export interface Storm {
   readonly detectedAtMs: number;
   /** What came at its onset. */
   readonly onsetRps: number;
-  /** What was expected by its alarm: what exceeds that grows. */
+  /** The most that was foreseen for the reading of its alarm: what exceeds that grows. */
   readonly baseRps: number;
   readonly alarm: StormAlarm;
 }
 
 /** What gave a storm away. */
 export interface StormAlarm {
-  /** The last reading before it was named, and what had been foreseen instead at the most. */
+  /** The last reading before it was named. */
   readonly rps: number;
-  readonly foreseenRps: number;
-  /** By so much a second's rate wavers about that. */
+  /** By so much a second's rate wavers about what was foreseen. */
   readonly deviationRps: number;
   /** What the readings exceeded it by in sum, in deviations × seconds, and in how many seconds. */
   readonly excess: number;
@@ -109,13 +108,13 @@ export function watchStorm(
   const { excess, excessSeconds } = risen;
   const alarmedSeconds = Math.max(ENGINE.onsetSeconds, excessSeconds);
   // After a fall the trends go below what comes: that is no rise, and they begin anew all the same.
-  const isRise = reading.recentRps - risen.onsetRps > deviationRps;
+  const isRise = reading.recentRps - risen.onsetRps > ENGINE.riseDeviations * deviationRps;
   const begun = {
     onsetMs: atMs - alarmedSeconds * 1_000,
     detectedAtMs: atMs,
     onsetRps: risen.onsetRps,
     baseRps: foreseenRps,
-    alarm: { rps, foreseenRps, deviationRps, excess, seconds: excessSeconds },
+    alarm: { rps, deviationRps, excess, seconds: excessSeconds },
   };
   return {
     watch: { ...NO_EXCESS, watchedSeconds, silence, storm: storm ?? (isRise ? begun : undefined) },
@@ -128,7 +127,7 @@ const NO_EXCESS = { excess: 0, excessSeconds: 0, onsetRps: 0 };
 function advanceExcess(
   watch: StormWatch,
   { seconds, rps, beforeRps }: StormReading,
-  { foreseenRps, deviationRps }: Pick<StormAlarm, 'foreseenRps' | 'deviationRps'>,
+  { foreseenRps, deviationRps }: { readonly foreseenRps: number; readonly deviationRps: number },
 ): Pick<StormWatch, 'excess' | 'excessSeconds' | 'onsetRps'> {
   if (watch.watchedSeconds < ENGINE.stormWarmUpSeconds) {
     return NO_EXCESS;

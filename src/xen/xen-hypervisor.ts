@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { PreconditionError, RefusedError, UnreachableError } from '../control/errors.ts';
 import type { BootOrder, DomainRef, HostPace, Hypervisor } from '../control/ports.ts';
-import type { DomainState, Term } from '../scaler/observation.ts';
+import type { DomainState } from '../scaler/observation.ts';
+import type { Term } from '../scaler/term.ts';
 import { describeFailure, parseRefusal } from './dom0-answer.ts';
 import { type Dom0Verb, formatRequest } from './dom0-request.ts';
 import { readSnapshot } from './host-snapshot.ts';

@@ -34,7 +34,7 @@ async function prepare(folder: Folder, name: string): Promise<string> {
   return folder.file(name);
 }
 
-/** A service that leads and has decided. */
+/** A service that leads and has looked around. */
 async function startLeading(config: string): Promise<RunningCommand> {
   const service = new RunningCommand('run', '-c', config);
   await service.told('started');
@@ -51,6 +51,7 @@ test('an override is kept over a restart, and what was decided before is explain
   let decidedAt = '';
   {
     await using service = await startLeading(config);
+    await service.told('decided to scale out');
     const given = await rackfire('pause', 'in', 'news', '--json', ...SAID, '-c', config);
     expect([given.code, given.stderr]).toEqual([0, '']);
     expect(JSON.parse(given.stdout)).toMatchObject({ override: { id: 'o1' }, kept: true });

@@ -4,7 +4,7 @@ import { UnreachableError } from '../../src/control/errors.ts';
 import { InFlight } from '../../src/control/in-flight.ts';
 import type { BalancerSnapshot, ServerChange } from '../../src/control/ports.ts';
 import { Reassertion } from '../../src/control/reassertion.ts';
-import type { Term } from '../../src/scaler/observation.ts';
+import type { Term } from '../../src/scaler/term.ts';
 import { EventLog } from './event-log.ts';
 import { makeTier } from './site.ts';
 import { TestClock } from './test-clock.ts';

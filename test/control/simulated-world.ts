@@ -23,7 +23,8 @@ import type {
   ServerReport,
 } from '../../src/control/ports.ts';
 import { nodeName, type ScaledTier } from '../../src/scaler/cluster.ts';
-import type { AdminState, CheckState, Sample, Term } from '../../src/scaler/observation.ts';
+import type { AdminState, CheckState, Sample } from '../../src/scaler/observation.ts';
+import type { Term } from '../../src/scaler/term.ts';
 import { TERM, uuidOf } from './site.ts';
 
 /** A node serves so many requests per second; each takes 100 ms. */

@@ -1,7 +1,7 @@
 /** Three replicas, a real API server, real HAProxy under load: whatever befalls the leader, the site does not notice. */
 
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { Term } from '../../src/scaler/observation.ts';
+import type { Term } from '../../src/scaler/term.ts';
 import { rackfire } from '../cli/rackfire.ts';
 import { TARGET_RPS, type SitePlan } from '../weather/site-config.ts';
 import { weather } from '../weather/weather.ts';

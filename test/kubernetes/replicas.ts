@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'vitest';
 import { parse, stringify } from 'yaml';
-import type { Term } from '../../src/scaler/observation.ts';
+import type { Term } from '../../src/scaler/term.ts';
 import type { LogLine, ServiceProcess } from '../weather/service-process.ts';
 import type { WeatherSite } from '../weather/weather-site.ts';
 import { type ApiServer, until } from './api-server.ts';

@@ -10,7 +10,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Standing } from '../../src/leader/standing.ts';
 import type { Holder } from '../../src/leader/lease-file.ts';
-import type { Term } from '../../src/scaler/observation.ts';
+import type { Term } from '../../src/scaler/term.ts';
 
 const program = fileURLToPath(new URL('./contender.ts', import.meta.url));
 

@@ -8,7 +8,7 @@ import type {
   LeaseRequest,
   Moment,
 } from '../../src/leader/elector.ts';
-import type { Term } from '../../src/scaler/observation.ts';
+import type { Term } from '../../src/scaler/term.ts';
 
 const JITTER = 1.2;
 const LONGEST_LEASE_MS = 60_000;

@@ -13,7 +13,7 @@ import {
   startElector,
   stepElector,
 } from '../../src/leader/elector.ts';
-import type { Term } from '../../src/scaler/observation.ts';
+import type { Term } from '../../src/scaler/term.ts';
 import { Audit } from './election-audit.ts';
 
 /** What is tried: the elector's functions, or those of another text. */

@@ -1,12 +1,12 @@
 /** What one process does as time passes, and as its file is meddled with. */
 
+import { isNewer } from '../../src/scaler/term.ts';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../src/control/errors.ts';
 import { createFileLeadership } from '../../src/leader/file-lock.ts';
 import type { Standing } from '../../src/leader/standing.ts';
-import { isNewer } from '../../src/leader/term.ts';
 import { TestClock } from '../control/test-clock.ts';
 import { Folder } from './contenders.ts';
 

@@ -6,8 +6,7 @@
 import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type Holder, takeLease } from '../../src/leader/lease-file.ts';
-import { isNewer } from '../../src/leader/term.ts';
-import type { Term } from '../../src/scaler/observation.ts';
+import { isNewer, type Term } from '../../src/scaler/term.ts';
 
 const [path = '', times = ''] = process.argv.slice(2);
 let newestTerm: Term | undefined;

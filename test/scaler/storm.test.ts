@@ -6,7 +6,7 @@ import { createNormal } from './noisy-load.ts';
 
 const CALM_SECONDS = 60;
 
-const ALARM = { rps: 800, foreseenRps: 100, deviationRps: 30, excess: 20, seconds: 1 };
+const ALARM = { rps: 800, deviationRps: 30, excess: 20, seconds: 1 };
 
 /** Watches a calm minute of 100 rps, then `rates`; the second of the alarm, counted from the end of the calm. */
 function alarmAfter(rates: (second: number) => number, seconds: number): number | undefined {
@@ -69,7 +69,6 @@ describe('watchStorm', () => {
       // 30 rps are a deviation: the variance is 9 times that of a Poisson count.
       alarm: {
         rps: 2_000,
-        foreseenRps: 100,
         deviationRps: 30,
         excess: 1_900 / 30 - 0.6,
         seconds: 1,

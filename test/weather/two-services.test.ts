@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { Term } from '../../src/scaler/observation.ts';
+import type { Term } from '../../src/scaler/term.ts';
 import { type LineMatch, type LogLine, ServiceProcess } from './service-process.ts';
 import { type SitePlan, TARGET_RPS } from './site-config.ts';
 import { weather } from './weather.ts';

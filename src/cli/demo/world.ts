@@ -18,7 +18,7 @@ import { createSystemClock } from '../../control/clock.ts';
 import { UnreachableError } from '../../control/errors.ts';
 import type { Hypervisor, LoadBalancer } from '../../control/ports.ts';
 import { macOf, nodeName, type ScaledTier } from '../../scaler/cluster.ts';
-import type { Term } from '../../scaler/observation.ts';
+import type { Term } from '../../scaler/term.ts';
 import {
   daemonFileIn,
   findDaemon,
