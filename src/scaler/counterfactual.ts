@@ -249,7 +249,8 @@ function* replay(decided: DecidedTick, rps: number): Generator<Decision, void> {
 function signalsAt({ requestRate, slots }: Signals, rps: number): Signals {
   const nowRps = soundRate(requestRate);
   const share = nowRps === undefined || nowRps === 0 ? 1 : rps / nowRps;
-  const wanted = slots.status === 'ok' ? slots.value.used * share : 0;
+  // A rate that is hardly one makes the share infinite, and 0 × infinity is no number.
+  const wanted = slots.status === 'ok' && slots.value.used > 0 ? slots.value.used * share : 0;
   const used =
     slots.status === 'ok' ? Math.min(wanted, Math.max(slots.value.total, slots.value.used)) : 0;
   const servedRps = wanted === used ? rps : (rps * used) / wanted;

@@ -269,6 +269,18 @@ describe('scaling in, in the coming ticks', () => {
       { when: 'at-any-rate', atMs: secondsLater(15), toNodes: 8 },
     ],
     [
+      'after a rate that was hardly one, with nothing in work: as if there will be nothing',
+      {
+        changes: {
+          signals: signalsOf(0, {
+            requestRate: { status: 'stale', value: 5e-324, ageMs: 9_000 },
+            slots: ok({ used: 0, total: 40 }),
+          }),
+        },
+      },
+      { when: 'up-to-rate', rps: 240, atMs: secondsLater(31), toNodes: 3 },
+    ],
+    [
       'while requests wait: as if none did',
       { changes: { signals: signalsOf(300, { queue: ok({ requests: 9, servedRps: 300 }) }) } },
       { when: 'up-to-rate', rps: 240, atMs: secondsLater(30), toNodes: 3 },
@@ -375,11 +387,12 @@ function* comingTicks({ tier, observation, tick }: DecidedTick, rps: number): Ge
   if (slots.status === 'ok') {
     const { used, total } = slots.value;
     const most = Math.max(used, total);
-    const isFull = used * share > most;
+    const wanted = used === 0 ? 0 : used * share;
+    const isFull = wanted > most;
     signals = {
       ...signals,
-      queue: ok({ requests: 0, servedRps: isFull ? (rps * most) / (used * share) : rps }),
-      slots: ok({ used: isFull ? most : used * share, total }),
+      queue: ok({ requests: 0, servedRps: isFull ? (rps * most) / wanted : rps }),
+      slots: ok({ used: isFull ? most : wanted, total }),
     };
   }
   let { memory } = tick;
