@@ -24,9 +24,10 @@ export interface Sight {
   readonly meanUse: (windowSeconds: number, delaySeconds: number) => number;
 }
 
-/** What is to run, and what is to stand by beside that. */
+/** What is to run, how much of it before a boot would serve, and what is to stand by beside it. */
 export interface Order {
   readonly nodes: number;
+  readonly soonNodes: number;
   readonly standbyNodes: number;
 }
 

@@ -76,7 +76,8 @@ export function simulate(
     if (typeof wanted === 'number') {
       fleet.order(withinBounds(wanted), second);
     } else {
-      fleet.order(withinBounds(wanted.nodes), second, wanted.standbyNodes);
+      const { nodes, standbyNodes, soonNodes } = wanted;
+      fleet.order(withinBounds(nodes), second, standbyNodes, soonNodes);
     }
     const supply = fleet.ready;
     const requests = arrivals[second] ?? 0;

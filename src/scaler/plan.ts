@@ -6,7 +6,8 @@
  */
 
 import { type Action, domainAction, serverAction, takesAway } from './action.ts';
-import { Base, bootNodes, type BootSurroundings, type Shortfall } from './boot-nodes.ts';
+import { Base, bootNodes, type Shortfall } from './boot-nodes.ts';
+import { bringIn } from './bring-in.ts';
 import type { Mode, ScaledTier } from './cluster.ts';
 import type { Decision } from './decide.ts';
 import { type Drift, findDrift, repairFirst } from './drift.ts';
@@ -14,7 +15,7 @@ import { type Fleet, sortFleet } from './fleet.ts';
 import { letGo } from './let-go.ts';
 import type { Node } from './node-phase.ts';
 import { createPlacement } from './place.ts';
-import { quickestFirst } from './start-times.ts';
+import { neededSoon } from './standby.ts';
 import type { Observation } from './observation.ts';
 
 export interface Plan {
@@ -54,10 +55,14 @@ export function plan(
     placement: createPlacement(observation, nodes),
     base: new Base(tier, observation.nodes, nodes),
   };
-  const incoming = bringIn(fleet, decision.desiredNodes - fleet.serving.length, around, frozen);
+  const standbyNodes = standbyTarget(tier, decision);
+  const missingAtFirst = {
+    nodes: decision.desiredNodes - fleet.serving.length,
+    soonNodes: neededSoon(tier.policy.standby.nodes, decision) - fleet.serving.length,
+  };
+  const incoming = bringIn(fleet, missingAtFirst, standbyNodes, around, frozen);
   const { missing } = incoming;
 
-  const standbyNodes = standbyTarget(tier, decision);
   const calm = missing <= 0 && decision.signalsKnown;
   const standbyMissing = calm ? standbyNodes - countTowardsStandby(fleet) : 0;
   const wanted = Math.max(0, missing) + Math.max(0, standbyMissing);
@@ -121,46 +126,6 @@ function spareProtected(
     }
   }
   return { free, kept };
-}
-
-/**
- * Takes what is needed off the fleet's shelves, the quickest first: back into rotation, what comes anyway,
- * standby.
- *
- * @returns The actions for it, and how many nodes are still missing; negative when too many serve.
- */
-function bringIn(
-  fleet: Fleet,
-  missingAtFirst: number,
-  { tier, observation, placement, base }: BootSurroundings,
-  frozen: ReadonlySet<number>,
-): { readonly actions: readonly Action[]; readonly missing: number } {
-  const actions: Action[] = [];
-  const { term } = observation;
-  let missing = missingAtFirst;
-  // What is saved takes memory again. Where there is none, it stays, and another one is booted elsewhere.
-  const hasRoomToWake = (node: Node): boolean =>
-    !node.isSaved || placement.takeForWake(node.host ?? '', tier.size, base.roleOfWake);
-  for (const node of fleet.outOfRotation.splice(0, Math.max(0, missing))) {
-    actions.push(serverAction('admit', node, 'needed', term));
-    missing -= 1;
-  }
-  for (const node of fleet.coming.splice(0, Math.max(0, missing))) {
-    if (node.phase === 'warming' && node.parked && node.operation === undefined) {
-      actions.push(serverAction('warm', node, 'needed', term));
-    }
-    missing -= 1;
-  }
-  for (const node of missing > 0 ? quickestFirst(tier, observation, fleet.standby) : []) {
-    if (missing > 0 && !frozen.has(node.number) && hasRoomToWake(node)) {
-      fleet.standby.splice(fleet.standby.indexOf(node), 1);
-      placement.countWake(node.host ?? '');
-      actions.push({ kind: 'wake', ...domainAction(node, 'needed', term) });
-      base.woke();
-      missing -= 1;
-    }
-  }
-  return { actions, missing };
 }
 
 /** Nodes to be kept ready: beside those in service there is only so much room within the maximum. */

@@ -26,6 +26,19 @@ export function needBeside(
     : Math.max(Math.min(needNodes, soonNodes), needNodes - Math.min(configured, spareNodes));
 }
 
+/**
+ * So many of the desired nodes are needed as soon as can be: all, but for what is only foreseen for when a boot would
+ * serve. What others than the forecast want is wanted now.
+ */
+export function neededSoon(
+  configured: StandbyNodes,
+  { desiredNodes, outlook }: { readonly desiredNodes: number; readonly outlook?: Outlook },
+): number {
+  const isForeseen =
+    configured !== 'auto' && outlook !== undefined && desiredNodes <= wholeNodes(outlook.needNodes);
+  return isForeseen ? Math.min(desiredNodes, wholeNodes(outlook.soonNodes)) : desiredNodes;
+}
+
 /** The window for what runs, where that for what is ordered ahead is `aheadMs`. */
 export function runningWindow(configured: StandbyNodes, aheadMs: number): number {
   return configured === 'auto' ? Math.min(ENGINE.soonHoldSeconds * 1_000, aheadMs) : aheadMs;

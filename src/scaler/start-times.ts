@@ -26,6 +26,27 @@ export function quickestFirst(
   );
 }
 
+/**
+ * Of what comes, what would serve no later than a standby node that is woken now. A boot that takes longer than four of
+ * five is taken for one that is about to end.
+ */
+export function soonerThanStandby(
+  tier: ScaledTier,
+  observation: Observation,
+  { coming, standby }: { readonly coming: readonly Node[]; readonly standby: readonly Node[] },
+): readonly Node[] {
+  if (standby.length === 0) {
+    return coming;
+  }
+  const ages = new Map(observation.nodes.map(({ number, domains }) => [number, domains[0]?.ageMs]));
+  const { bootTimeMs = 0 } = observation;
+  const nearFromMs = bootTimeMs - wakeTimeMs(tier, observation);
+  return coming.filter(({ number, phase, operation }) => {
+    const isBooted = phase !== 'warming' || operation === 'wake';
+    return phase !== 'booting' && (isBooted || (ages.get(number) ?? Infinity) >= nearFromMs);
+  });
+}
+
 /** `boot.deadline: auto`, until a boot has been measured; and the least after that. */
 const UNMEASURED_DEADLINE_MS = 300_000;
 const LEAST_DEADLINE_MS = 120_000;

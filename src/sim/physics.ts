@@ -202,21 +202,31 @@ export class Fleet {
 
   /**
    * Wakes, boots, cancels and drains until so many nodes are ready or on the way, and so many stand by or come to.
+   *
+   * @param soonNodes - So many of them are needed before a boot would serve.
    */
-  order(nodes: number, second: number, standbyNodes = this.#standbyNodes): void {
+  order(nodes: number, second: number, standbyNodes = this.#standbyNodes, soonNodes = nodes): void {
     this.#standbyNodes = standbyNodes;
+    if (this.#paused > 0) {
+      const waking = this.#coming.filter(({ isWake }) => isWake).length;
+      this.#wake(Math.min(soonNodes, nodes) - this.ready - waking, second);
+    }
     const missing = nodes - this.ordered;
     if (missing > 0) {
       this.#bringIn(missing, second);
     } else if (missing < 0) {
       this.#letGo(-missing);
     }
-    const wanted = standbyNodes - this.#paused - this.#standbyComing.length;
+    const wanted = this.#standbyMissing;
     if (wanted > 0) {
       this.#boot(this.#standbyComing, wanted, second);
     } else if (wanted < 0) {
       this.#standBySurplus(-wanted);
     }
+  }
+
+  get #standbyMissing(): number {
+    return this.#standbyNodes - this.#paused - this.#standbyComing.length;
   }
 
   #standBySurplus(surplus: number): void {
@@ -225,21 +235,35 @@ export class Fleet {
     this.#paused -= surplus - cancelled;
   }
 
-  #bringIn(missing: number, second: number): void {
-    const woken = Math.min(missing, this.#paused);
+  /** @returns How many there were to wake. */
+  #wake(most: number, second: number): number {
+    const woken = Math.max(0, Math.min(most, this.#paused));
     this.#paused -= woken;
-    const taken = this.#standbyComing.splice(0, missing - woken);
-    this.#coming.unshift(...taken);
-    this.#boot(this.#coming, missing - woken - taken.length, second);
     for (let node = 0; node < woken; node += 1) {
       this.#await(this.#coming, { seconds: this.#wakeSeconds, fails: false }, second, true);
     }
+    return woken;
+  }
+
+  /** What comes anyway, what need not stand by any more, and boots. */
+  #bringIn(missing: number, second: number): void {
+    const taken = this.#standbyComing.splice(0, missing);
+    this.#coming.unshift(...taken);
+    const left = missing - taken.length;
+    const woken = this.#wake(Math.min(left, this.#paused - this.#standbyNodes), second);
+    this.#boot(this.#coming, left - woken, second);
   }
 
   #letGo(surplus: number): void {
-    const cancelled = Math.min(surplus, this.#coming.length);
-    this.#coming.length -= cancelled;
-    const drained = surplus - cancelled;
+    // What boots and is not needed stands by when it is there, as far as that is wanted.
+    const booting = this.#coming.filter(({ isWake }) => !isWake);
+    const kept = Math.max(0, Math.min(surplus, this.#standbyMissing, booting.length));
+    const standingBy = new Set(booting.slice(booting.length - kept));
+    this.#standbyComing.push(...standingBy);
+    const coming = this.#coming.filter((one) => !standingBy.has(one));
+    const cancelled = Math.min(surplus - kept, coming.length);
+    this.#coming.splice(0, Number.POSITIVE_INFINITY, ...coming.slice(0, coming.length - cancelled));
+    const drained = surplus - kept - cancelled;
     this.ready -= drained;
     // A drained node stands by at once: better than one that still boots for that.
     this.#paused = Math.min(this.#paused + drained, this.#standbyNodes);

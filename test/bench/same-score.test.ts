@@ -41,6 +41,26 @@ test.each([1, 4])(
   },
 );
 
+test.each([8, 'auto'] as const)(
+  'and so it does where %s nodes stand by, with boots so long that a storm overtakes them',
+  { timeout: 120_000 },
+  async (nodes) => {
+    const bootSeconds = 120;
+    const load = makeLoad({ load: STORM, seed: 1 }, new Map());
+    const boots = plainBoots(bootSeconds);
+    const scaler = createRackfire(80, bootSeconds, nodes);
+    const standbyNodes = nodes === 'auto' ? 0 : nodes;
+    const decisions = score(load, scaler, { boots, seed: SEED, standbyNodes });
+    const alone = costRatio(decisions, coveringOptimum(load.demand, bootSeconds), PENALTIES);
+    const policy = { ...tier.policy, standby: { state: 'paused' as const, nodes } };
+    const random = createRandom(SEED ^ BOOTS_SEED);
+    const around = simulationOptions({ tier: { ...tier, policy }, boots, random });
+    const loop = await simulate(load.arrivals, around);
+    expect(loop.score.J / alone).toBeGreaterThan(0.99);
+    expect(loop.score.J / alone).toBeLessThan(1.01);
+  },
+);
+
 const Output = z.looseObject({ score: z.looseObject({ J: z.number() }) });
 
 test('on a recorded trace, rackfire simulate says what the benchmark says, within one percent', {

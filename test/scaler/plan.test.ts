@@ -3,6 +3,7 @@ import type { Mode } from '../../src/scaler/cluster.ts';
 import type { NodeSighting, Observation } from '../../src/scaler/observation.ts';
 import { allowedIn } from '../../src/scaler/plan.ts';
 import type { Shortfall } from '../../src/scaler/boot-nodes.ts';
+import type { Outlook } from '../../src/scaler/foresee.ts';
 import {
   domainOf,
   hostOf,
@@ -356,6 +357,10 @@ describe('fewer are needed', () => {
   });
 });
 
+/** Number 3, born so long ago. */
+const warmingFor = (ageMs: number): NodeSighting =>
+  sightingOf(3, [domainOf({ ageMs })], [serverOf({ admin: 'drain', check: 'pending' })]);
+
 describe('standby', () => {
   const tier = webTier({ standby: { state: 'paused', nodes: 1 }, maxNodes: 4 });
   test.each<Row>([
@@ -424,6 +429,30 @@ describe('standby', () => {
       ['destroy 5 not-needed'],
     ],
     ['a woken one is replaced once it serves', 3, [...serving(3)], ['boot 4 standby']],
+    [
+      'one is woken although another one boots, which stands by when it is there',
+      3,
+      [...serving(2), seen.booting(3), seen.standby(4)],
+      ['wake 4 needed'],
+    ],
+    [
+      'one is woken although another one runs, with most of its 20 s yet to come',
+      3,
+      [...serving(2), seen.warming(3), seen.standby(4)],
+      ['wake 4 needed'],
+    ],
+    [
+      'none is woken beside one that will serve as soon',
+      3,
+      [...serving(2), warmingFor(18_000), seen.standby(4)],
+      [],
+    ],
+    [
+      'none is woken beside one that is being woken',
+      3,
+      [...serving(2), under('wake', warmingFor(1_000)), seen.standby(4)],
+      [],
+    ],
   ])('%s', (_, desiredNodes, nodes, said) => {
     const planned = planAt(desiredNodes, { nodes }, tier);
 
@@ -433,6 +462,52 @@ describe('standby', () => {
 
   test('none is booted while signals are unknown', () => {
     expect(planAt(2, { signals: UNKNOWN_SIGNALS }, tier).said).toEqual([]);
+  });
+
+  const around = [...serving(2), seen.standby(3), seen.standby(4)];
+  test.each<[string, number, Partial<Outlook>, readonly string[]]>([
+    [
+      'needed soon is woken, and replaced',
+      4,
+      { needNodes: 4, soonNodes: 4 },
+      ['wake 3 needed', 'wake 4 needed', 'boot 5 standby', 'boot 6 standby'],
+    ],
+    [
+      'only foreseen for later is booted, and what stands by is left for what comes before that',
+      4,
+      { needNodes: 4, soonNodes: 2 },
+      ['boot 5 needed', 'boot 6 needed'],
+    ],
+    [
+      'needed soon in part is woken in part',
+      4,
+      { needNodes: 3.2, soonNodes: 2.1 },
+      ['wake 3 needed', 'boot 5 needed'],
+    ],
+    [
+      'wanted by others than the forecast is woken, and replaced',
+      4,
+      { needNodes: 2, soonNodes: 2 },
+      ['wake 3 needed', 'wake 4 needed', 'boot 5 standby', 'boot 6 standby'],
+    ],
+  ])('what is %s', (_, desiredNodes, foreseen, said) => {
+    const two = webTier({ standby: { state: 'paused', nodes: 2 } });
+    expect(planAt(desiredNodes, { nodes: around }, two, foreseen).said).toEqual(said);
+  });
+
+  test('what is foreseen is woken where it need not stand by any more', () => {
+    const atMaximum = webTier({ standby: { state: 'paused', nodes: 2 }, maxNodes: 4 });
+    const foreseen = { needNodes: 4, soonNodes: 2 };
+    expect(planAt(4, { nodes: around }, atMaximum, foreseen).said).toEqual([
+      'wake 3 needed',
+      'wake 4 needed',
+    ]);
+  });
+
+  test('what runs is all that is needed soon where everything ordered ahead stands by', () => {
+    const auto = webTier({ standby: { state: 'paused', nodes: 'auto' } });
+    const foreseen = { needNodes: 4, soonNodes: 2 };
+    expect(planAt(3, { nodes: around }, auto, foreseen).said).toContain('wake 3 needed');
   });
 });
 

@@ -136,3 +136,16 @@ test('what boots for standby is taken before more is booted, and what is drained
   fleet.order(2, 11);
   expect(fleet).toMatchObject({ ready: 2, paused: 1 });
 });
+
+test('standby is woken for what is needed soon, and what boots already stands by in its place', () => {
+  const fleet = fleetOf(EVEN, 2);
+  fleet.order(5, 0, 2, 2);
+  expect(fleet).toMatchObject({ ready: 2, ordered: 5, paused: 2 });
+  fleet.order(5, 5, 2, 4);
+  expect(fleet).toMatchObject({ ready: 2, ordered: 5, paused: 0 });
+  // Two woken, and one of the three that boot; the other two stand by later.
+  fleet.advance(7);
+  expect(fleet).toMatchObject({ ready: 4, paused: 0 });
+  fleet.advance(10);
+  expect(fleet).toMatchObject({ ready: 5, paused: 2, pausedSoon: 0 });
+});
