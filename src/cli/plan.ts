@@ -7,6 +7,7 @@ import { UnreachableError } from '../control/errors.ts';
 import type { Action } from '../scaler/action.ts';
 import { describeSchedules } from '../scaler/explain-schedules.ts';
 import type { TierTick } from '../scaler/tick.ts';
+import { configOption } from './config-option.ts';
 import { formatMoment } from './moments.ts';
 import { print, printJson } from './print.ts';
 import { describeRefusal } from './troubles.ts';
@@ -25,7 +26,7 @@ export function addPlan(program: Command): void {
   program
     .command('plan')
     .description('print what would be decided and done now; changes nothing')
-    .requiredOption('-c, --config <file>', 'the config file')
+    .addOption(configOption())
     .option('--against <file>', 'another config: what it would change now, if it were in force')
     .option('--json', 'print one JSON object')
     .action(async (options: PlanOptions) => {
