@@ -1,6 +1,10 @@
 import type { Command } from 'commander';
 import { dryRun, dryRunOfTwo, type Look } from '../compose.ts';
-import { compareConfigs, refuseOtherInstallation } from '../config/config-keeper.ts';
+import {
+  compareConfigs,
+  describeChange,
+  refuseOtherInstallation,
+} from '../config/config-keeper.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { UnreachableError } from '../control/errors.ts';
@@ -82,8 +86,8 @@ async function compare(file: string, against: string, json: true | undefined): P
   if (json === true) {
     printJson({ ...toJson(present, offsetMs), changes, against: toJson(future, offsetMs) });
   } else {
-    for (const { path, from, to } of changes) {
-      print(`${path}: ${from ?? 'not there'} → ${to ?? 'not there'}`);
+    for (const change of changes) {
+      print(describeChange(change));
     }
     if (changes.length === 0) {
       print(`${against} says the same as ${file}`);

@@ -98,7 +98,10 @@ function describeFailing(
 }
 
 /** What is wrong with a config file, one line each. */
-export function listProblems({ message, problems }: RefusalAnswer): readonly string[] {
+export function listProblems({
+  message,
+  problems,
+}: Pick<RefusalAnswer, 'message' | 'problems'>): readonly string[] {
   return problems.length === 0
     ? [message]
     : problems.map(({ file, line, column, path, message: what }) =>

@@ -179,6 +179,11 @@ export function compareConfigs(from: LoadedConfig, to: LoadedConfig): readonly C
   return changes;
 }
 
+/** `clusters.news.tiers.web.nodes.max: 12 → 16` */
+export function describeChange({ path, from, to }: ConfigChange): string {
+  return `${path}: ${from ?? 'not there'} → ${to ?? 'not there'}`;
+}
+
 /** Clusters, hosts and balancers go by their names, so that one more at the top does not change all below it. */
 function valuesByPath(loaded: LoadedConfig): ReadonlyMap<string, string> {
   const { clusters, hosts, balancers } = loaded.written;
