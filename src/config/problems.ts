@@ -162,6 +162,7 @@ const nouns: ReadonlyMap<string, string> = new Map([
   ['array', 'a list'],
   ['object', 'a section'],
   ['record', 'a section'],
+  ['boolean', '`true` or `false`'],
 ]);
 
 function quote(text: string): string {
