@@ -136,6 +136,20 @@ test('status: what is wrong stands first, the worst of it at the top', async () 
   expect(marks.join('')).toMatch(/^✗+!+$/);
 });
 
+test('status: nodes that only wait for the boots before them are no alarm', async () => {
+  const editConfig = (text: string) => `${text}limits: { concurrentBootsPerHost: 1 }\n`;
+  const { lab, at } = await start({ rps: 100, editConfig });
+  await using _ = lab;
+  const before = lab.world.callsOf('create').length;
+  lab.world.rps = 2_000;
+  await lab.clock.stepUntil(() => lab.world.callsOf('create').length > before, 20_000);
+  const { stdout } = await rackfire('status', ...at);
+  expect(stdout).toMatch(
+    /^! news\/web: 4 more needed, and booted when the boots before them have ended \(local-a: concurrent-boots; local-b: concurrent-boots\)$/m,
+  );
+  expect(stdout).not.toContain('not to be had');
+});
+
 test('status: an action that keeps failing is a trouble, with its reason and what to do', async () => {
   const { lab, at } = await start({ rps: 100 });
   await using _ = lab;
