@@ -536,6 +536,20 @@ test('somebody else answers there: exit 69', async () => {
   other.close();
 });
 
+test('somebody listens there and does not answer: exit 69, and nobody is told to start it', {
+  timeout: MANY_COMMANDS_MS,
+}, async () => {
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as { readonly port: number };
+  const url = `http://127.0.0.1:${port}`;
+  const { code, stdout, stderr } = await rackfire('status', '--url', url);
+  expect([code, stdout]).toEqual([69, '']);
+  expect(stderr).toContain(`rackfire: what listens at ${url} has not answered within 10 s: `);
+  expect(stderr).not.toContain('rackfire run');
+  silent.close();
+});
+
 test('another one leads: exit 75, and it is named', async () => {
   const { lab, write } = await start();
   await using _ = lab;
