@@ -267,7 +267,7 @@ describe('without a trace, the last storm', () => {
     const until = from === 0 ? 49 : SECONDS - 1;
     expect([code, stderr]).toEqual([
       0,
-      `the last storm of news/web was from ${isoAt(began)} to ${isoAt(ended)}; this is what ${place.path} holds from ${isoAt(from)} to ${isoAt(until)}\n`,
+      `the last storm of news/web was between ${isoAt(began)} and ${isoAt(ended)}; this is what ${place.path} holds from ${isoAt(from)} to ${isoAt(until)}\n`,
     ]);
     // A sample says what came since the one before.
     expect(arrivals).toEqual(
