@@ -13,7 +13,7 @@ import { describeSchedules } from '../scaler/explain-schedules.ts';
 import type { TierTick } from '../scaler/tick.ts';
 import { configOption } from './config-option.ts';
 import { formatMoment } from './moments.ts';
-import { print, printJson } from './print.ts';
+import { print, printJson, say } from './print.ts';
 import { describeRefusal } from './troubles.ts';
 
 interface PlanOptions {
@@ -63,6 +63,7 @@ async function plan(options: PlanOptions): Promise<void> {
       }
     }
   }
+  sayOrderedAhead([controller]);
   requireAnswers(controller.unanswered);
 }
 
@@ -96,7 +97,26 @@ async function compare(file: string, against: string, json: true | undefined): P
       printDifference(tier, present.ticks.get(tier)?.tick, future.ticks.get(tier)?.tick);
     }
   }
+  sayOrderedAhead([present, future]);
   requireAnswers([...new Set([...present.unanswered, ...future.unanswered])]);
+}
+
+/** How long boots have been measured to take, the running service alone knows: it orders later for a window to come. */
+function sayOrderedAhead(looks: readonly Look[]): void {
+  const isAhead = looks
+    .flatMap(({ ticks }) => [...ticks.values()])
+    .some(
+      ({ observation, tick }) =>
+        tick.decision.reason === 'schedule' &&
+        (observation.schedules ?? []).every(
+          ({ minNodes, untilMs }) => minNodes === undefined || untilMs === undefined,
+        ),
+    );
+  if (isAhead) {
+    say(
+      'rackfire: what a schedule wants is ordered here as if each boot took as long as it may; the service knows how long they take, and orders later',
+    );
+  }
 }
 
 /** @throws UnreachableError */

@@ -242,9 +242,23 @@ test('plan: which schedule holds, and when the next begins', async () => {
     /^ {2}Schedule “0 0 \* \* \*” \(24 h, UTC\) holds until .*: at least 3 nodes\.$/m,
   );
   expect(plain.stdout).toContain('stage schedule: 2 → 3');
+  expect(plain.stderr).not.toContain('as if each boot');
   expect(JSON.parse(json.stdout)).toMatchObject({
     tiers: [{ schedules: [{ cron: '0 0 * * *', minNodes: 3 }] }],
   });
+});
+
+test('plan: what is ordered ahead of a schedule is said to be ordered later by a service that has seen boots', async () => {
+  await using folder = await Folder.create();
+  const soon = new Date(Date.now() + 180_000);
+  const cron = `${soon.getUTCMinutes()} ${soon.getUTCHours()} * * *`;
+  const schedules = `        schedules:
+          - { cron: "${cron}", duration: 1h, timeZone: UTC, nodes: { min: 3 } }
+`;
+  await writeFile(folder.file('site.yaml'), `${withSockets(folder)}${schedules}`);
+  const { stdout, stderr } = await rackfire('plan', '-c', folder.file('site.yaml'));
+  expect(stdout).toContain('stage schedule: 2 → 3');
+  expect(stderr).toContain('as if each boot took as long as it may');
 });
 
 test.each([
