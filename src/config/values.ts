@@ -243,13 +243,13 @@ function expected(noun: string, input: unknown): string | undefined {
 
 /** The sections below that have the key, as dotted paths: who writes one a level too high is told where it belongs. */
 function findBelow(shape: z.core.$ZodLooseShape, key: string): readonly string[] {
-  return Object.entries(shape).flatMap(([name, schema]) => {
+  return Object.entries(shape).flatMap(([below, schema]) => {
     const inner = shapeOf(schema);
     if (inner === undefined) {
       return [];
     }
     const isHere = Object.hasOwn(inner, key) && !isRefused(inner[key]);
-    return [...(isHere ? [name] : []), ...findBelow(inner, key).map((path) => `${name}.${path}`)];
+    return [...(isHere ? [below] : []), ...findBelow(inner, key).map((path) => `${below}.${path}`)];
   });
 }
 
