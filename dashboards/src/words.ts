@@ -15,10 +15,11 @@ export const PHASE_COLORS = {
   residue: 'dark-orange',
 };
 
+/** Of boots: `closed` and `open` are said of a breaker, and under a title with boots would say the opposite. */
 export const BREAKER_TEXTS = valueTexts({
-  0: ['closed', 'green'],
-  1: ['tries one', 'orange'],
-  2: ['open', 'red'],
+  0: ['are made', 'green'],
+  1: ['one is tried', 'orange'],
+  2: ['none is made', 'red'],
 });
 
 export const UP_TEXTS = valueTexts({ 0: ['silent', 'red'], 1: ['answers', 'green'] });

@@ -82,7 +82,7 @@ async function backtest(
       ...(against && { against: against.other.figures, worse: against.worse }),
     });
   } else {
-    printBacktest(history, replayed, against);
+    printBacktest(history, replayed, { against, bootDelayMs: options.bootDelay });
   }
   if (against !== undefined && against.worse.length > 0) {
     setExitCode(EXIT.failed);

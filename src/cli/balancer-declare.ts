@@ -7,6 +7,7 @@ import type { Config, DataplaneBalancerConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { ConfigError } from '../control/errors.ts';
+import { configOption } from './config-option.ts';
 import { print, printJson, say } from './print.ts';
 
 interface DeclareOptions {
@@ -22,7 +23,7 @@ export function addBalancerDeclare(balancer: Command): void {
     .command('declare')
     .description('declare, in maintenance, the servers that HAProxy lacks; reloads it once each')
     .argument('<name>', 'the balancer, as the config calls it; one with `driver: dataplane`')
-    .requiredOption('-c, --config <file>', 'the config file')
+    .addOption(configOption())
     .option('--json', 'print one JSON object')
     .action(async (name: string, options: DeclareOptions) => {
       await declare(name, options);

@@ -7,6 +7,7 @@ import { createSystemClock } from '../control/clock.ts';
 import { UnreachableError } from '../control/errors.ts';
 import { type Fit, measureCapacity, type SizeCapacity } from '../scaler/capacity.ts';
 import type { Size } from '../scaler/cluster.ts';
+import { configOption } from './config-option.ts';
 import { paint, printTable } from './page.ts';
 import { printJson } from './print.ts';
 import { describeRefusal } from './troubles.ts';
@@ -24,7 +25,7 @@ export function addCapacity(program: Command): void {
   program
     .command('capacity')
     .description('how many more nodes of each size fit, also with one host down; changes nothing')
-    .requiredOption('-c, --config <file>', 'the config file')
+    .addOption(configOption())
     .option('--json', 'print one JSON object')
     .action(async (options: CapacityOptions) => {
       await showCapacity(options);

@@ -5,6 +5,7 @@ import { findLints, type Lint } from '../config/lints.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { InvalidConfigError } from '../config/problems.ts';
 import { askAll, exitCodeFor, isFine, printAnswer } from './check-online.ts';
+import { configOption } from './config-option.ts';
 import { EXIT, type SetExitCode } from './exit-codes.ts';
 import { readExperience } from './experience.ts';
 import { paint } from './page.ts';
@@ -22,7 +23,7 @@ export function addCheck(program: Command, setExitCode: SetExitCode): void {
   program
     .command('check')
     .description('check a config file; every problem is listed with file, line and path')
-    .requiredOption('-c, --config <file>', 'the config file')
+    .addOption(configOption())
     .option('--effective', 'print every value in force and its origin')
     .option(
       '--online',

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { UnreachableError } from '../control/errors.ts';
 import { EventAnswer, EventsAnswer } from '../http/event-answer.ts';
+import { describeFields } from './event-fields.ts';
 import { formatMoment, MOMENT_HELP, parseMoment } from './moments.ts';
 import { endWithReader, paint } from './page.ts';
 import { print, printJson, say } from './print.ts';
@@ -137,13 +138,12 @@ function filterOf({ cluster: name }: EventsOptions): Readonly<Record<string, str
 function printEvent({ at, level, msg, fields }: EventAnswer): void {
   const { cluster, tier, ...others } = fields;
   const where = [cluster, tier].filter((name) => typeof name === 'string').join('/');
-  const details = Object.entries(others).map(([key, value]) => `${key}=${showValue(value)}`);
   const words = [
     paint('faint', formatMoment(at, Date.now())),
     paintLevel(level),
     ...(where === '' ? [] : [where]),
     paint('strong', msg),
-    paint('faint', details.join(' ')),
+    paint('faint', describeFields(others)),
   ];
   print(words.join('  ').trimEnd());
 }
@@ -158,12 +158,4 @@ function paintLevel(level: EventAnswer['level']): string {
     case 'info':
       return text;
   }
-}
-
-/** Words as they are, numbers without noise, everything else as JSON. */
-function showValue(value: unknown): string {
-  if (typeof value === 'number') {
-    return String(Math.round(value * 100) / 100);
-  }
-  return typeof value === 'string' && /^[^\s"]+$/.test(value) ? value : JSON.stringify(value);
 }

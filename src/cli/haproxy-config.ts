@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { composeHaproxyConfig } from '../compose.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { ConfigError } from '../control/errors.ts';
+import { configOption } from './config-option.ts';
 
 interface HaproxyConfigOptions {
   readonly config: string;
@@ -13,7 +14,7 @@ export function addHaproxyConfig(program: Command): void {
   program
     .command('haproxy-config')
     .description('print the HAProxy sections that a config needs; they pass haproxy -c')
-    .requiredOption('-c, --config <file>', 'the config file')
+    .addOption(configOption())
     .option('--balancer <name>', 'which balancer, when the config has several')
     .action(async (options: HaproxyConfigOptions) => {
       const { config } = await loadConfig(options.config);

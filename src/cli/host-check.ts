@@ -4,6 +4,7 @@ import type { Config, XenHostConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { ConfigError } from '../control/errors.ts';
+import { configOption } from './config-option.ts';
 import { EXIT, type SetExitCode } from './exit-codes.ts';
 import { type Finding, printFindings } from './findings.ts';
 import { print, printJson } from './print.ts';
@@ -34,7 +35,7 @@ export function addHostCheck(program: Command, setExitCode: SetExitCode): void {
     .command('check')
     .description('test a Xen host from end to end; changes nothing and says what to fix')
     .argument('<name>', 'the host, as the config calls it')
-    .requiredOption('-c, --config <file>', 'the config file')
+    .addOption(configOption())
     .option('--json', 'print one JSON object')
     .action(async (name: string, options: CheckOptions) => {
       await check(name, options, setExitCode);

@@ -1,14 +1,19 @@
 import type { Command } from 'commander';
 import { dryRun, dryRunOfTwo, type Look } from '../compose.ts';
-import { compareConfigs, refuseOtherInstallation } from '../config/config-keeper.ts';
+import {
+  compareConfigs,
+  describeChange,
+  refuseOtherInstallation,
+} from '../config/config-keeper.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { createSystemClock } from '../control/clock.ts';
 import { UnreachableError } from '../control/errors.ts';
 import type { Action } from '../scaler/action.ts';
 import { describeSchedules } from '../scaler/explain-schedules.ts';
 import type { TierTick } from '../scaler/tick.ts';
+import { configOption } from './config-option.ts';
 import { formatMoment } from './moments.ts';
-import { print, printJson } from './print.ts';
+import { print, printJson, say } from './print.ts';
 import { describeRefusal } from './troubles.ts';
 
 interface PlanOptions {
@@ -25,7 +30,7 @@ export function addPlan(program: Command): void {
   program
     .command('plan')
     .description('print what would be decided and done now; changes nothing')
-    .requiredOption('-c, --config <file>', 'the config file')
+    .addOption(configOption())
     .option('--against <file>', 'another config: what it would change now, if it were in force')
     .option('--json', 'print one JSON object')
     .action(async (options: PlanOptions) => {
@@ -58,6 +63,7 @@ async function plan(options: PlanOptions): Promise<void> {
       }
     }
   }
+  sayOrderedAhead([controller]);
   requireAnswers(controller.unanswered);
 }
 
@@ -81,8 +87,8 @@ async function compare(file: string, against: string, json: true | undefined): P
   if (json === true) {
     printJson({ ...toJson(present, offsetMs), changes, against: toJson(future, offsetMs) });
   } else {
-    for (const { path, from, to } of changes) {
-      print(`${path}: ${from ?? 'not there'} → ${to ?? 'not there'}`);
+    for (const change of changes) {
+      print(describeChange(change));
     }
     if (changes.length === 0) {
       print(`${against} says the same as ${file}`);
@@ -91,7 +97,26 @@ async function compare(file: string, against: string, json: true | undefined): P
       printDifference(tier, present.ticks.get(tier)?.tick, future.ticks.get(tier)?.tick);
     }
   }
+  sayOrderedAhead([present, future]);
   requireAnswers([...new Set([...present.unanswered, ...future.unanswered])]);
+}
+
+/** How long boots have been measured to take, the running service alone knows: it orders later for a window to come. */
+function sayOrderedAhead(looks: readonly Look[]): void {
+  const isAhead = looks
+    .flatMap(({ ticks }) => [...ticks.values()])
+    .some(
+      ({ observation, tick }) =>
+        tick.decision.reason === 'schedule' &&
+        (observation.schedules ?? []).every(
+          ({ minNodes, untilMs }) => minNodes === undefined || untilMs === undefined,
+        ),
+    );
+  if (isAhead) {
+    say(
+      'rackfire: what a schedule wants is ordered here as if each boot took as long as it may; the service knows how long they take, and orders later',
+    );
+  }
 }
 
 /** @throws UnreachableError */

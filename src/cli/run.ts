@@ -8,6 +8,7 @@ import { NotLeaderError } from '../control/errors.ts';
 import { startHttp } from '../http/server.ts';
 import { Service } from '../service.ts';
 import { serializeError } from '../telemetry/event-log.ts';
+import { configOption } from './config-option.ts';
 import { readVersion } from './version.ts';
 
 /** `rackfire run`: the service. */
@@ -15,7 +16,7 @@ export function addRun(program: Command): void {
   program
     .command('run')
     .description('run the service until SIGTERM')
-    .requiredOption('-c, --config <file>', 'the config file')
+    .addOption(configOption())
     .addOption(
       new Option('--log-level <level>', 'debug: each decision, not only changes')
         .choices(['error', 'warn', 'info', 'debug'])

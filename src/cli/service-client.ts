@@ -147,6 +147,13 @@ export class ServiceClient {
   }
 
   #unreachable(error: unknown): UnreachableError {
+    if (error instanceof Error && error.name === 'TimeoutError') {
+      // Somebody listens: to start another one there is no help.
+      return new UnreachableError(
+        `what listens at ${this.url} has not answered within ${DEADLINE_MS / 1_000} s: look at its log, and whether its machine has CPU and memory left`,
+        { cause: error },
+      );
+    }
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const why = cause instanceof Error ? cause.message : String(cause);
     return new UnreachableError(

@@ -83,7 +83,7 @@ async function runSimulate(options: SimulateOptions, command: Command): Promise<
       ...(against && { against: toJson(against.run, bootDelaySeconds) }),
     });
   } else {
-    printSimulation(simulated, against, fromMs);
+    printSimulation(simulated, against, { beginsAtMs: fromMs, bootDelayMs: options.bootDelay });
   }
 }
 

@@ -98,7 +98,10 @@ function describeFailing(
 }
 
 /** What is wrong with a config file, one line each. */
-export function listProblems({ message, problems }: RefusalAnswer): readonly string[] {
+export function listProblems({
+  message,
+  problems,
+}: Pick<RefusalAnswer, 'message' | 'problems'>): readonly string[] {
   return problems.length === 0
     ? [message]
     : problems.map(({ file, line, column, path, message: what }) =>
@@ -113,11 +116,7 @@ function findTierTroubles(tier: ScaledTier, nowMs: number): readonly Trouble[] {
     troubles.push(bad(`${name}: nothing is done, the plan contradicts itself: ${finding}`));
   }
   if (shortfall !== null) {
-    const hosts = shortfall.refusals.map(describeRefusal);
-    const where = hosts.length === 0 ? '' : ` (${hosts.join('; ')})`;
-    troubles.push(
-      bad(`${name}: ${shortfall.nodes} more needed and not to be had, ${shortfall.why}${where}`),
-    );
+    troubles.push(describeShortfall(name, shortfall));
   }
   if (tier.healingFrozen) {
     troubles.push(bad(`${name}: so many nodes fail their checks at once that none is replaced`));
@@ -150,6 +149,19 @@ function findTierTroubles(tier: ScaledTier, nowMs: number): readonly Trouble[] {
   return troubles;
 }
 
+/** A host that boots as many as it may takes more by itself; whatever else lacks needs somebody. */
+function describeShortfall(
+  name: string,
+  { nodes, why, refusals }: NonNullable<ScaledTier['shortfall']>,
+): Trouble {
+  const where = refusals.length === 0 ? '' : ` (${refusals.map(describeRefusal).join('; ')})`;
+  return refusals.some((refusal) => refusal.why === 'concurrent-boots')
+    ? warn(
+        `${name}: ${nodes} more needed, and booted when the boots before them have ended${where}`,
+      )
+    : bad(`${name}: ${nodes} more needed and not to be had, ${why}${where}`);
+}
+
 /** What an open or half-open breaker does: `one is tried at 14:07:10 (in 4 min), none before`. */
 export function describeBreaker(
   { circuitOpenUntil }: Pick<ScaledTier, 'circuitOpenUntil'>,
@@ -172,7 +184,8 @@ export function describeRefusal({
   readonly free?: number | null | undefined;
   readonly uncovered?: string | undefined;
 }): string {
-  const amount = free === null || free === undefined ? '' : `, ${free} left`;
+  const amount =
+    free === null || free === undefined || why === 'concurrent-boots' ? '' : `, ${free} left`;
   const loss = uncovered === undefined ? '' : `, nothing would cover the loss of ${uncovered}`;
   return `${host}: ${why}${amount}${loss}`;
 }

@@ -167,16 +167,30 @@ export function compareConfigs(from: LoadedConfig, to: LoadedConfig): readonly C
   const after = valuesByPath(to);
   const changes: ConfigChange[] = [];
   for (const [path, value] of after) {
-    if (before.get(path) !== value) {
+    if (before.get(path) !== value && !isEmptied(path, after, before)) {
       changes.push({ path, from: before.get(path), to: value });
     }
   }
   for (const [path, value] of before) {
-    if (!after.has(path)) {
+    if (!after.has(path) && !isEmptied(path, before, after)) {
       changes.push({ path, from: value, to: undefined });
     }
   }
   return changes;
+}
+
+/** A list that is empty here and not there: its entries tell the change, and `none` would read as if it were another. */
+function isEmptied(
+  path: string,
+  here: ReadonlyMap<string, string>,
+  there: ReadonlyMap<string, string>,
+): boolean {
+  return here.get(path) === 'none' && [...there.keys()].some((key) => key.startsWith(`${path}[`));
+}
+
+/** `clusters.news.tiers.web.nodes.max: 12 → 16` */
+export function describeChange({ path, from, to }: ConfigChange): string {
+  return `${path}: ${from ?? 'not there'} → ${to ?? 'not there'}`;
 }
 
 /** Clusters, hosts and balancers go by their names, so that one more at the top does not change all below it. */

@@ -81,10 +81,21 @@ export function show(value: unknown): string {
   }
 }
 
-/** What to say about a key that the section does not have. */
-export function describeUnknownKey(key: string, known: readonly string[]): string {
-  const meant = suggest(key, known);
+/**
+ * What to say about a key that the section does not have.
+ *
+ * @param places - The sections below that have it.
+ */
+export function describeUnknownKey(
+  key: string,
+  known: readonly string[],
+  places: readonly string[],
+): string {
   const name = `unknown key \`${quote(key).slice(1, -1)}\``;
+  if (places.length > 0) {
+    return `${name}; it belongs into ${places.map((place) => `\`${place}\``).join(' or ')}`;
+  }
+  const meant = suggest(key, known);
   return meant === undefined ? name : `${name}; did you mean \`${meant}\`?`;
 }
 
@@ -151,6 +162,7 @@ const nouns: ReadonlyMap<string, string> = new Map([
   ['array', 'a list'],
   ['object', 'a section'],
   ['record', 'a section'],
+  ['boolean', '`true` or `false`'],
 ]);
 
 function quote(text: string): string {

@@ -38,7 +38,14 @@ const policy = section({
 });
 
 const policies = z.array(policy).max(10).default([]);
-const tolerance = z.number().min(0).lt(1).register(valueNotes, { kind: 'share' });
+const tolerance = z
+  .number({
+    error: ({ code, input }) =>
+      code === 'invalid_type' ? `expected a share such as 0.1, got ${show(input)}` : undefined,
+  })
+  .min(0)
+  .lt(1)
+  .register(valueNotes, { kind: 'share' });
 
 const scaleOut = section({
   tolerance: tolerance
@@ -144,8 +151,9 @@ const zoneNoun = 'an IANA time zone such as Europe/Berlin or UTC';
 const timeZone = text(/^[A-Za-z][A-Za-z0-9_+/-]{1,63}$/, zoneNoun).refine(isTimeZone, {
   error: ({ input }) => {
     const zones = ['UTC', ...Intl.supportedValuesOf('timeZone')];
-    const meant = typeof input === 'string' ? suggest(input, zones) : undefined;
-    const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`;
+    const word = typeof input === 'string' ? input : '';
+    const meant = zones.find((zone) => zone.endsWith(`/${word}`)) ?? suggest(word, zones);
+    const hint = meant === undefined ? `; expected ${zoneNoun}` : `; did you mean \`${meant}\`?`;
     return `there is no time zone ${show(input)}${hint}`;
   },
 });

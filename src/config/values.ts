@@ -31,7 +31,9 @@ export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape, missi
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code === 'unrecognized_keys') {
-        return issue.keys.map((key) => describeUnknownKey(key, known)).join('\n');
+        return issue.keys
+          .map((key) => describeUnknownKey(key, known, findBelow(shape, key)))
+          .join('\n');
       }
       if (issue.input === undefined) {
         return missing;
@@ -237,6 +239,30 @@ export function loopbackListen() {
 /** Nothing, when the value is missing: then the general words fit better. */
 function expected(noun: string, input: unknown): string | undefined {
   return input === undefined ? undefined : `expected ${noun}, got ${show(input)}`;
+}
+
+/** The sections below that have the key, as dotted paths: who writes one a level too high is told where it belongs. */
+function findBelow(shape: z.core.$ZodLooseShape, key: string): readonly string[] {
+  return Object.entries(shape).flatMap(([below, schema]) => {
+    const inner = shapeOf(schema);
+    if (inner === undefined) {
+      return [];
+    }
+    const isHere = Object.hasOwn(inner, key) && !isRefused(inner[key]);
+    return [...(isHere ? [below] : []), ...findBelow(inner, key).map((path) => `${below}.${path}`)];
+  });
+}
+
+/** Of a section, whether it may be left out or not. */
+function shapeOf(schema: unknown): z.core.$ZodLooseShape | undefined {
+  if (schema instanceof z.ZodObject) {
+    return schema.shape;
+  }
+  return schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault
+    ? shapeOf(schema.unwrap())
+    : undefined;
 }
 
 function isRefused(schema: unknown): boolean {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { edit, minimal } from '../config/minimal.ts';
 import { Folder, rackfire } from './rackfire.ts';
 
@@ -28,6 +28,18 @@ test('check: a config that can be used is ok', async () => {
   });
   const json = await rackfire('check', '-c', file, '--json');
   expect([json.code, JSON.parse(json.stdout)]).toEqual([0, { ok: true, problems: [], lints: [] }]);
+});
+
+test('check: RACKFIRE_CONFIG names the config where -c does not, as for the commands that ask the service', async () => {
+  await using folder = await Folder.create({ 'site.yaml': broken, 'good.yaml': minimal });
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  vi.stubEnv('RACKFIRE_CONFIG', folder.file('site.yaml'));
+  const outcome = await rackfire('check');
+  expect(outcome.code).toBe(78);
+  expect(outcome.stderr).toContain(`${folder.file('site.yaml')}:18:9`);
+  expect((await rackfire('check', '-c', folder.file('good.yaml'))).code).toBe(0);
 });
 
 test('check: what is better otherwise is said with its numbers and a proposal, and is ok all the same', async () => {
@@ -230,9 +242,23 @@ test('plan: which schedule holds, and when the next begins', async () => {
     /^ {2}Schedule “0 0 \* \* \*” \(24 h, UTC\) holds until .*: at least 3 nodes\.$/m,
   );
   expect(plain.stdout).toContain('stage schedule: 2 → 3');
+  expect(plain.stderr).not.toContain('as if each boot');
   expect(JSON.parse(json.stdout)).toMatchObject({
     tiers: [{ schedules: [{ cron: '0 0 * * *', minNodes: 3 }] }],
   });
+});
+
+test('plan: what is ordered ahead of a schedule is said to be ordered later by a service that has seen boots', async () => {
+  await using folder = await Folder.create();
+  const soon = new Date(Date.now() + 180_000);
+  const cron = `${soon.getUTCMinutes()} ${soon.getUTCHours()} * * *`;
+  const schedules = `        schedules:
+          - { cron: "${cron}", duration: 1h, timeZone: UTC, nodes: { min: 3 } }
+`;
+  await writeFile(folder.file('site.yaml'), `${withSockets(folder)}${schedules}`);
+  const { stdout, stderr } = await rackfire('plan', '-c', folder.file('site.yaml'));
+  expect(stdout).toContain('stage schedule: 2 → 3');
+  expect(stderr).toContain('as if each boot took as long as it may');
 });
 
 test.each([

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { createProgram } from '../../src/cli/cli.ts';
 import { createJsonSchema } from '../../src/config/json-schema.ts';
 
@@ -13,6 +13,11 @@ const code = [...runbook.matchAll(/```sh\n([^`]+)```|`([^`]+)`/g)]
   .map((line) => line.replace(/ +#.*$/, '').trim());
 
 const commands = [...new Set(code.filter((text) => text.startsWith('rackfire ')))];
+
+// As its first command does.
+beforeEach(() => {
+  vi.stubEnv('RACKFIRE_CONFIG', '/etc/rackfire/rackfire.yaml');
+});
 
 /** Words, those in quotes as one. */
 function wordsOf(line: string): string[] {
@@ -45,7 +50,7 @@ test.each(commands)('%s', async (line) => {
 test.each([
   'rackfire statos',
   'rackfire pause in news/web --for 2h',
-  'rackfire host check -c rackfire.yaml',
+  'rackfire host check',
   'rackfire events --sinse 1h',
 ])('a command that there is not (%s) is refused', async (line) => {
   await expect(parse(line)).rejects.toThrow();

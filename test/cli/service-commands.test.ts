@@ -136,6 +136,20 @@ test('status: what is wrong stands first, the worst of it at the top', async () 
   expect(marks.join('')).toMatch(/^✗+!+$/);
 });
 
+test('status: nodes that only wait for the boots before them are no alarm', async () => {
+  const editConfig = (text: string) => `${text}limits: { concurrentBootsPerHost: 1 }\n`;
+  const { lab, at } = await start({ rps: 100, editConfig });
+  await using _ = lab;
+  const before = lab.world.callsOf('create').length;
+  lab.world.rps = 2_000;
+  await lab.clock.stepUntil(() => lab.world.callsOf('create').length > before, 20_000);
+  const { stdout } = await rackfire('status', ...at);
+  expect(stdout).toMatch(
+    /^! news\/web: 4 more needed, and booted when the boots before them have ended \(local-a: concurrent-boots; local-b: concurrent-boots\)$/m,
+  );
+  expect(stdout).not.toContain('not to be had');
+});
+
 test('status: an action that keeps failing is a trouble, with its reason and what to do', async () => {
   const { lab, at } = await start({ rps: 100 });
   await using _ = lab;
@@ -520,6 +534,20 @@ test('somebody else answers there: exit 69', async () => {
   expect([code, stdout]).toEqual([69, '']);
   expect(stderr).toContain('not a Rackfire of this version');
   other.close();
+});
+
+test('somebody listens there and does not answer: exit 69, and nobody is told to start it', {
+  timeout: MANY_COMMANDS_MS,
+}, async () => {
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as { readonly port: number };
+  const url = `http://127.0.0.1:${port}`;
+  const { code, stdout, stderr } = await rackfire('status', '--url', url);
+  expect([code, stdout]).toEqual([69, '']);
+  expect(stderr).toContain(`rackfire: what listens at ${url} has not answered within 10 s: `);
+  expect(stderr).not.toContain('rackfire run');
+  silent.close();
 });
 
 test('another one leads: exit 75, and it is named', async () => {

@@ -79,7 +79,7 @@ test('the same seed gives the same output, byte for byte; another one gives othe
 test('for a person: the load and the nodes over time, figures, and a picture', async () => {
   const { code, stdout, stderr, svg } = await run({}, '--trace', 'trace.csv', '--plot', 'run.svg');
   expect([code, stderr]).toEqual([0, '']);
-  expect(stdout).toContain('news/web, 22 min 20 s of traffic');
+  expect(stdout).toContain('news/web, 22 min 20 s of traffic, boots of 45s (--boot-delay)\n\n  ');
   expect(stdout).toContain('• requests per second');
   expect(stdout).toMatch(/^nodes in service +2 to \d\d$/m);
   expect(stdout).toMatch(/^J \(1 is perfect foresight\) +1\.\d{3}$/m);
@@ -136,6 +136,7 @@ test('--against runs another config over the same load, and its figures stand be
   expect(against.score.nodeSeconds).toBeGreaterThan(Run.parse(one).score.nodeSeconds * 1.5);
   const text = await run(files, '--trace', 'trace.csv', '--against', 'old.yaml');
   expect(text.stdout).toMatch(/old\.yaml +\S+site\.yaml$/m);
+  expect(text.stdout).toMatch(/^\S+site\.yaml:\n.*┤/m);
 });
 
 test('--standby keeps nodes ready that the config does not, and they cost a quarter', async () => {
@@ -266,7 +267,7 @@ describe('without a trace, the last storm', () => {
     const until = from === 0 ? 49 : SECONDS - 1;
     expect([code, stderr]).toEqual([
       0,
-      `the last storm of news/web was from ${isoAt(began)} to ${isoAt(ended)}; this is what ${place.path} holds from ${isoAt(from)} to ${isoAt(until)}\n`,
+      `the last storm of news/web was between ${isoAt(began)} and ${isoAt(ended)}; this is what ${place.path} holds from ${isoAt(from)} to ${isoAt(until)}\n`,
     ]);
     // A sample says what came since the one before.
     expect(arrivals).toEqual(

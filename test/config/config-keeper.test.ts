@@ -412,6 +412,13 @@ describe('what differs', () => {
         `${path}: ${before} → ${after}`,
     );
 
+  const withPolicies = (policies: string): string =>
+    edit(
+      minimal,
+      '        backend: news-web\n',
+      `        backend: news-web\n        scaleOut: { policies: [${policies}] }\n`,
+    );
+
   test('is nothing when nothing does', () => {
     expect(compare(withShop, withShop)).toEqual([]);
   });
@@ -444,12 +451,6 @@ describe('what differs', () => {
   });
 
   test('is each value of a list that has become shorter', () => {
-    const withPolicies = (policies: string): string =>
-      edit(
-        minimal,
-        '        backend: news-web\n',
-        `        backend: news-web\n        scaleOut: { policies: [${policies}] }\n`,
-      );
     const longer = withPolicies('{ percent: 100, per: 15s }, { nodes: 4, per: 15s }');
     const shorter = withPolicies('{ nodes: 4, per: 15s }');
     const path = 'clusters.news.tiers.web.scaleOut.policies';
@@ -458,6 +459,19 @@ describe('what differs', () => {
       `${path}[0].percent: 100 → nothing`,
       `${path}[1].nodes: 4 → nothing`,
       `${path}[1].per: 15s → nothing`,
+    ]);
+  });
+
+  test('is the entries alone where a list had none before, or has none any more', () => {
+    const one = withPolicies('{ nodes: 4, per: 15s }');
+    const path = 'clusters.news.tiers.web.scaleOut.policies';
+    expect(compare(minimal, one)).toEqual([
+      `${path}[0].nodes: nothing → 4`,
+      `${path}[0].per: nothing → 15s`,
+    ]);
+    expect(compare(one, minimal)).toEqual([
+      `${path}[0].nodes: 4 → nothing`,
+      `${path}[0].per: 15s → nothing`,
     ]);
   });
 });

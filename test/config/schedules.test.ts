@@ -83,6 +83,18 @@ test.each<[string, Readonly<Record<string, string | undefined>>, readonly string
     ],
   ],
   [
+    'in a zone of which only the city is said',
+    { timeZone: 'Berlin' },
+    [`19:73 ${path}.timeZone: there is no time zone "Berlin"; did you mean \`Europe/Berlin\`?`],
+  ],
+  [
+    'in a zone by an abbreviation',
+    { timeZone: 'CEST' },
+    [
+      `19:73 ${path}.timeZone: there is no time zone "CEST"; expected an IANA time zone such as Europe/Berlin or UTC`,
+    ],
+  ],
+  [
     'at an offset, which would be wrong for half of the year',
     { timeZone: '"+01:00"' },
     [

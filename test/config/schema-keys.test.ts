@@ -30,6 +30,19 @@ describe('keys', () => {
       ],
     ],
     [
+      'a level too high, which says where they belong',
+      withWebLine('targetPerNode: 80\n        tolerance: 0.1'),
+      [
+        `19:9 ${web}.targetPerNode: unknown key \`targetPerNode\`; it belongs into \`signals.requestRate\``,
+        `20:9 ${web}.tolerance: unknown key \`tolerance\`; it belongs into \`scaleOut\` or \`scaleIn\``,
+      ],
+    ],
+    [
+      'a level too high in the file itself',
+      edit(minimal, 'example', 'example\nlisten: 127.0.0.1:9500'),
+      ['2:1 listen: unknown key `listen`; it belongs into `http`'],
+    ],
+    [
       'with a name that every JavaScript object has',
       edit(minimal, 'example', 'example\nconstructor: 1'),
       ['2:1 constructor: unknown key `constructor`'],

@@ -83,6 +83,16 @@ test.each([
     '7:35 sizes.small.vcpus: expected a number, got "one"',
   ],
   [
+    'a share in percent',
+    withWebLine('scaleOut: { tolerance: 10% }'),
+    `19:32 ${web}.scaleOut.tolerance: expected a share such as 0.1, got "10%"`,
+  ],
+  [
+    'a yes of YAML 1.1',
+    withWebLine('storm: { enabled: yes }'),
+    `19:27 ${web}.storm.enabled: expected \`true\` or \`false\`, got "yes"`,
+  ],
+  [
     'a version that YAML takes for a number',
     edit(minimal, '"1"', '1'),
     '9:26 images.drupal-web.version: expected text of at most 64 letters, digits and . _ - (in quotes when it looks like a number), got 1',

@@ -93,7 +93,7 @@ function renderStateFile({ stateFilePath }: HaproxyConfigOptions): string {
   return stateFilePath === undefined
     ? ''
     : `    # Rackfire refreshes this file after each change, so that a reload keeps every server as it was.
-    # Without it, a reload puts all servers that are declared "disabled" into maintenance.
+    # Without it, a reload puts all servers that are declared "disabled" into maintenance. HAProxy warns until it is there.
     server-state-file ${path('stateFile', stateFilePath, longestPath)}
 `;
 }

@@ -2,7 +2,7 @@ import { tierKey } from '../../scaler/cluster.ts';
 import { formatMoment } from '../moments.ts';
 import { paint, printTable } from '../page.ts';
 import { print } from '../print.ts';
-import { drawRun, formatPercent, formatSpan } from '../simulate/summary.ts';
+import { describeBoots, drawRun, formatPercent, formatSpan } from '../simulate/summary.ts';
 import type { History, Span } from './history.ts';
 import type { Figures, Replayed } from './replay.ts';
 import type { Worse } from './verdict.ts';
@@ -11,15 +11,23 @@ import type { Worse } from './verdict.ts';
 export function printBacktest(
   history: History,
   replayed: Replayed,
-  against: { readonly other: Replayed; readonly worse: readonly Worse[] } | undefined,
+  {
+    against,
+    bootDelayMs,
+  }: {
+    readonly against: { readonly other: Replayed; readonly worse: readonly Worse[] } | undefined;
+    readonly bootDelayMs: number;
+  },
 ): void {
   const { subject, figures, series } = replayed;
   const [first] = history.stretches;
   const from = first === undefined ? '' : ` from ${showMoment(first.fromMs)}`;
-  print(`${tierKey(subject.tier)}, ${formatSpan(history.seconds)} of recorded traffic${from}`);
+  print(
+    `${tierKey(subject.tier)}, ${formatSpan(history.seconds)} of recorded traffic${from}, ${describeBoots(bootDelayMs)}`,
+  );
   print(describeGaps(history.gaps));
   print('');
-  print(drawRun(series));
+  print(drawRun(series, against && subject.file));
   print('');
   const rows = listFigures(figures);
   if (against === undefined) {

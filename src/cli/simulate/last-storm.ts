@@ -49,7 +49,7 @@ export async function readLastStorm(
     );
   }
   say(
-    `the last storm of ${tierKey(tier)} was from ${isoOf(storm.fromMs)} to ${isoOf(storm.untilMs)}; this is what ${placeOf(source)} holds from ${isoOf(stretch.fromMs)} to ${isoOf(endOf(stretch))}`,
+    `the last storm of ${tierKey(tier)} was between ${isoOf(storm.fromMs)} and ${isoOf(storm.untilMs)}; this is what ${placeOf(source)} holds from ${isoOf(stretch.fromMs)} to ${isoOf(endOf(stretch))}`,
   );
   return stretch;
 }

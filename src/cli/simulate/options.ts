@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDurationMs } from '../../config/units.ts';
+import { configOption } from '../config-option.ts';
 
 export interface RunOptions {
   readonly config: string;
@@ -18,7 +19,7 @@ const BOOT_DELAY_MAX_MS = 3_600_000;
 
 export function addRunOptions(command: Command): Command {
   return command
-    .requiredOption('-c, --config <file>', 'the config file')
+    .addOption(configOption())
     .option('--against <file>', 'another config, whose policy is compared')
     .option('--tier <cluster/tier>', 'which tier, when the config has several')
     .addOption(

@@ -1,3 +1,4 @@
+import { formatDuration } from '../../config/units.ts';
 import { type ScaledTier, tierKey } from '../../scaler/cluster.ts';
 import { counted } from '../../scaler/wording.ts';
 import { RATED_RPS } from '../../sim/physics.ts';
@@ -20,12 +21,17 @@ export interface Simulated {
 export function printSimulation(
   simulated: Simulated,
   against: Simulated | undefined,
-  beginsAtMs = 0,
+  {
+    beginsAtMs = 0,
+    bootDelayMs,
+  }: { readonly beginsAtMs?: number | undefined; readonly bootDelayMs: number },
 ): void {
-  const { tier, run } = simulated;
-  print(`${tierKey(tier)}, ${formatSpan(run.arrivals.length)} of traffic`);
+  const { file, tier, run } = simulated;
+  print(
+    `${tierKey(tier)}, ${formatSpan(run.arrivals.length)} of traffic, ${describeBoots(bootDelayMs)}`,
+  );
   print('');
-  print(drawRun(run));
+  print(drawRun(run, against && file));
   print('');
   for (const window of run.windows) {
     print(describeWindow(window, beginsAtMs));
@@ -85,9 +91,15 @@ function listFigures({
   ];
 }
 
-/** The load and the nodes over time. */
-export function drawRun(run: RunSeries): string {
-  return drawChart(summarizeColumns(run), RATED_RPS);
+/** What boots are taken to take is not what they have been measured to take, and decides much of the outcome. */
+export function describeBoots(bootDelayMs: number): string {
+  return `boots of ${formatDuration(bootDelayMs)} (--boot-delay)`;
+}
+
+/** The load and the nodes over time. @param file - Of the config whose nodes they are, where there are two. */
+export function drawRun(run: RunSeries, file: string | undefined): string {
+  const chart = drawChart(summarizeColumns(run), RATED_RPS);
+  return file === undefined ? chart : `${file}:\n${chart}`;
 }
 
 const COLUMNS = 144;
