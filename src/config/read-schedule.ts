@@ -35,12 +35,17 @@ interface Stretch {
  * @throws RangeError when the cron expression or the time zone is none; the config's checks do not let that happen.
  */
 export function readSchedule(schedule: Schedule, wallMs: number): ScheduleReading {
-  const untilMs = holds(schedule, wallMs) ? findChange(schedule, wallMs) : undefined;
-  const fromMs = findChange(schedule, untilMs ?? wallMs);
-  return {
-    ...(untilMs === undefined ? {} : { untilMs }),
-    ...(fromMs === undefined ? {} : { fromMs }),
-  };
+  const { isInside, atMs } = findChange(schedule, wallMs);
+  if (atMs === undefined) {
+    return {};
+  }
+  if (!isInside) {
+    return { fromMs: atMs };
+  }
+  // One that never ends is cut somewhere, and holds on from there.
+  const after = findChange(schedule, atMs);
+  const fromMs = after.isInside ? atMs : after.atMs;
+  return { untilMs: atMs, ...(fromMs === undefined ? {} : { fromMs }) };
 }
 
 /**
@@ -89,17 +94,15 @@ export function openClock(timeZone: string): Intl.DateTimeFormat {
   });
 }
 
-function holds(schedule: Schedule, wallMs: number): boolean {
-  const localMs = showLocal(schedule, wallMs);
-  const stretch = findStretch(schedule, localMs);
-  return stretch !== undefined && isIn(stretch, localMs);
-}
-
-/** When it begins or ends next, whichever it is. Undefined: not in years. */
-function findChange(schedule: Schedule, wallMs: number): number | undefined {
+/** Whether it holds at a moment, and when that is otherwise next. Undefined: not in years. */
+function findChange(
+  schedule: Schedule,
+  wallMs: number,
+): { readonly isInside: boolean; readonly atMs: number | undefined } {
   let atMs = wallMs;
-  let stretch = findStretch(schedule, showLocal(schedule, atMs));
-  const isInside = stretch !== undefined && isIn(stretch, showLocal(schedule, atMs));
+  const shownAtFirstMs = showLocal(schedule, atMs);
+  let stretch = findStretch(schedule, shownAtFirstMs);
+  const isInside = stretch !== undefined && isIn(stretch, shownAtFirstMs);
   // None is longer than a day.
   for (let hops = 0; stretch !== undefined && hops < HORIZON_DAYS; hops += 1) {
     const localMs = showLocal(schedule, atMs);
@@ -109,7 +112,7 @@ function findChange(schedule: Schedule, wallMs: number): number | undefined {
     if (showLocal(schedule, atMs + hopMs) === localMs + hopMs) {
       atMs += hopMs;
       if (hopMs === leftMs) {
-        return atMs;
+        return { isInside, atMs };
       }
       continue;
     }
@@ -125,11 +128,11 @@ function findChange(schedule: Schedule, wallMs: number): number | undefined {
         stretch = findStretch(schedule, shownMs);
       }
       if ((stretch !== undefined && isIn(stretch, shownMs)) !== isInside) {
-        return atMs;
+        return { isInside, atMs };
       }
     }
   }
-  return undefined;
+  return { isInside, atMs: undefined };
 }
 
 function isIn({ startMs, endMs }: Stretch, localMs: number): boolean {
