@@ -44,6 +44,8 @@ interface Subject {
   readonly path: Path;
   readonly config: Config;
   readonly experience: Experience;
+  /** Of schedules that were looked at already: many tiers have the same. */
+  readonly overlaps: Map<string, number | undefined>;
 }
 
 /** Windows shorter than this do not outlast the noise of a second. It is the least of `auto`. */
@@ -71,12 +73,13 @@ export function findLints(
   experience: Experience,
 ): readonly Lint[] {
   const placed = placeTiers(written);
+  const overlaps = new Map<string, number | undefined>();
   const subjects = config.clusters.flatMap(({ tiers }) =>
     tiers.flatMap((tier): Subject[] => {
       const path = placed.find(isTier(tier))?.path;
       return tier.scaling === 'none' || path === undefined
         ? []
-        : [{ tier, key: `${tier.cluster}/${tier.name}`, path, config, experience }];
+        : [{ tier, key: `${tier.cluster}/${tier.name}`, path, config, experience, overlaps }];
     }),
   );
   const advice = [
@@ -364,7 +367,8 @@ function adviseScheduledMinimums({ tier, path }: Subject): readonly Advice[] {
 }
 
 /** A maximum below what another schedule has at least while it holds: then that minimum is the maximum, too. */
-function adviseScheduledMaximums({ tier, path, experience }: Subject): readonly Advice[] {
+function adviseScheduledMaximums(subject: Subject): readonly Advice[] {
+  const { tier, path } = subject;
   const { schedules = [] } = tier.policy;
   return schedules.flatMap((schedule, index): Advice[] => {
     const { maxNodes } = schedule;
@@ -373,7 +377,7 @@ function adviseScheduledMaximums({ tier, path, experience }: Subject): readonly 
     }
     const beyond = (other: Schedule): boolean => (other.minNodes ?? 0) > maxNodes;
     for (const [at, other] of schedules.entries()) {
-      const atMs = beyond(other) ? findOverlap(schedule, other, experience.wallMs) : undefined;
+      const atMs = beyond(other) ? overlapOf(schedule, other, subject) : undefined;
       if (atMs !== undefined) {
         const from = new Date(Math.ceil(atMs / 1_000) * 1_000).toISOString().replace('.000', '');
         return [
@@ -387,6 +391,22 @@ function adviseScheduledMaximums({ tier, path, experience }: Subject): readonly 
     }
     return [];
   });
+}
+
+function overlapOf(
+  one: Schedule,
+  other: Schedule,
+  { experience, overlaps }: Subject,
+): number | undefined {
+  const key = [one, other].map((each) => JSON.stringify(timesOf(each))).join();
+  if (!overlaps.has(key)) {
+    overlaps.set(key, findOverlap(one, other, experience.wallMs));
+  }
+  return overlaps.get(key);
+}
+
+function timesOf({ cron, durationMs, timeZone }: Schedule): readonly (string | number)[] {
+  return [cron, durationMs, timeZone];
 }
 
 function pathOfBound(path: Path, schedule: number, bound: 'min' | 'max'): Path {

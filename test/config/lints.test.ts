@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Experience, findLints } from '../../src/config/lints.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
-import { edit } from './minimal.ts';
+import { edit, minimal } from './minimal.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const example = await readFile(resolve(root, 'config/rackfire.example.yaml'), 'utf8');
@@ -270,4 +270,36 @@ test('a node on Xen hosts is not known; a target that leaves each answer 10 ms i
   expect(lint(text)[0]?.message).toMatch(
     /^\d+ requests at once \(`maxConnections`\) make 1000 rps only if each takes less than [\d.]+ ms$/,
   );
+});
+
+/** As many clusters as an agency has sites, each with four minimums and a maximum that never meet. */
+function manySites(sites: number): string {
+  const cluster = (site: number): string => `
+  - name: site-${site}
+    tiers:
+      web:
+        image: drupal-web
+        size: small
+        nodes: { min: 2, max: 12 }
+        addresses: 127.1.${site}.1-127.1.${site}.32
+        backend: site-${site}
+        frontend: { bind: "*:${8_000 + site}" }
+        signals: { requestRate: { targetPerNode: 80 } }
+        schedules:
+          - { cron: "0 8 * * mon-fri", duration: 5h, timeZone: Europe/Berlin, nodes: { min: 6 } }
+          - { cron: "0 13 * * mon-fri", duration: 7h, timeZone: Europe/Berlin, nodes: { min: 8 } }
+          - { cron: "0 10 * * sat", duration: 8h, timeZone: Europe/Berlin, nodes: { min: 6 } }
+          - { cron: "0 9 * * sun", duration: 8h, timeZone: Europe/Berlin, nodes: { min: 8 } }
+          - { cron: "0 22 * * *", duration: 8h, timeZone: Europe/Berlin, nodes: { max: 4 } }`;
+  const [head] = minimal.split('clusters:');
+  return `${head}clusters:${Array.from({ length: sites }, (_, site) => cluster(site)).join('')}\n`;
+}
+
+test('the schedules of a hundred sites are looked at in a second, not in minutes', () => {
+  const text = manySites(100);
+  const startedAt = process.cpuUsage();
+  const lints = lint(text);
+  const { user, system } = process.cpuUsage(startedAt);
+  expect(lints.filter(({ path }) => path.includes('schedules'))).toEqual([]);
+  expect((user + system) / 1e6).toBeLessThan(5);
 });
