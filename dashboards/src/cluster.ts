@@ -312,7 +312,7 @@ const VISITORS: Section = {
         height: 9,
         alerts: ['RackfireSignalStale'],
       },
-      [{ expression: by('signal', 'rackfire_signal_ok'), legend: '{{signal}}' }],
+      [{ expression: `min by (signal) (rackfire_signal_ok{${TIER}})`, legend: '{{signal}}' }],
       [valueTexts({ 0: ['partial, stale or absent', 'red'], 1: ['ok', 'green'] })],
     ),
     lines(

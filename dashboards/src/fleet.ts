@@ -107,7 +107,7 @@ const NOW: Section = {
         alerts: ['RackfireHeadroomLow'],
         thresholds: colorSteps('red', [2, 'orange'], [4, 'green']),
       },
-      [{ expression: 'min(max by (size) (rackfire_capacity_nodes))', legend: 'fit' }],
+      [{ expression: 'min(rackfire_capacity_nodes)', legend: 'fit' }],
       { showsCurve: true },
     ),
     stat(
@@ -119,7 +119,7 @@ const NOW: Section = {
         span: 3,
         alerts: ['RackfireHostLossNotCovered'],
       },
-      [{ expression: 'max(rackfire_host_loss_covered)', legend: 'covered' }],
+      [{ expression: 'min(rackfire_host_loss_covered)', legend: 'covered' }],
       { mappings: [valueTexts({ 0: ['not covered', 'red'], 1: ['covered', 'green'] })] },
     ),
   ],
@@ -256,7 +256,7 @@ const HOSTS: Section = {
         alerts: ['RackfireHeadroomLow', 'RackfireHostLossNotCovered'],
         thresholds: colorSteps('red', [2, 'red']),
       },
-      [{ expression: 'max by (size) (rackfire_capacity_nodes)', legend: '{{size}}' }],
+      [{ expression: 'min by (size) (rackfire_capacity_nodes)', legend: '{{size}}' }],
       { isStepped: true },
     ),
     states(
@@ -270,7 +270,7 @@ const HOSTS: Section = {
       },
       [
         {
-          expression: 'max by (name) (rackfire_source_up{kind="host"})',
+          expression: 'min by (name) (rackfire_source_up{kind="host"})',
           legend: '{{name}}',
         },
       ],
@@ -332,7 +332,7 @@ const BALANCERS: Section = {
         span: 6,
         alerts: ['RackfireBalancerUnreachable'],
       },
-      [{ expression: 'max by (balancer) (rackfire_balancer_in_sync)', legend: '{{balancer}}' }],
+      [{ expression: 'min by (balancer) (rackfire_balancer_in_sync)', legend: '{{balancer}}' }],
       [SYNC_TEXTS],
     ),
     lines(

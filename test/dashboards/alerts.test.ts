@@ -111,6 +111,19 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'RackfireSignalStale',
+    situation: 'the one that leads does not know it, and the one that stands by does',
+    series: {
+      [web('signal_ok', ',signal="queue"')]: '1 0x8',
+      'rackfire_signal_ok{cluster="news",tier="web",signal="queue",instance="b"}': '1x9',
+    },
+    at: '6m',
+    fires: {
+      labels: { ...WEB, signal: 'queue' },
+      summary: 'The queue of news/web is not known well enough to let nodes go.',
+    },
+  },
+  {
+    alert: 'RackfireSignalStale',
     situation: 'a balancer was reloaded a minute ago',
     series: { [web('signal_ok', ',signal="request-rate"')]: '1 1 1 0 0 1 0 0 1' },
     at: '7m',
@@ -268,6 +281,16 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'RackfireHostLossNotCovered',
+    situation: 'one of two sees less room than the other',
+    series: { [own('host_loss_covered')]: '1x13', [own('host_loss_covered', 'b')]: '0x13' },
+    at: '12m',
+    fires: {
+      labels: { job: 'rackfire' },
+      summary: 'If one host died now, the minimum of some tier would have no room.',
+    },
+  },
+  {
+    alert: 'RackfireHostLossNotCovered',
     situation: 'there is one host, so that nothing is provided for',
     series: { [own('host_loss_covered')]: 'NaN '.repeat(15).trim() },
     at: '14m',
@@ -290,6 +313,16 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'RackfireHostUnreachable',
+    situation: 'one of two reaches it and the other does not',
+    series: {
+      'rackfire_source_up{kind="host",name="xen-a",instance="a"}': '0x5',
+      'rackfire_source_up{kind="host",name="xen-a",instance="b"}': '1x5',
+    },
+    at: '3m',
+    fires: { labels: { name: 'xen-a' }, summary: 'Host xen-a does not answer.' },
+  },
+  {
+    alert: 'RackfireHostUnreachable',
     situation: 'for two minutes',
     series: { 'rackfire_source_up{kind="host",name="xen-a",instance="a"}': '1 0x4' },
     at: '3m',
@@ -303,6 +336,16 @@ const CASES: readonly Case[] = [
       'rackfire_source_up{kind="balancer",name="lb-a",instance="a"}': '0x5',
     },
     at: '4m',
+  },
+  {
+    alert: 'RackfireBalancerUnreachable',
+    situation: 'one of two reaches it and the other does not',
+    series: {
+      'rackfire_source_up{kind="balancer",name="lb-a",instance="a"}': '0x5',
+      'rackfire_source_up{kind="balancer",name="lb-a",instance="b"}': '1x5',
+    },
+    at: '3m',
+    fires: { labels: { name: 'lb-a' }, summary: 'Balancer lb-a does not answer.' },
   },
   {
     alert: 'RackfireBalancerUnreachable',
