@@ -186,6 +186,22 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'RackfireBreakerOpen',
+    situation: 'one boot after the other is tried, and fails',
+    series: { [web('breaker_state')]: '2x5 1x4 2x5' },
+    at: '8m',
+    fires: {
+      labels: WEB,
+      summary: 'So many boots have failed that none is made for news/web.',
+    },
+  },
+  {
+    alert: 'RackfireBreakerOpen',
+    situation: 'nothing has failed for a while, and nothing has had to be booted',
+    series: { [web('breaker_state')]: '2x5 1x12' },
+    at: '16m',
+  },
+  {
+    alert: 'RackfireBreakerOpen',
     situation: 'one boot is tried',
     series: { [web('breaker_state')]: '0 1' },
     at: '1m',
