@@ -240,7 +240,7 @@ export class World {
     const times = boots.timesOf(tier);
     const overrides = this.#options.overrides.ofTier(tier);
     const { hosts, fleetRoom } = this.#room(atMs);
-    return {
+    const seen: Observation = {
       atMs,
       term,
       signals: this.#signals(tier, overrides, atMs),
@@ -260,8 +260,8 @@ export class World {
       overrides,
       ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
       ...(times.all.length > 0 ? { startTimes: times.all } : {}),
-      ...this.#options.schedules.look(tier, atMs),
     };
+    return { ...seen, ...this.#options.schedules.look(tier, seen) };
   }
 
   #signals(tier: ScaledTier, overrides: readonly Override[], atMs: number): Signals {

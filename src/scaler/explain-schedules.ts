@@ -5,6 +5,7 @@ import {
   type Bounds,
   boundsAt,
   holdsAt,
+  isAhead,
   leadTimeMs,
   type ScheduleSighting,
   type ScheduleWord,
@@ -47,10 +48,11 @@ function describeSchedule(input: Seen, schedule: ScheduleSighting): string {
   if (fromMs === undefined || next === undefined) {
     return `${name} does not hold, and never will: ${words}.`;
   }
-  const ahead =
-    minNodes === undefined
-      ? ''
-      : `; they are ordered from ${formatTime(fromMs - leadTimeMs(schedule, tier.policy, observation))}, so that they serve by then`;
+  const orderAtMs = fromMs - leadTimeMs(schedule, tier.policy, observation);
+  const ordered = isAhead(schedule, tier.policy, observation)
+    ? 'they are ordered already'
+    : `they are ordered from ${formatTime(orderAtMs)}`;
+  const ahead = minNodes === undefined ? '' : `; ${ordered}, so that they serve by then`;
   return `${name} holds next from ${next}: ${words}${ahead}.`;
 }
 
