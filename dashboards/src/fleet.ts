@@ -62,7 +62,8 @@ const NOW: Section = {
         alerts: ['RackfireStorm'],
         thresholds: colorSteps('green', [1, 'red']),
       },
-      [{ expression: `sum(${each('rackfire_storm')})`, legend: 'storms' }],
+      // Of a tier that does not look ahead it is NaN, and a sum with that is no number.
+      [{ expression: `sum(${each('rackfire_storm')} >= 0)`, legend: 'storms' }],
     ),
     stat(
       {
