@@ -143,10 +143,18 @@ function registerSignals(registry: Registry, view: StateView): void {
   ofTier(TIER_METRICS.responseTime, ({ tier }) =>
     inSeconds(controller.trafficOf(tier).responseTimeMs),
   );
+  // By tier and balancer: the sum of what is there would fall with each balancer that a reload takes out, and Prometheus
+  // would take all that is left of it for new.
+  const counted = new Map<string, number>();
   const failed = createCounter(registry, TIER_METRICS.failedResponses, () => {
-    failed.reset();
     for (const { tier } of controller.ticks.values()) {
-      failed.inc(labelsOf(tier), controller.trafficOf(tier).failedResponses);
+      failed.inc(labelsOf(tier), 0);
+      for (const [balancer, total] of controller.trafficOf(tier).failedResponses) {
+        const key = `${tierKey(tier)} ${balancer}`;
+        const before = counted.get(key) ?? 0;
+        failed.inc(labelsOf(tier), total >= before ? total - before : total);
+        counted.set(key, total);
+      }
     }
   });
   register(registry, TIER_METRICS.signalOk, (set) => {
