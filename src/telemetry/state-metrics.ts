@@ -57,12 +57,7 @@ export function registerStateMetrics(registry: Registry, view: StateView): void 
 
 function registerTiers(registry: Registry, view: StateView): void {
   const { controller } = view;
-  const ofTier = (definition: TierDefinition, read: (ticked: TierTicked) => number | undefined) =>
-    register(registry, definition, (set) => {
-      for (const ticked of controller.ticks.values()) {
-        set(labelsOf(ticked.tier), read(ticked) ?? Number.NaN);
-      }
-    });
+  const ofTier = tierGauges(registry, controller);
   register(registry, TIER_METRICS.nodes, (set) => {
     for (const { tier, tick } of controller.ticks.values()) {
       countPhases(tick.nodes, NODE_PHASES, (phase, nodes) =>
@@ -115,12 +110,7 @@ function registerTiers(registry: Registry, view: StateView): void {
 
 function registerSignals(registry: Registry, view: StateView): void {
   const { controller } = view;
-  const ofTier = (definition: TierDefinition, read: (ticked: TierTicked) => number | undefined) =>
-    register(registry, definition, (set) => {
-      for (const ticked of controller.ticks.values()) {
-        set(labelsOf(ticked.tier), read(ticked) ?? Number.NaN);
-      }
-    });
+  const ofTier = tierGauges(registry, controller);
   ofTier(TIER_METRICS.requestRate, ({ observation }) => valueOf(observation.signals.requestRate));
   ofTier(TIER_METRICS.forecastRate, ({ tick }) => tick.decision.outlook?.forecastRps);
   ofTier(TIER_METRICS.storm, ({ tick: { decision } }) =>
@@ -241,6 +231,16 @@ function registerService(registry: Registry, view: StateView): void {
 type TierDefinition = MetricDefinition & {
   readonly labels: { readonly cluster: string; readonly tier: string };
 };
+
+/** Registers a gauge of each tier that is scaled; NaN where there is no value. */
+function tierGauges(registry: Registry, controller: Pick<Controller, 'ticks'>) {
+  return (definition: TierDefinition, read: (ticked: TierTicked) => number | undefined): void =>
+    register(registry, definition, (set) => {
+      for (const ticked of controller.ticks.values()) {
+        set(labelsOf(ticked.tier), read(ticked) ?? Number.NaN);
+      }
+    });
+}
 
 /** A gauge that has at each scrape what `fill` sets, and nothing from before. */
 function register<D extends MetricDefinition>(
