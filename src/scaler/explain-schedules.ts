@@ -7,6 +7,7 @@ import {
   holdsAt,
   isAhead,
   leadTimeMs,
+  type Schedule,
   type ScheduleSighting,
   type ScheduleWord,
 } from './schedule.ts';
@@ -39,7 +40,7 @@ function describeSchedule(input: Seen, schedule: ScheduleSighting): string {
   const { observation, tier, formatTime } = input;
   const { cron, timeZone, durationMs, minNodes, fromMs, untilMs } = schedule;
   const name = `Schedule “${cron}” (${inTime(durationMs)}, ${timeZone})`;
-  const words = wordsOf(schedule);
+  const words = describeWords(schedule);
   const next = fromMs === undefined ? undefined : formatTime(fromMs);
   if (untilMs !== undefined) {
     const again = next === undefined ? '' : `, and again from ${next}`;
@@ -56,7 +57,8 @@ function describeSchedule(input: Seen, schedule: ScheduleSighting): string {
   return `${name} holds next from ${next}: ${words}${ahead}.`;
 }
 
-function wordsOf({ minNodes, maxNodes, freeze }: ScheduleSighting): string {
+/** `at least 6 nodes and no node goes`. */
+export function describeWords({ minNodes, maxNodes, freeze }: Schedule): string {
   return listed([
     ...(minNodes === undefined ? [] : [`at least ${counted(minNodes, 'node')}`]),
     ...(maxNodes === undefined ? [] : [`at most ${counted(maxNodes, 'node')}`]),
