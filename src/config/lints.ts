@@ -48,7 +48,7 @@ interface Subject {
   readonly overlaps: Map<string, number | undefined>;
 }
 
-/** Windows shorter than this do not outlast the noise of a second. It is the least of `auto`. */
+/** Windows shorter than this do not outlast the noise of a second, where nothing is foreseen. It is the least of `auto` there. */
 const SHORTEST_WINDOW_MS = 30_000;
 
 /** Nodes loaded by so much more than their target are late help. */
@@ -157,9 +157,11 @@ function adviseAddresses({ tier, path }: Subject): Advice | undefined {
 }
 
 function adviseWindow({ tier, path }: Subject): Advice | undefined {
-  const { minNodes, requestRate, scaleIn } = tier.policy;
+  const { minNodes, requestRate, scaleIn, looksAhead } = tier.policy;
   const { stabilizationWindowMs: windowMs } = scaleIn;
-  if (windowMs === 'auto' || windowMs >= SHORTEST_WINDOW_MS || requestRate === undefined) {
+  const outlastsNoise = windowMs === 'auto' || windowMs >= SHORTEST_WINDOW_MS;
+  // What is foreseen has the noise taken out of it already.
+  if (outlastsNoise || looksAhead || requestRate === undefined) {
     return undefined;
   }
   const rps = minNodes * requestRate.targetPerNodeRps;

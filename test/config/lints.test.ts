@@ -29,6 +29,8 @@ interface Mistake {
   readonly mistake: string;
   readonly from: string;
   readonly to: string;
+  /** Without it, the line would be none. */
+  readonly beside?: readonly [from: string, to: string];
   readonly path: string;
   readonly says: string;
   readonly proposes: string;
@@ -36,12 +38,14 @@ interface Mistake {
 }
 
 const WEB = 'clusters[0].tiers.web';
+const LOOKS_AT_WHAT_IS = ['storm: { enabled: true }', 'storm: { enabled: false }'] as const;
 
 const MISTAKES: readonly Mistake[] = [
   {
     mistake: 'a window so short that noise lets nodes go',
     from: 'stabilizationWindow: auto',
     to: 'stabilizationWindow: 5s',
+    beside: LOOKS_AT_WHAT_IS,
     path: `${WEB}.scaleIn.stabilizationWindow`,
     says: 'at `nodes.min`, one second of 160 rps is anything from 135 to 185 by chance alone, and after 5s of the lower ones a node is let go: nodes come and go without a reason',
     proposes: 'write `auto`: about as long as a boot takes, at least 30s',
@@ -228,8 +232,8 @@ const MISTAKES: readonly Mistake[] = [
   },
 ];
 
-test.each(MISTAKES)('$mistake', ({ from, to, path, says, proposes, experience }) => {
-  const text = edit(example, from, to);
+test.each(MISTAKES)('$mistake', ({ from, to, beside, path, says, proposes, experience }) => {
+  const text = edit(beside === undefined ? example : edit(example, ...beside), from, to);
   const lints = lint(text, experience);
   expect(lints).toContainEqual(
     expect.objectContaining({ file: 'rackfire.yaml', path, message: says, proposal: proposes }),
@@ -244,6 +248,10 @@ test.each([
   ['rackfire.xen.example.yaml', xenExample],
 ])('nothing is said of %s', (_, text) => {
   expect(lint(text)).toEqual([]);
+});
+
+test('nothing is said of a short window where the load is foreseen: what is foreseen has no noise in it', () => {
+  expect(lint(edit(example, 'stabilizationWindow: auto', 'stabilizationWindow: 5s'))).toEqual([]);
 });
 
 test('nothing is said of schedules that agree: by turns, in the same hours with room between them, or once for all', () => {
