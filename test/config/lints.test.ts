@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Experience, findLints } from '../../src/config/lints.ts';
+import type { Experience } from '../../src/config/advice.ts';
+import { findLints } from '../../src/config/lints.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import { edit, minimal } from './minimal.ts';
 
