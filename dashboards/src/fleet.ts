@@ -9,13 +9,18 @@ import {
 } from '@grafana/grafana-foundation-sdk/units';
 import { type DashboardPlan, nameVariable, type Section } from './create-dashboard.ts';
 import { colorSteps, lines, stat, states, table, valueTexts } from './panels.ts';
-import { BREAKER_TEXTS, FENCED_TEXTS, SYNC_TEXTS, UP_TEXTS } from './words.ts';
+import { BREAKER_TEXTS, FENCED_TEXTS, ofLeader, SYNC_TEXTS, UP_TEXTS } from './words.ts';
 
 const CLUSTERS = 'cluster=~"$cluster"';
 
 /** Of each tier of the chosen clusters; several Rackfires measure the same. */
 function each(metric: string, labels = ''): string {
   return `max by (cluster, tier) (${metric}{${CLUSTERS}${labels === '' ? '' : `, ${labels}`}})`;
+}
+
+/** What is decided for each. */
+function decidedForEach(metric: string): string {
+  return `max by (cluster, tier) (${ofLeader(`${metric}{${CLUSTERS}}`)})`;
 }
 
 const NOW: Section = {
@@ -77,7 +82,7 @@ const NOW: Section = {
       },
       [
         {
-          expression: `sum(max by (cluster, tier, reason) (rackfire_nodes_missing{${CLUSTERS}}))`,
+          expression: `sum(max by (cluster, tier, reason) (${ofLeader(`rackfire_nodes_missing{${CLUSTERS}}`)}))`,
           legend: 'missing',
         },
       ],
@@ -143,7 +148,7 @@ const CLUSTER_TABLE: Section = {
         url: '/d/rackfire-cluster?var-datasource=${datasource}&var-cluster=${__data.fields.Cluster}&var-tier=${__data.fields.Tier}&${__url_time_range}',
         columns: [
           { name: 'In service', expression: each('rackfire_nodes', 'phase="in-service"') },
-          { name: 'Desired', expression: each('rackfire_nodes_desired') },
+          { name: 'Desired', expression: decidedForEach('rackfire_nodes_desired') },
           { name: 'Minimum', expression: each('rackfire_nodes_min') },
           { name: 'Maximum', expression: each('rackfire_nodes_max') },
           { name: 'Standby', expression: each('rackfire_nodes', 'phase="standby"') },
@@ -383,7 +388,7 @@ const BALANCERS: Section = {
           fillPercent: 20,
         },
         {
-          expression: `sum(${each('rackfire_nodes_standby_target')})`,
+          expression: `sum(${decidedForEach('rackfire_nodes_standby_target')})`,
           legend: 'wanted',
           color: 'text',
           isDashed: true,

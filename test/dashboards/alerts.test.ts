@@ -39,7 +39,7 @@ interface Case {
 
 const WEB = { cluster: 'news', tier: 'web' };
 const web = (name: string, more = ''): string =>
-  `rackfire_${name}{cluster="news",tier="web",instance="a"${more}}`;
+  `rackfire_${name}{cluster="news",tier="web",job="rackfire",instance="a"${more}}`;
 const own = (name: string, instance = 'a'): string =>
   `rackfire_${name}{job="rackfire",instance="${instance}"}`;
 
@@ -147,7 +147,7 @@ const CASES: readonly Case[] = [
   {
     alert: 'RackfireNodesMissing',
     situation: 'no host has room',
-    series: { [web('nodes_missing', ',reason="no-host"')]: '0 3x5' },
+    series: { [web('nodes_missing', ',reason="no-host"')]: '0 3x5', [own('leader')]: '1x6' },
     at: '4m',
     fires: {
       labels: { ...WEB, reason: 'no-host' },
@@ -156,11 +156,22 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'RackfireNodesMissing',
+    situation: 'it stands by, and does not know that the tier is held',
+    series: {
+      [web('nodes_missing', ',reason="no-host"')]: '3x6',
+      [own('leader')]: '0x6',
+      [own('leader', 'b')]: '1x6',
+    },
+    at: '4m',
+  },
+  {
+    alert: 'RackfireNodesMissing',
     situation: 'the maximum is what lacks, or the breaker, which have alerts of their own',
     series: {
       [web('nodes_missing', ',reason="no-host"')]: '0 3 0x5',
       [web('nodes_missing', ',reason="maximum"')]: '3x6',
       [web('nodes_missing', ',reason="breaker"')]: '3x6',
+      [own('leader')]: '1x6',
     },
     at: '6m',
   },
@@ -272,6 +283,7 @@ const CASES: readonly Case[] = [
     situation: 'out and in every four minutes',
     series: {
       [web('scale_reversals_total')]: '0 0 0 0 1 1 1 1 2 2 2 2 3 3 3 3 4 4 4 4 5 5 5 5 6 6 6 6 7',
+      [own('leader')]: '1x29',
     },
     at: '28m',
     fires: {
@@ -282,7 +294,10 @@ const CASES: readonly Case[] = [
   {
     alert: 'RackfireFlapping',
     situation: 'two storms within an hour',
-    series: { [web('scale_reversals_total')]: '0x5 1x10 2x10 3x10 4x25' },
+    series: {
+      [web('scale_reversals_total')]: '0x5 1x10 2x10 3x10 4x25',
+      [own('leader')]: '1x60',
+    },
     at: '59m',
   },
   {

@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { interpolate, readDashboard } from './dashboard-file.ts';
+import { type DASHBOARD_NAMES, interpolate, readDashboard } from './dashboard-file.ts';
 import { promtool } from './promtool.ts';
 
 interface Case {
   readonly situation: string;
+  readonly dashboard: (typeof DASHBOARD_NAMES)[number];
   readonly panel: string;
   /** Each as it is at every scrape. */
   readonly series: Readonly<Record<string, string>>;
@@ -19,6 +20,7 @@ interface Case {
 const CASES: readonly Case[] = [
   {
     situation: 'a storm, beside a tier that does not look ahead',
+    dashboard: 'fleet.json',
     panel: 'Storms',
     series: {
       'rackfire_storm{cluster="news",tier="web"}': '1',
@@ -28,6 +30,7 @@ const CASES: readonly Case[] = [
   },
   {
     situation: 'a host that one of two Rackfires does not reach',
+    dashboard: 'fleet.json',
     panel: 'Hosts that answer',
     series: {
       'rackfire_source_up{kind="host",name="xen-a",instance="a"}': '0',
@@ -35,17 +38,35 @@ const CASES: readonly Case[] = [
     },
     shows: [{ labels: '{name="xen-a"}', value: 0 }],
   },
+  {
+    situation: 'a tier that is held, of which the one that stands by does not know',
+    dashboard: 'cluster.json',
+    panel: 'Desired',
+    series: {
+      'rackfire_leader{job="rackfire",instance="a"}': '1',
+      'rackfire_leader{job="rackfire",instance="b"}': '0',
+      'rackfire_nodes_desired{cluster="news",tier="web",job="rackfire",instance="a"}': '4',
+      'rackfire_nodes_desired{cluster="news",tier="web",job="rackfire",instance="b"}': '9',
+    },
+    shows: [{ labels: '{}', value: 4 }],
+  },
 ];
 
-test.each(CASES)('the fleet: $situation', async ({ panel, series, shows }) => {
-  const { panels } = await readDashboard('fleet.json');
+const CHOICE = {
+  'cluster.json': { cluster: 'news', tier: 'web' },
+  'fleet.json': { cluster: '.+' },
+  'itself.json': {},
+};
+
+test.each(CASES)('$panel: $situation', async ({ dashboard, panel, series, shows }) => {
+  const { panels } = await readDashboard(dashboard);
   const [target] = panels.find(({ title }) => title === panel)?.targets ?? [];
   const folder = await mkdtemp(join(tmpdir(), 'rackfire-panel-'));
   try {
     const file = join(folder, 'case.yaml');
     const input = Object.entries(series).map(([name, value]) => ({ series: name, values: value }));
     const asked = {
-      expr: interpolate(target?.expr ?? '', { cluster: '.+' }),
+      expr: interpolate(target?.expr ?? '', CHOICE[dashboard]),
       eval_time: '0m',
       exp_samples: shows,
     };
