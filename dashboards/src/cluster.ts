@@ -10,23 +10,30 @@ import {
 } from '@grafana/grafana-foundation-sdk/units';
 import { type DashboardPlan, nameVariable, type Section } from './create-dashboard.ts';
 import { colorSteps, DATA_SOURCE, lines, query, stat, states, valueTexts } from './panels.ts';
-import { PHASE_COLORS } from './words.ts';
+import { ofLeader, PHASE_COLORS } from './words.ts';
 
 const TIER = 'cluster="$cluster", tier="$tier"';
 
-/** Several Rackfires, of which one leads, measure the same: the highest is what the leader sees, or as good. */
+/** What is seen, several Rackfires see alike. */
 function of(metric: string, labels = ''): string {
-  return `max(${metric}{${TIER}${labels === '' ? '' : `, ${labels}`}})`;
+  return `max(${selectorOf(metric, labels)})`;
 }
 
-function by(label: string, metric: string, labels = ''): string {
-  return `max by (${label}) (${metric}{${TIER}${labels === '' ? '' : `, ${labels}`}})`;
+function decided(metric: string): string {
+  return `max(${ofLeader(selectorOf(metric))})`;
 }
 
-/** Of one label's values, those that had anything in the time shown. */
+function decidedBy(label: string, metric: string, labels = ''): string {
+  return `max by (${label}) (${ofLeader(selectorOf(metric, labels))})`;
+}
+
+function selectorOf(metric: string, labels = ''): string {
+  return `${metric}{${TIER}${labels === '' ? '' : `, ${labels}`}}`;
+}
+
+/** Those values of a label that had anything in the time shown. */
 function everBy(label: string, metric: string): string {
-  const ever = `max by (${label}) (max_over_time(${metric}{${TIER}}[$__range])) > 0`;
-  return `${by(label, metric)} and on (${label}) (${ever})`;
+  return `max by (${label}) (max_over_time(${selectorOf(metric)}[$__range])) > 0`;
 }
 
 const IN_SERVICE = of('rackfire_nodes', 'phase="in-service"');
@@ -52,7 +59,7 @@ const NOW: Section = {
         unit: NoUnit,
         span: 3,
       },
-      [{ expression: of('rackfire_nodes_desired'), legend: 'desired', color: 'blue' }],
+      [{ expression: decided('rackfire_nodes_desired'), legend: 'desired', color: 'blue' }],
       { showsCurve: true },
     ),
     stat(
@@ -67,7 +74,7 @@ const NOW: Section = {
       },
       [
         {
-          expression: `${of('rackfire_nodes_max')} - ${of('rackfire_nodes_desired')}`,
+          expression: `${of('rackfire_nodes_max')} - ${decided('rackfire_nodes_desired')}`,
           legend: 'left',
         },
       ],
@@ -112,7 +119,7 @@ const NOW: Section = {
       },
       [
         {
-          expression: `topk(1, 1000 * ${by('reason', 'rackfire_last_scale_decision_timestamp_seconds', 'direction="out"')})`,
+          expression: `topk(1, 1000 * ${decidedBy('reason', 'rackfire_last_scale_decision_timestamp_seconds', 'direction="out"')})`,
           legend: '{{reason}}',
           color: 'blue',
         },
@@ -128,7 +135,7 @@ const NOW: Section = {
       },
       [
         {
-          expression: `topk(1, 1000 * ${by('reason', 'rackfire_last_scale_decision_timestamp_seconds', 'direction="in"')})`,
+          expression: `topk(1, 1000 * ${decidedBy('reason', 'rackfire_last_scale_decision_timestamp_seconds', 'direction="in"')})`,
           legend: '{{reason}}',
           color: 'purple',
         },
@@ -188,7 +195,7 @@ const LOAD: Section = {
       [
         { expression: IN_SERVICE, legend: 'in service', color: 'green', fillPercent: 20 },
         {
-          expression: of('rackfire_nodes_desired'),
+          expression: decided('rackfire_nodes_desired'),
           legend: 'desired',
           color: 'blue',
           lineWidth: 2,
@@ -213,7 +220,12 @@ const LOAD: Section = {
         span: 12,
         alerts: ['RackfireNodeStuck'],
       },
-      [{ expression: everBy('phase', 'rackfire_nodes'), legend: '{{phase}}' }],
+      [
+        {
+          expression: `max by (phase) (${selectorOf('rackfire_nodes')}) and on (phase) (${everBy('phase', 'rackfire_nodes')})`,
+          legend: '{{phase}}',
+        },
+      ],
       { isStacked: true, isStepped: true, colors: PHASE_COLORS },
     ),
     states(
@@ -227,7 +239,7 @@ const LOAD: Section = {
       },
       [
         {
-          expression: everBy('reason', 'rackfire_decision_reason'),
+          expression: `${decidedBy('reason', 'rackfire_decision_reason')} and on (reason) (${everBy('reason', 'rackfire_decision_reason')})`,
           legend: '{{reason}}',
         },
       ],
@@ -312,7 +324,7 @@ const VISITORS: Section = {
         height: 9,
         alerts: ['RackfireSignalStale'],
       },
-      [{ expression: by('signal', 'rackfire_signal_ok'), legend: '{{signal}}' }],
+      [{ expression: `min by (signal) (rackfire_signal_ok{${TIER}})`, legend: '{{signal}}' }],
       [valueTexts({ 0: ['partial, stale or absent', 'red'], 1: ['ok', 'green'] })],
     ),
     lines(
@@ -324,7 +336,7 @@ const VISITORS: Section = {
         span: 8,
         alerts: ['RackfireNodesMissing', 'RackfireAtMaximum', 'RackfireBreakerOpen'],
       },
-      [{ expression: by('reason', 'rackfire_nodes_missing'), legend: '{{reason}}' }],
+      [{ expression: decidedBy('reason', 'rackfire_nodes_missing'), legend: '{{reason}}' }],
       {
         isStacked: true,
         isStepped: true,
@@ -383,7 +395,7 @@ const COMING: Section = {
           fillPercent: 20,
         },
         {
-          expression: of('rackfire_nodes_standby_target'),
+          expression: decided('rackfire_nodes_standby_target'),
           legend: 'wanted',
           color: 'text',
           isDashed: true,
@@ -419,7 +431,7 @@ const COMING: Section = {
 
 /** A mark at the very second of each decision that changed the count, with its reason. */
 function decisionMarks(direction: 'out' | 'in', iconColor: string): AnnotationQueryBuilder {
-  const reasons = by(
+  const reasons = decidedBy(
     'reason',
     'rackfire_last_scale_decision_timestamp_seconds',
     `direction="${direction}"`,

@@ -9,13 +9,18 @@ import {
 } from '@grafana/grafana-foundation-sdk/units';
 import { type DashboardPlan, nameVariable, type Section } from './create-dashboard.ts';
 import { colorSteps, lines, stat, states, table, valueTexts } from './panels.ts';
-import { BREAKER_TEXTS, FENCED_TEXTS, SYNC_TEXTS, UP_TEXTS } from './words.ts';
+import { BREAKER_TEXTS, FENCED_TEXTS, ofLeader, SYNC_TEXTS, UP_TEXTS } from './words.ts';
 
 const CLUSTERS = 'cluster=~"$cluster"';
 
 /** Of each tier of the chosen clusters; several Rackfires measure the same. */
 function each(metric: string, labels = ''): string {
   return `max by (cluster, tier) (${metric}{${CLUSTERS}${labels === '' ? '' : `, ${labels}`}})`;
+}
+
+/** What is decided for each. */
+function decidedForEach(metric: string): string {
+  return `max by (cluster, tier) (${ofLeader(`${metric}{${CLUSTERS}}`)})`;
 }
 
 const NOW: Section = {
@@ -62,7 +67,8 @@ const NOW: Section = {
         alerts: ['RackfireStorm'],
         thresholds: colorSteps('green', [1, 'red']),
       },
-      [{ expression: `sum(${each('rackfire_storm')})`, legend: 'storms' }],
+      // Of a tier that does not look ahead it is NaN, and a sum with that is no number.
+      [{ expression: `sum(${each('rackfire_storm')} >= 0)`, legend: 'storms' }],
     ),
     stat(
       {
@@ -76,7 +82,7 @@ const NOW: Section = {
       },
       [
         {
-          expression: `sum(max by (cluster, tier, reason) (rackfire_nodes_missing{${CLUSTERS}}))`,
+          expression: `sum(max by (cluster, tier, reason) (${ofLeader(`rackfire_nodes_missing{${CLUSTERS}}`)}))`,
           legend: 'missing',
         },
       ],
@@ -107,7 +113,7 @@ const NOW: Section = {
         alerts: ['RackfireHeadroomLow'],
         thresholds: colorSteps('red', [2, 'orange'], [4, 'green']),
       },
-      [{ expression: 'min(max by (size) (rackfire_capacity_nodes))', legend: 'fit' }],
+      [{ expression: 'min(rackfire_capacity_nodes)', legend: 'fit' }],
       { showsCurve: true },
     ),
     stat(
@@ -119,7 +125,7 @@ const NOW: Section = {
         span: 3,
         alerts: ['RackfireHostLossNotCovered'],
       },
-      [{ expression: 'max(rackfire_host_loss_covered)', legend: 'covered' }],
+      [{ expression: 'min(rackfire_host_loss_covered)', legend: 'covered' }],
       { mappings: [valueTexts({ 0: ['not covered', 'red'], 1: ['covered', 'green'] })] },
     ),
   ],
@@ -142,7 +148,7 @@ const CLUSTER_TABLE: Section = {
         url: '/d/rackfire-cluster?var-datasource=${datasource}&var-cluster=${__data.fields.Cluster}&var-tier=${__data.fields.Tier}&${__url_time_range}',
         columns: [
           { name: 'In service', expression: each('rackfire_nodes', 'phase="in-service"') },
-          { name: 'Desired', expression: each('rackfire_nodes_desired') },
+          { name: 'Desired', expression: decidedForEach('rackfire_nodes_desired') },
           { name: 'Minimum', expression: each('rackfire_nodes_min') },
           { name: 'Maximum', expression: each('rackfire_nodes_max') },
           { name: 'Standby', expression: each('rackfire_nodes', 'phase="standby"') },
@@ -256,7 +262,7 @@ const HOSTS: Section = {
         alerts: ['RackfireHeadroomLow', 'RackfireHostLossNotCovered'],
         thresholds: colorSteps('red', [2, 'red']),
       },
-      [{ expression: 'max by (size) (rackfire_capacity_nodes)', legend: '{{size}}' }],
+      [{ expression: 'min by (size) (rackfire_capacity_nodes)', legend: '{{size}}' }],
       { isStepped: true },
     ),
     states(
@@ -270,7 +276,7 @@ const HOSTS: Section = {
       },
       [
         {
-          expression: 'max by (name) (rackfire_source_up{kind="host"})',
+          expression: 'min by (name) (rackfire_source_up{kind="host"})',
           legend: '{{name}}',
         },
       ],
@@ -332,7 +338,7 @@ const BALANCERS: Section = {
         span: 6,
         alerts: ['RackfireBalancerUnreachable'],
       },
-      [{ expression: 'max by (balancer) (rackfire_balancer_in_sync)', legend: '{{balancer}}' }],
+      [{ expression: 'min by (balancer) (rackfire_balancer_in_sync)', legend: '{{balancer}}' }],
       [SYNC_TEXTS],
     ),
     lines(
@@ -382,7 +388,7 @@ const BALANCERS: Section = {
           fillPercent: 20,
         },
         {
-          expression: `sum(${each('rackfire_nodes_standby_target')})`,
+          expression: `sum(${decidedForEach('rackfire_nodes_standby_target')})`,
           legend: 'wanted',
           color: 'text',
           isDashed: true,

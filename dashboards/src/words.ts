@@ -1,6 +1,14 @@
-/** The same color means the same on every dashboard. */
+/** What means the same on every dashboard: expressions, colors, texts. */
 
 import { valueTexts } from './panels.ts';
+
+/**
+ * Of a selector of what is decided, what the Rackfire has that leads. Those that stand by decide, too, but know no
+ * override, and nobody carries it out.
+ */
+export function ofLeader(selector: string): string {
+  return `${selector} and on (job, instance) (rackfire_leader == 1)`;
+}
 
 export const PHASE_COLORS = {
   'in-service': 'green',

@@ -1,7 +1,7 @@
 /** What a running service has learned that a config does not say, read from its metrics. */
 
 import type { HttpConfig } from '../config/config.ts';
-import type { Experience } from '../config/lints.ts';
+import type { Experience } from '../config/advice.ts';
 
 const ANSWER_WITHIN_MS = 3_000;
 

@@ -132,11 +132,14 @@ function toJson({ ticks, fixed }: Look, offsetMs: number): object {
   return {
     tiers: [...ticks.values()].map(({ observation, tick }) => ({
       ...tick.decision,
-      schedules: (observation.schedules ?? []).map(({ untilMs, fromMs, ...schedule }) => ({
-        ...schedule,
-        until: untilMs === undefined ? null : isoOf(untilMs + offsetMs),
-        from: fromMs === undefined ? null : isoOf(fromMs + offsetMs),
-      })),
+      schedules: (observation.schedules ?? []).map((seen) => {
+        const { untilMs, fromMs, isOrdered: _, ...schedule } = seen;
+        return {
+          ...schedule,
+          until: untilMs === undefined ? null : isoOf(untilMs + offsetMs),
+          from: fromMs === undefined ? null : isoOf(fromMs + offsetMs),
+        };
+      }),
       nodes: tick.nodes,
       actions: tick.actions,
       shortfall: tick.plan.shortfall ?? null,

@@ -1,6 +1,6 @@
 import { type ScaledTier, tierKey } from '../scaler/cluster.ts';
 import type { Observation } from '../scaler/observation.ts';
-import type { Schedule, ScheduleSighting } from '../scaler/schedule.ts';
+import { isAhead, type Schedule, type ScheduleSighting } from '../scaler/schedule.ts';
 import type { Clock } from './clock.ts';
 
 /** When a schedule holds, in milliseconds since 1970. Nothing: never again. */
@@ -13,6 +13,9 @@ export interface ScheduleReading {
 
 /** Reads a schedule at a moment of the wall clock. Same arguments, same result: until the first moment of it, it holds. */
 export type ReadSchedule = (schedule: Schedule, wallMs: number) => ScheduleReading;
+
+/** Two begins of one schedule are a minute apart or more; a clock that is set by as much foretells another one. */
+const SAME_BEGIN_MS = 30_000;
 
 interface Kept {
   readonly reading: ScheduleReading;
@@ -31,27 +34,32 @@ export class ScheduleWatch {
   readonly #kept = new Map<string, Kept>();
   /** Until when a tier's schedule holds, by steady time. */
   readonly #heldUntilMs = new Map<string, number>();
+  /** The begin that nodes of a tier's schedule were ordered for, by steady time. */
+  readonly #orderedForMs = new Map<string, number>();
 
   constructor(clock: Clock, read: ReadSchedule | undefined) {
     this.#clock = clock;
     this.#read = read;
   }
 
-  look(tier: ScaledTier, atMs: number): Pick<Observation, 'schedules'> {
+  /** @param seen - The rest of the observation: how early a minimum is ordered depends on it. */
+  look(tier: ScaledTier, seen: Observation): Pick<Observation, 'schedules'> {
     const { schedules = [] } = tier.policy;
     if (schedules.length === 0) {
       return {};
     }
+    const { atMs } = seen;
     // The tick began a while ago: what the wall clock showed then.
     const offsetMs = this.#clock.wallMs() - this.#clock.steadyMs();
     return {
       schedules: schedules.map((schedule) => {
         const { untilMs, fromMs } = this.#readAt(schedule, atMs + offsetMs);
-        return this.#keepHeld(tierKey(tier), atMs, {
+        const sighting = this.#keepHeld(tierKey(tier), atMs, {
           ...schedule,
           ...(untilMs === undefined ? {} : { untilMs: Math.round(untilMs - offsetMs) }),
           ...(fromMs === undefined ? {} : { fromMs: Math.round(fromMs - offsetMs) }),
         });
+        return this.#keepOrdered(tier, seen, sighting);
       }),
     };
   }
@@ -84,6 +92,23 @@ export class ScheduleWatch {
       this.#heldUntilMs.set(key, sighting.untilMs);
     }
     return sighting;
+  }
+
+  /** While its nodes boot, boots are measured: the time that they are ordered ahead shrinks, and they would be let go. */
+  #keepOrdered(tier: ScaledTier, seen: Observation, sighting: ScheduleSighting): ScheduleSighting {
+    const { minNodes, fromMs } = sighting;
+    if (minNodes === undefined || fromMs === undefined) {
+      return sighting;
+    }
+    const key = `${tierKey(tier)} ${keyOf(sighting)}`;
+    const orderedForMs = this.#orderedForMs.get(key) ?? Number.NEGATIVE_INFINITY;
+    const isOrdered = fromMs - orderedForMs < SAME_BEGIN_MS || isAhead(sighting, tier.policy, seen);
+    if (!isOrdered) {
+      return sighting;
+    }
+    // The wall clock may be slewed: the same begin comes some milliseconds sooner or later.
+    this.#orderedForMs.set(key, fromMs);
+    return { ...sighting, isOrdered };
   }
 }
 

@@ -105,8 +105,8 @@ export interface HostFigures extends HostSighting {
 export interface TrafficFigures {
   /** Of the slowest balancer; undefined while none has answered a request. */
   readonly responseTimeMs: number | undefined;
-  /** Answers of the status 5xx since the start. */
-  readonly failedResponses: number;
+  /** Answers of the status 5xx since the port was first asked, by balancer; of one that says none, nothing. */
+  readonly failedResponses: ReadonlyMap<string, number>;
 }
 
 export interface WorldOptions {
@@ -240,7 +240,7 @@ export class World {
     const times = boots.timesOf(tier);
     const overrides = this.#options.overrides.ofTier(tier);
     const { hosts, fleetRoom } = this.#room(atMs);
-    return {
+    const seen: Observation = {
       atMs,
       term,
       signals: this.#signals(tier, overrides, atMs),
@@ -260,8 +260,8 @@ export class World {
       overrides,
       ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
       ...(times.all.length > 0 ? { startTimes: times.all } : {}),
-      ...this.#options.schedules.look(tier, atMs),
     };
+    return { ...seen, ...this.#options.schedules.look(tier, seen) };
   }
 
   #signals(tier: ScaledTier, overrides: readonly Override[], atMs: number): Signals {
@@ -348,11 +348,18 @@ export class World {
   /** What balancers say of a tier's answers. */
   trafficOf(tier: ScaledTier): TrafficFigures {
     const key = tierKey(tier);
-    const reports = this.#balancers.flatMap(({ byTier }) => byTier.get(key)?.report ?? []);
-    const times = reports.flatMap(({ responseTimeMs }) => responseTimeMs ?? []);
+    const times: number[] = [];
+    const failedResponses = new Map<string, number>();
+    for (const { name, byTier } of this.#balancers) {
+      const report = byTier.get(key)?.report;
+      times.push(...(report?.responseTimeMs === undefined ? [] : [report.responseTimeMs]));
+      if (report?.failedResponses !== undefined) {
+        failedResponses.set(name, report.failedResponses);
+      }
+    }
     return {
       responseTimeMs: times.length === 0 ? undefined : Math.max(...times),
-      failedResponses: reports.reduce((sum, one) => sum + (one.failedResponses ?? 0), 0),
+      failedResponses,
     };
   }
 

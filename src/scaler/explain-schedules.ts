@@ -5,7 +5,9 @@ import {
   type Bounds,
   boundsAt,
   holdsAt,
+  isAhead,
   leadTimeMs,
+  type Schedule,
   type ScheduleSighting,
   type ScheduleWord,
 } from './schedule.ts';
@@ -38,7 +40,7 @@ function describeSchedule(input: Seen, schedule: ScheduleSighting): string {
   const { observation, tier, formatTime } = input;
   const { cron, timeZone, durationMs, minNodes, fromMs, untilMs } = schedule;
   const name = `Schedule “${cron}” (${inTime(durationMs)}, ${timeZone})`;
-  const words = wordsOf(schedule);
+  const words = describeWords(schedule);
   const next = fromMs === undefined ? undefined : formatTime(fromMs);
   if (untilMs !== undefined) {
     const again = next === undefined ? '' : `, and again from ${next}`;
@@ -47,14 +49,16 @@ function describeSchedule(input: Seen, schedule: ScheduleSighting): string {
   if (fromMs === undefined || next === undefined) {
     return `${name} does not hold, and never will: ${words}.`;
   }
-  const ahead =
-    minNodes === undefined
-      ? ''
-      : `; they are ordered from ${formatTime(fromMs - leadTimeMs(schedule, tier.policy, observation))}, so that they serve by then`;
+  const orderAtMs = fromMs - leadTimeMs(schedule, tier.policy, observation);
+  const ordered = isAhead(schedule, tier.policy, observation)
+    ? 'they are ordered already'
+    : `they are ordered from ${formatTime(orderAtMs)}`;
+  const ahead = minNodes === undefined ? '' : `; ${ordered}, so that they serve by then`;
   return `${name} holds next from ${next}: ${words}${ahead}.`;
 }
 
-function wordsOf({ minNodes, maxNodes, freeze }: ScheduleSighting): string {
+/** `at least 6 nodes and no node goes`. */
+export function describeWords({ minNodes, maxNodes, freeze }: Schedule): string {
   return listed([
     ...(minNodes === undefined ? [] : [`at least ${counted(minNodes, 'node')}`]),
     ...(maxNodes === undefined ? [] : [`at most ${counted(maxNodes, 'node')}`]),

@@ -27,6 +27,8 @@ export interface ScheduleSighting extends Schedule {
   readonly untilMs?: number;
   /** When it begins next. */
   readonly fromMs?: number;
+  /** Nodes for that begin have been ordered: they stay, also when boots turn out to be quicker than it was thought. */
+  readonly isOrdered?: true;
 }
 
 /** What of a schedule bounds the count. */
@@ -101,9 +103,15 @@ export function leadTimeMs(
   return (rounds + 1) * eachMs;
 }
 
-function isAhead(schedule: ScheduleSighting, policy: TierPolicy, observation: Observation) {
-  const { fromMs } = schedule;
+/** It is time to order the nodes of its next begin, or was at an earlier tick. */
+export function isAhead(
+  schedule: ScheduleSighting,
+  policy: TierPolicy,
+  observation: Observation,
+): boolean {
+  const { fromMs, isOrdered = false } = schedule;
   return (
-    fromMs !== undefined && observation.atMs >= fromMs - leadTimeMs(schedule, policy, observation)
+    fromMs !== undefined &&
+    (isOrdered || observation.atMs >= fromMs - leadTimeMs(schedule, policy, observation))
   );
 }

@@ -254,7 +254,10 @@ class Notes {
 
   #noteHeld({ observation: { atMs, schedules = [] } }: TierTicked): void {
     const second = this.#site.step;
-    for (const [index, { untilMs: _, fromMs: __, ...schedule }] of schedules.entries()) {
+    for (const [
+      index,
+      { untilMs: _, fromMs: __, isOrdered: ___, ...schedule },
+    ] of schedules.entries()) {
       const held = (this.#held[index] ??= []);
       const last = held.at(-1);
       const seen = schedules[index];

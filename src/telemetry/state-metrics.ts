@@ -57,12 +57,7 @@ export function registerStateMetrics(registry: Registry, view: StateView): void 
 
 function registerTiers(registry: Registry, view: StateView): void {
   const { controller } = view;
-  const ofTier = (definition: TierDefinition, read: (ticked: TierTicked) => number | undefined) =>
-    register(registry, definition, (set) => {
-      for (const ticked of controller.ticks.values()) {
-        set(labelsOf(ticked.tier), read(ticked) ?? Number.NaN);
-      }
-    });
+  const ofTier = tierGauges(registry, controller);
   register(registry, TIER_METRICS.nodes, (set) => {
     for (const { tier, tick } of controller.ticks.values()) {
       countPhases(tick.nodes, NODE_PHASES, (phase, nodes) =>
@@ -115,12 +110,7 @@ function registerTiers(registry: Registry, view: StateView): void {
 
 function registerSignals(registry: Registry, view: StateView): void {
   const { controller } = view;
-  const ofTier = (definition: TierDefinition, read: (ticked: TierTicked) => number | undefined) =>
-    register(registry, definition, (set) => {
-      for (const ticked of controller.ticks.values()) {
-        set(labelsOf(ticked.tier), read(ticked) ?? Number.NaN);
-      }
-    });
+  const ofTier = tierGauges(registry, controller);
   ofTier(TIER_METRICS.requestRate, ({ observation }) => valueOf(observation.signals.requestRate));
   ofTier(TIER_METRICS.forecastRate, ({ tick }) => tick.decision.outlook?.forecastRps);
   ofTier(TIER_METRICS.storm, ({ tick: { decision } }) =>
@@ -143,10 +133,18 @@ function registerSignals(registry: Registry, view: StateView): void {
   ofTier(TIER_METRICS.responseTime, ({ tier }) =>
     inSeconds(controller.trafficOf(tier).responseTimeMs),
   );
+  // By tier and balancer: the sum of what is there would fall with each balancer that a reload takes out, and Prometheus
+  // would take all that is left of it for new.
+  const counted = new Map<string, number>();
   const failed = createCounter(registry, TIER_METRICS.failedResponses, () => {
-    failed.reset();
     for (const { tier } of controller.ticks.values()) {
-      failed.inc(labelsOf(tier), controller.trafficOf(tier).failedResponses);
+      failed.inc(labelsOf(tier), 0);
+      for (const [balancer, total] of controller.trafficOf(tier).failedResponses) {
+        const key = `${tierKey(tier)} ${balancer}`;
+        const before = counted.get(key) ?? 0;
+        failed.inc(labelsOf(tier), total >= before ? total - before : total);
+        counted.set(key, total);
+      }
     }
   });
   register(registry, TIER_METRICS.signalOk, (set) => {
@@ -233,6 +231,16 @@ function registerService(registry: Registry, view: StateView): void {
 type TierDefinition = MetricDefinition & {
   readonly labels: { readonly cluster: string; readonly tier: string };
 };
+
+/** Registers a gauge of each tier that is scaled; NaN where there is no value. */
+function tierGauges(registry: Registry, controller: Pick<Controller, 'ticks'>) {
+  return (definition: TierDefinition, read: (ticked: TierTicked) => number | undefined): void =>
+    register(registry, definition, (set) => {
+      for (const ticked of controller.ticks.values()) {
+        set(labelsOf(ticked.tier), read(ticked) ?? Number.NaN);
+      }
+    });
+}
 
 /** A gauge that has at each scrape what `fill` sets, and nothing from before. */
 function register<D extends MetricDefinition>(

@@ -332,7 +332,7 @@ describe('without a trace, the last storm', () => {
     );
     expect([other.code, other.stdout]).toEqual([78, '']);
     expect(other.stderr).toContain(`${prometheus.url} holds no storm of sports/web: name a load`);
-  });
+  }, 60_000);
 
   test.each([
     ['there was none', {}, 'news'],

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { readSchedule } from '../../src/config/read-schedule.ts';
 import { type ReadSchedule, ScheduleWatch } from '../../src/control/schedule-watch.ts';
 import type { Schedule } from '../../src/scaler/schedule.ts';
+import { observationOf } from '../scaler/world.ts';
 import { startLab } from './lab.ts';
 import { makeTier } from './site.ts';
 import { TestClock } from './test-clock.ts';
@@ -20,6 +21,7 @@ const berlin = (cron: string, words: Partial<Schedule> = {}): Schedule => ({
 class Watched {
   readonly clock = new TestClock();
   reads = 0;
+  bootTimeMs = MINUTE_MS;
   readonly #watch: ScheduleWatch;
   readonly #tier;
 
@@ -33,11 +35,19 @@ class Watched {
   }
 
   /** Minutes from now until it ends and until it begins next. */
-  look(): { until?: number; from?: number; maxNodes?: number; minNodes?: number } {
+  look(): {
+    until?: number;
+    from?: number;
+    maxNodes?: number;
+    minNodes?: number;
+    isOrdered?: true;
+  } {
     const atMs = this.clock.steadyMs();
-    const [seen] = this.#watch.look(this.#tier, atMs).schedules ?? [];
-    const { untilMs, fromMs, minNodes, maxNodes } = seen ?? {};
+    const observation = observationOf({ atMs, bootTimeMs: this.bootTimeMs });
+    const [seen] = this.#watch.look(this.#tier, observation).schedules ?? [];
+    const { untilMs, fromMs, minNodes, maxNodes, isOrdered } = seen ?? {};
     return {
+      ...(isOrdered === undefined ? {} : { isOrdered }),
       ...(untilMs === undefined ? {} : { until: (untilMs - atMs) / MINUTE_MS }),
       ...(fromMs === undefined ? {} : { from: (fromMs - atMs) / MINUTE_MS }),
       ...(minNodes === undefined ? {} : { minNodes }),
@@ -47,7 +57,9 @@ class Watched {
 }
 
 test('a tier without schedules has none to look at', () => {
-  expect(new ScheduleWatch(new TestClock(), undefined).look(makeTier(), 0)).toEqual({});
+  expect(new ScheduleWatch(new TestClock(), undefined).look(makeTier(), observationOf())).toEqual(
+    {},
+  );
 });
 
 test('it is read once for as long as it stays the same', async () => {
@@ -96,9 +108,24 @@ test('a clock that gains a second an hour ends a window when it shows the end', 
   expect(watched.look().until).toBeUndefined();
 });
 
+test('what has been ordered for a begin stays ordered when boots turn out to be quicker, until another begin is foretold', async () => {
+  const watched = new Watched(berlin('45 23 * * *', { minNodes: 6 }));
+  watched.bootTimeMs = 6 * MINUTE_MS;
+  expect(watched.look()).toEqual({ from: 15, minNodes: 6 });
+  await watched.clock.step(3 * MINUTE_MS);
+  expect(watched.look()).toEqual({ from: 12, minNodes: 6, isOrdered: true });
+  watched.bootTimeMs = MINUTE_MS;
+  await watched.clock.step(MINUTE_MS);
+  expect(watched.look()).toEqual({ from: 11, minNodes: 6, isOrdered: true });
+  watched.clock.jumpWall(-1_000);
+  expect(watched.look()).toMatchObject({ isOrdered: true });
+  watched.clock.jumpWall(-HOUR_MS);
+  expect(watched.look()).toEqual({ from: 71 + 1 / 60, minNodes: 6 });
+});
+
 test('a schedule that nobody reads is a defect', () => {
   const tier = makeTier({ schedules: [berlin('0 8 * * *')] });
-  expect(() => new ScheduleWatch(new TestClock(), undefined).look(tier, 0)).toThrow(
+  expect(() => new ScheduleWatch(new TestClock(), undefined).look(tier, observationOf())).toThrow(
     'there is a schedule, and nobody who reads it',
   );
 });
@@ -115,7 +142,10 @@ test('a minimum is in service when its window begins: at first with time to spar
   expect(lab.world.domains).toHaveLength(2);
   await clock.step(10_000);
   expect(lab.world.domains).toHaveLength(5);
-  await clock.step(55_000);
+  // They are there, and boots are quicker than that: all the same they stay.
+  await clock.step(30_000);
+  expect([lab.inService(), lab.world.domains.length]).toEqual([5, 5]);
+  await clock.step(25_000);
   expect(lab.inService()).toBe(5);
   const bootMs = lab.controller.ticks.get('news/web')?.observation.bootTimeMs ?? 0;
   expect(bootMs).toBeGreaterThan(6_000);

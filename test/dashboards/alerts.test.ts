@@ -39,7 +39,7 @@ interface Case {
 
 const WEB = { cluster: 'news', tier: 'web' };
 const web = (name: string, more = ''): string =>
-  `rackfire_${name}{cluster="news",tier="web",instance="a"${more}}`;
+  `rackfire_${name}{cluster="news",tier="web",job="rackfire",instance="a"${more}}`;
 const own = (name: string, instance = 'a'): string =>
   `rackfire_${name}{job="rackfire",instance="${instance}"}`;
 
@@ -111,6 +111,19 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'RackfireSignalStale',
+    situation: 'the one that leads does not know it, and the one that stands by does',
+    series: {
+      [web('signal_ok', ',signal="queue"')]: '1 0x8',
+      'rackfire_signal_ok{cluster="news",tier="web",signal="queue",instance="b"}': '1x9',
+    },
+    at: '6m',
+    fires: {
+      labels: { ...WEB, signal: 'queue' },
+      summary: 'The queue of news/web is not known well enough to let nodes go.',
+    },
+  },
+  {
+    alert: 'RackfireSignalStale',
     situation: 'a balancer was reloaded a minute ago',
     series: { [web('signal_ok', ',signal="request-rate"')]: '1 1 1 0 0 1 0 0 1' },
     at: '7m',
@@ -134,7 +147,7 @@ const CASES: readonly Case[] = [
   {
     alert: 'RackfireNodesMissing',
     situation: 'no host has room',
-    series: { [web('nodes_missing', ',reason="no-host"')]: '0 3x5' },
+    series: { [web('nodes_missing', ',reason="no-host"')]: '0 3x5', [own('leader')]: '1x6' },
     at: '4m',
     fires: {
       labels: { ...WEB, reason: 'no-host' },
@@ -143,11 +156,22 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'RackfireNodesMissing',
+    situation: 'it stands by, and does not know that the tier is held',
+    series: {
+      [web('nodes_missing', ',reason="no-host"')]: '3x6',
+      [own('leader')]: '0x6',
+      [own('leader', 'b')]: '1x6',
+    },
+    at: '4m',
+  },
+  {
+    alert: 'RackfireNodesMissing',
     situation: 'the maximum is what lacks, or the breaker, which have alerts of their own',
     series: {
       [web('nodes_missing', ',reason="no-host"')]: '0 3 0x5',
       [web('nodes_missing', ',reason="maximum"')]: '3x6',
       [web('nodes_missing', ',reason="breaker"')]: '3x6',
+      [own('leader')]: '1x6',
     },
     at: '6m',
   },
@@ -170,6 +194,22 @@ const CASES: readonly Case[] = [
       labels: { host: 'xen-a' },
       summary: 'So many boots have failed that none is made on host xen-a.',
     },
+  },
+  {
+    alert: 'RackfireBreakerOpen',
+    situation: 'one boot after the other is tried, and fails',
+    series: { [web('breaker_state')]: '2x5 1x4 2x5' },
+    at: '8m',
+    fires: {
+      labels: WEB,
+      summary: 'So many boots have failed that none is made for news/web.',
+    },
+  },
+  {
+    alert: 'RackfireBreakerOpen',
+    situation: 'nothing has failed for a while, and nothing has had to be booted',
+    series: { [web('breaker_state')]: '2x5 1x12' },
+    at: '16m',
   },
   {
     alert: 'RackfireBreakerOpen',
@@ -243,6 +283,7 @@ const CASES: readonly Case[] = [
     situation: 'out and in every four minutes',
     series: {
       [web('scale_reversals_total')]: '0 0 0 0 1 1 1 1 2 2 2 2 3 3 3 3 4 4 4 4 5 5 5 5 6 6 6 6 7',
+      [own('leader')]: '1x29',
     },
     at: '28m',
     fires: {
@@ -253,13 +294,26 @@ const CASES: readonly Case[] = [
   {
     alert: 'RackfireFlapping',
     situation: 'two storms within an hour',
-    series: { [web('scale_reversals_total')]: '0x5 1x10 2x10 3x10 4x25' },
+    series: {
+      [web('scale_reversals_total')]: '0x5 1x10 2x10 3x10 4x25',
+      [own('leader')]: '1x60',
+    },
     at: '59m',
   },
   {
     alert: 'RackfireHostLossNotCovered',
     situation: 'the other hosts are full',
     series: { [own('host_loss_covered')]: '1 0x12' },
+    at: '12m',
+    fires: {
+      labels: { job: 'rackfire' },
+      summary: 'If one host died now, the minimum of some tier would have no room.',
+    },
+  },
+  {
+    alert: 'RackfireHostLossNotCovered',
+    situation: 'one of two sees less room than the other',
+    series: { [own('host_loss_covered')]: '1x13', [own('host_loss_covered', 'b')]: '0x13' },
     at: '12m',
     fires: {
       labels: { job: 'rackfire' },
@@ -290,6 +344,16 @@ const CASES: readonly Case[] = [
   },
   {
     alert: 'RackfireHostUnreachable',
+    situation: 'one of two reaches it and the other does not',
+    series: {
+      'rackfire_source_up{kind="host",name="xen-a",instance="a"}': '0x5',
+      'rackfire_source_up{kind="host",name="xen-a",instance="b"}': '1x5',
+    },
+    at: '3m',
+    fires: { labels: { name: 'xen-a' }, summary: 'Host xen-a does not answer.' },
+  },
+  {
+    alert: 'RackfireHostUnreachable',
     situation: 'for two minutes',
     series: { 'rackfire_source_up{kind="host",name="xen-a",instance="a"}': '1 0x4' },
     at: '3m',
@@ -303,6 +367,16 @@ const CASES: readonly Case[] = [
       'rackfire_source_up{kind="balancer",name="lb-a",instance="a"}': '0x5',
     },
     at: '4m',
+  },
+  {
+    alert: 'RackfireBalancerUnreachable',
+    situation: 'one of two reaches it and the other does not',
+    series: {
+      'rackfire_source_up{kind="balancer",name="lb-a",instance="a"}': '0x5',
+      'rackfire_source_up{kind="balancer",name="lb-a",instance="b"}': '1x5',
+    },
+    at: '3m',
+    fires: { labels: { name: 'lb-a' }, summary: 'Balancer lb-a does not answer.' },
   },
   {
     alert: 'RackfireBalancerUnreachable',

@@ -120,7 +120,9 @@ test('nodes in service are never others than HAProxy has, or had a moment ago', 
   const { points } = await panelSeries('cluster.json', 'Nodes', 'in service');
   expect(points.length).toBeGreaterThan(STORM.endSecond * 0.9);
   for (const { atMs, value } of points) {
-    expect(countsBefore(atMs), `${(atMs - shown.fromMs) / 1000} s`).toContain(value);
+    // What it has at that moment, one of the two looks between which that is has seen.
+    const next = storm.haproxy.find((moment) => moment.atMs > atMs)?.servers;
+    expect([...countsBefore(atMs), next], `${(atMs - shown.fromMs) / 1000} s`).toContain(value);
   }
 });
 
@@ -135,8 +137,10 @@ test.each(STRETCHES)(
     const desired = await at('Nodes', 'desired');
     expect([inService]).toEqual(countsBefore(atMs));
     expect(await at('In service', 'in service')).toBe(inService);
-    // Arrivals of one second are a matter of chance: 4 standard deviations.
-    expect(Math.abs((await at(requests, 'requests')) - rps)).toBeLessThan(4 * Math.sqrt(rps));
+    // Arrivals are a matter of chance, and what a busy machine sends late comes in the next second: over five of them
+    // they are within what chance alone – 3 standard deviations – does to one.
+    const arrivals = meanBefore(await panelSeries('cluster.json', requests, 'requests'), atMs);
+    expect(Math.abs(arrivals - rps)).toBeLessThan(3 * Math.sqrt(rps));
     expect(await at(requests, 'nodes in service × target')).toBe(inService * TARGET_RPS);
     expect(await at(requests, 'maximum × target')).toBe(MAX_NODES * TARGET_RPS);
     expect(await at('Nodes', 'minimum')).toBe(MIN_NODES);
@@ -228,6 +232,14 @@ function medianBetween({ points }: Series, fromSecond: number, toSecond: number)
     .map(({ value }) => value)
     .toSorted((one, other) => one - other);
   return values[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+/** Over the five seconds up to a moment. */
+function meanBefore({ points }: Series, atMs: number): number {
+  const values = points
+    .filter((point) => point.atMs > atMs - 5_000 && point.atMs <= atMs)
+    .map(({ value }) => value);
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function valueAt({ points }: Series, atMs: number): number {

@@ -124,10 +124,12 @@ function word(what: TierWord | Pick<NodeWord, 'kind' | 'number'>, reason = 'sale
 
 test('every schedule is told: whether it holds, until when, and what comes next', () => {
   const { fromMs: _, ...spent } = SALE;
-  const schedules = [OFFICE_HOURS, { ...SALE, fromMs: NOW_MS + 600_000 }, spent];
+  const later = { ...SALE, fromMs: NOW_MS + 600_000 };
+  const schedules = [OFFICE_HOURS, later, { ...later, isOrdered: true as const }, spent];
   expectSteps({ changes: { schedules } }, 'schedules', [
     'Schedule “0 8 * * mon-fri” (9 h, Europe/Berlin) holds until 17:00:00, and again from 08:00:00: at least 6 nodes.',
     'Schedule “0 20 * * *” (2 h, UTC) holds next from 14:17:00: at least 8 nodes, at most 20 nodes and no node goes; they are ordered from 14:16:20, so that they serve by then.',
+    'Schedule “0 20 * * *” (2 h, UTC) holds next from 14:17:00: at least 8 nodes, at most 20 nodes and no node goes; they are ordered already, so that they serve by then.',
     'Schedule “0 20 * * *” (2 h, UTC) does not hold, and never will: at least 8 nodes, at most 20 nodes and no node goes.',
   ]);
 });

@@ -60,6 +60,11 @@ describe('the bounds of 2 to 12 nodes', () => {
     ],
     ['40 s before a minimum: twice a boot', [begins(40_000, { minNodes: 5 })], [5, 12]],
     ['a moment earlier', [begins(40_001, { minNodes: 5 })], [2, 12]],
+    [
+      'long before a minimum that was ordered when boots seemed to take longer',
+      [{ ...begins(600_000, { minNodes: 5 }), isOrdered: true }],
+      [5, 12],
+    ],
     ['40 s before a maximum, which goes by the clock', [begins(40_000, { maxNodes: 6 })], [2, 12]],
     [
       'ahead of a minimum that only its own maximum allows',

@@ -101,6 +101,44 @@ test('minimum and maximum are those in force: a schedule’s from when its nodes
   ]);
 });
 
+test('failed answers are counted on when a balancer goes, comes back, or is asked anew', async () => {
+  const { lab } = createLab();
+  await using started = lab;
+  started.start();
+  await lab.clock.step(3_000);
+  const registry = new Registry();
+  const { clock, controller, overrides } = lab;
+  let failedResponses: ReadonlyMap<string, number> = new Map();
+  const { ticks, fixed, hosts, tickAgeMs } = controller;
+  registerStateMetrics(registry, {
+    clock,
+    controller: {
+      ticks,
+      fixed,
+      hosts,
+      tickAgeMs,
+      capacityInput: () => controller.capacityInput(),
+      trafficOf: () => ({ responseTimeMs: undefined, failedResponses }),
+    },
+    lease: lab.world.lease,
+    overrides,
+    phases: { overdueOf: () => 0 },
+    removedTiers: [],
+  });
+  const seen: (number | undefined)[] = [];
+  for (const said of [
+    { 'lb-a': 100, 'lb-b': 50 },
+    { 'lb-a': 103 },
+    { 'lb-a': 103, 'lb-b': 51 },
+    { 'lb-a': 103, 'lb-b': 2 },
+  ]) {
+    failedResponses = new Map(Object.entries(said));
+    const metric = await registry.getSingleMetric('rackfire_responses_5xx_total')?.get();
+    seen.push(metric?.values[0]?.value);
+  }
+  expect(seen).toEqual([150, 153, 154, 156]);
+});
+
 test.each([
   { what: 'of a tier that the config does not have', name: 'old-web-1', orphans: 1 },
   { what: 'of a number beyond the addresses', name: 'news-web-17', orphans: 1 },

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../config/units.ts';
 import { type ScaledTier, tierKey } from '../../scaler/cluster.ts';
+import { describeWords } from '../../scaler/explain-schedules.ts';
 import { counted } from '../../scaler/wording.ts';
 import { RATED_RPS } from '../../sim/physics.ts';
 import type { HeldWindow, Simulation } from '../../sim/simulation.ts';
@@ -53,15 +54,10 @@ function describeWindow(
   { schedule, fromSecond, untilSecond }: HeldWindow,
   beginsAtMs: number,
 ): string {
-  const { cron, timeZone, minNodes, maxNodes, freeze } = schedule;
+  const { cron, timeZone } = schedule;
   const momentOf = (second: number): string =>
     formatMoment(new Date(beginsAtMs + second * 1_000).toISOString(), beginsAtMs);
-  const words = [
-    ...(minNodes === undefined ? [] : [`at least ${counted(minNodes, 'node')}`]),
-    ...(maxNodes === undefined ? [] : [`at most ${counted(maxNodes, 'node')}`]),
-    ...(freeze === undefined ? [] : ['no scale-in']),
-  ].join(', ');
-  return `schedule ${cron} (${timeZone}) held from ${momentOf(fromSecond)} to ${momentOf(untilSecond)}: ${words}`;
+  return `schedule ${cron} (${timeZone}) held from ${momentOf(fromSecond)} to ${momentOf(untilSecond)}: ${describeWords(schedule)}`;
 }
 
 function listFigures({
