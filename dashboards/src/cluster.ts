@@ -331,7 +331,7 @@ const VISITORS: Section = {
       {
         title: 'Wanted nodes that cannot be booted',
         description:
-          'By what stops them: the configured maximum, no address left, the limit of the fleet, an open breaker, no host with room or one that boots as many as it may. `rackfire explain` says it for each host.',
+          'By what stops them: the configured maximum, no address left, the limit of the fleet, an open breaker, no host with room. What only waits for the boots before it is not among them. `rackfire explain` says it for each host.',
         unit: NoUnit,
         span: 8,
         alerts: ['RackfireNodesMissing', 'RackfireAtMaximum', 'RackfireBreakerOpen'],

@@ -199,7 +199,10 @@ function describeActions(
   }
   const { nodes: missing, why, refusals } = shortfall;
   const hosts = refusals.map(describeRefusal).join('; ');
-  return [...lines, `cannot boot ${missing} more: ${why}${hosts === '' ? '' : ` (${hosts})`}`];
+  return [
+    ...lines,
+    `cannot boot ${missing} more${why === 'concurrent-boots' ? ' yet' : ''}: ${why}${hosts === '' ? '' : ` (${hosts})`}`,
+  ];
 }
 
 /** Whole seconds: two clocks were read one after the other. */

@@ -155,7 +155,7 @@ function describeShortfall(
   { nodes, why, refusals }: NonNullable<ScaledTier['shortfall']>,
 ): Trouble {
   const where = refusals.length === 0 ? '' : ` (${refusals.map(describeRefusal).join('; ')})`;
-  return refusals.some((refusal) => refusal.why === 'concurrent-boots')
+  return why === 'concurrent-boots'
     ? warn(
         `${name}: ${nodes} more needed, and booted when the boots before them have ended${where}`,
       )

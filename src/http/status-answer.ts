@@ -92,7 +92,7 @@ const REFUSALS = [
 export const ShortfallAnswer = z
   .object({
     nodes: z.int(),
-    why: z.enum(['maximum', 'addresses', 'fleet-limit', 'breaker', 'no-host']),
+    why: z.enum(['maximum', 'addresses', 'fleet-limit', 'breaker', 'no-host', 'concurrent-boots']),
     refusals: list(
       z.object({
         host: z.string(),

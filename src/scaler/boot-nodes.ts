@@ -8,7 +8,14 @@ import type { Term } from './term.ts';
 import type { Placement, Refusal, Role } from './place.ts';
 
 /** Why nodes that are needed cannot be booted. */
-export type ShortfallReason = 'maximum' | 'addresses' | 'fleet-limit' | 'breaker' | 'no-host';
+export type ShortfallReason =
+  | 'maximum'
+  | 'addresses'
+  | 'fleet-limit'
+  | 'breaker'
+  | 'no-host'
+  /** They come by themselves, when the boots before them have ended. */
+  | 'concurrent-boots';
 
 export interface Shortfall {
   readonly nodes: number;
@@ -48,7 +55,9 @@ export function bootNodes(
     } else {
       const place = placement.take(tier.size, base.roleOfBoot(number));
       if ('refusals' in place) {
-        shortfall = { nodes: left, why: 'no-host', refusals: place.refusals };
+        const { refusals } = place;
+        const isNextRound = refusals.some(({ why }) => why === 'concurrent-boots');
+        shortfall = { nodes: left, why: isNextRound ? 'concurrent-boots' : 'no-host', refusals };
       } else {
         base.booted(number, place.host);
         actions.push(

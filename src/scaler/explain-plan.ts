@@ -111,6 +111,7 @@ export function whyNoRoom(input: ExplainInput, { why, refusals }: Shortfall): st
         ? `too many boots of this tier have failed, and none is tried ${untilProbe(input, observation)}, then one by itself: rackfire events says why they failed, mend that`
         : 'after too many failed boots one is tried first';
     case 'no-host':
+    case 'concurrent-boots':
       return refusals.length === 0
         ? 'there is no host'
         : refusals.map((refusal) => describeRefusal(input, refusal)).join('; ');

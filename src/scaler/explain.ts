@@ -88,7 +88,9 @@ function describeHeadline(input: ExplainInput): string {
         : `scales ${direction} ${change}`;
   const { shortfall, healingFrozen } = tick.plan;
   const missing =
-    shortfall === undefined ? '' : `; ${counted(shortfall.nodes, 'more node')} cannot be booted`;
+    shortfall === undefined
+      ? ''
+      : `; ${counted(shortfall.nodes, 'more node')} cannot be booted${shortfall.why === 'concurrent-boots' ? ' yet' : ''}`;
   const frozen =
     healingFrozen && direction === 'in'
       ? '; none that works goes while so many fail their checks'

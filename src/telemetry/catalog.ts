@@ -73,7 +73,8 @@ export const DECISION_REASONS = allOf<DecisionReason>({
   paused: true,
 });
 
-export const SHORTFALL_REASONS = allOf<ShortfallReason>({
+/** But for what comes by itself. */
+export const SHORTFALL_REASONS = allOf<Exclude<ShortfallReason, 'concurrent-boots'>>({
   maximum: true,
   addresses: true,
   'fleet-limit': true,
@@ -152,7 +153,7 @@ export const TIER_METRICS = {
   missing: {
     type: 'gauge',
     name: 'rackfire_nodes_missing',
-    help: 'Nodes that are wanted and cannot be booted, by what stops the next one.',
+    help: 'Nodes that are wanted and cannot be booted, by what stops the next one; those that only wait for the boots before them are not among them.',
     labels: { ...TIER, reason: SHORTFALL_REASONS },
   },
   overdue: {

@@ -174,7 +174,9 @@ export class TelemetryRecorder implements Recorder {
     }
     this.#sayLostNodes(event);
     this.#sayOnce(`shortfall ${key}`, shortfallText(event), () => {
-      if (plan.shortfall !== undefined) {
+      if (plan.shortfall?.why === 'concurrent-boots') {
+        this.#log.info({ ...fields, ...plan.shortfall }, 'needed nodes wait for boots to end');
+      } else if (plan.shortfall !== undefined) {
         this.#log.warn({ ...fields, ...plan.shortfall }, 'needed nodes cannot be booted');
       }
     });

@@ -687,6 +687,14 @@ describe('what is needed and cannot be had', () => {
       [],
     ],
     ['no host takes it', 3, { hosts: full }, 1, 'no-host', []],
+    [
+      'the host that has room boots as many as it may',
+      3,
+      { hosts: [hostOf('xen-a', { freeMemoryMiB: 511 }), hostOf('xen-b', { startsInFlight: 16 })] },
+      1,
+      'concurrent-boots',
+      [],
+    ],
   ])('%s', (_, desiredNodes, changes, nodes, why, said) => {
     const planned = planAt(desiredNodes, changes);
 

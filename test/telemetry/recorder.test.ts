@@ -236,6 +236,20 @@ test('what is missing is said once while it stays the same, and is a metric by r
   expect(missing['cluster=news,tier=web,reason=breaker']).toBe(0);
 });
 
+test('what only waits for the boots before it is neither a warning nor missing', async () => {
+  const desk = new Desk();
+  await using lab = createLab(desk, { hosts: ['host-a'] });
+  lab.world.rps = 900;
+  lab.start();
+  await lab.clock.stepUntil(
+    () => desk.lines.some(({ msg }) => msg === 'needed nodes wait for boots to end'),
+    60_000,
+  );
+  expect(desk.lines.map(({ msg }) => msg)).not.toContain('needed nodes cannot be booted');
+  const missing = await desk.values('rackfire_nodes_missing');
+  expect(new Set(Object.values(missing))).toEqual(new Set([0]));
+});
+
 test.each([
   ['are slow to answer for the first time', 'no', []],
   ['do not answer', 'unreachable', ['needed nodes cannot be booted']],
