@@ -42,16 +42,21 @@ export class ScheduleWatch {
     this.#read = read;
   }
 
-  /** @param seen - The rest of the observation: how early a minimum is ordered depends on it. */
-  look(tier: ScaledTier, seen: Observation): Pick<Observation, 'schedules'> {
+  /**
+   * Adds what the tier's schedules say.
+   *
+   * @param seen - The rest of the observation: how early a minimum is ordered depends on it.
+   */
+  look(tier: ScaledTier, seen: Observation): Observation {
     const { schedules = [] } = tier.policy;
     if (schedules.length === 0) {
-      return {};
+      return seen;
     }
     const { atMs } = seen;
     // The tick began a while ago: what the wall clock showed then.
     const offsetMs = this.#clock.wallMs() - this.#clock.steadyMs();
     return {
+      ...seen,
       schedules: schedules.map((schedule) => {
         const { untilMs, fromMs } = this.#readAt(schedule, atMs + offsetMs);
         const sighting = this.#keepHeld(tierKey(tier), atMs, {

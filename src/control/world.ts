@@ -261,7 +261,7 @@ export class World {
       ...(hostFailuresToTolerate > 0 ? { hostFailuresToTolerate } : {}),
       ...(times.all.length > 0 ? { startTimes: times.all } : {}),
     };
-    return { ...seen, ...this.#options.schedules.look(tier, seen) };
+    return this.#options.schedules.look(tier, seen);
   }
 
   #signals(tier: ScaledTier, overrides: readonly Override[], atMs: number): Signals {

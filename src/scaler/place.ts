@@ -125,28 +125,43 @@ class Rooms {
   }
 
   take(size: Size, role: Role): { readonly host: string } | { readonly refusals: Refusal[] } {
-    const refusals = new Map<Room, Refusal>();
-    const open = new Set<Room>();
-    for (const room of this.#rooms) {
-      const refusal = refuse(room, size, this.#concurrentBoots);
-      if (refusal === undefined) {
-        open.add(room);
-      } else {
-        refusals.set(room, { host: room.name, ...refusal });
+    const unprovided = new Map<Room, Refusal>();
+    for (;;) {
+      const room = this.#best(size, unprovided);
+      if (room === undefined) {
+        return { refusals: this.#refusals(size, unprovided) };
       }
-    }
-    for (let room = best(open); room !== undefined; room = best(open)) {
       const uncovered = this.#tryIn(room, size, role, size.diskMiB);
       if (uncovered === undefined) {
         room.starts += 1;
         count(room);
         return { host: room.name };
       }
-      refusals.set(room, { host: room.name, why: 'host-failure', free: undefined, uncovered });
-      open.delete(room);
+      const refusal = { host: room.name, why: 'host-failure', free: undefined, uncovered } as const;
+      unprovided.set(room, refusal);
     }
-    // In the order of the config, as everywhere.
-    return { refusals: this.#rooms.flatMap((room) => refusals.get(room) ?? []) };
+  }
+
+  /** The first in order of those that do not refuse, without sorting the others: it nearly always takes the node. */
+  #best(size: Size, except: ReadonlyMap<Room, Refusal>): Room | undefined {
+    let first: Room | undefined;
+    for (const room of this.#rooms) {
+      const isOpen =
+        refuse(room, size, this.#concurrentBoots) === undefined &&
+        (except.size === 0 || !except.has(room));
+      if (isOpen && (first === undefined || compare(room, first) < 0)) {
+        first = room;
+      }
+    }
+    return first;
+  }
+
+  /** In the order of the config, as everywhere. */
+  #refusals(size: Size, unprovided: ReadonlyMap<Room, Refusal>): Refusal[] {
+    return this.#rooms.flatMap((room) => {
+      const refusal = refuse(room, size, this.#concurrentBoots);
+      return refusal === undefined ? (unprovided.get(room) ?? []) : { host: room.name, ...refusal };
+    });
   }
 
   takeForWake(host: string, size: Size, role: Role): boolean {
@@ -204,25 +219,18 @@ class Rooms {
 const GONE_OR_GOING: ReadonlySet<NodePhase> = new Set(['absent', 'stopping', 'failed', 'residue']);
 
 function domainOf({ failureDomain, name }: HostSighting, domains: Map<string, Spread>): Spread {
-  const domain = domains.get(failureDomain ?? name) ?? { nodes: 0 };
-  domains.set(failureDomain ?? name, domain);
-  return domain;
+  const domain = domains.get(failureDomain ?? name);
+  if (domain !== undefined) {
+    return domain;
+  }
+  const first = { nodes: 0 };
+  domains.set(failureDomain ?? name, first);
+  return first;
 }
 
 function count(room: Room): void {
   room.nodes += 1;
   room.domain.nodes += 1;
-}
-
-/** The first in order, without sorting the others: it nearly always does. */
-function best(rooms: Iterable<Room>): Room | undefined {
-  let first: Room | undefined;
-  for (const room of rooms) {
-    if (first === undefined || compare(room, first) < 0) {
-      first = room;
-    }
-  }
-  return first;
 }
 
 /**

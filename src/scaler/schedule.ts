@@ -48,7 +48,10 @@ export interface Bounds {
  * Of the maximums that hold, the highest counts in place of the tier's own; no maximum is less than the minimum.
  */
 export function boundsAt(policy: TierPolicy, observation: Observation): Bounds {
-  const { atMs, schedules = [] } = observation;
+  const { atMs, schedules } = observation;
+  if (schedules === undefined) {
+    return policy;
+  }
   let minBy: ScheduleSighting | undefined;
   let maxBy: ScheduleSighting | undefined;
   let frozenBy: ScheduleSighting | undefined;
@@ -78,8 +81,10 @@ export function boundsAt(policy: TierPolicy, observation: Observation): Bounds {
 }
 
 /** The highest count that the tier may ever have. */
-export function mostNodes({ maxNodes, schedules = [] }: TierPolicy): number {
-  return schedules.reduce((most, one) => Math.max(most, one.maxNodes ?? 0), maxNodes);
+export function mostNodes({ maxNodes, schedules }: TierPolicy): number {
+  return schedules === undefined
+    ? maxNodes
+    : Math.max(maxNodes, ...schedules.map((one) => one.maxNodes ?? 0));
 }
 
 /** It holds at a tick: the one that saw it, or one that follows. */
