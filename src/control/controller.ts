@@ -11,6 +11,7 @@ import type { Actuators } from './act.ts';
 import { ActionRunner } from './action-runner.ts';
 import { BootLedger } from './boots.ts';
 import { BalancerWatch } from './balancer-watch.ts';
+import type { TrafficFigures } from './balancers-view.ts';
 import { OutcomeUnknownError } from './errors.ts';
 import type { Recorder, TierTicked } from './events.ts';
 import { Fences } from './fences.ts';
@@ -23,7 +24,7 @@ import { type ReadSchedule, ScheduleWatch } from './schedule-watch.ts';
 import type { Snapshot } from './source.ts';
 import { BALANCER_PACE, type SourceFailure, Sources } from './sources.ts';
 import { WallWatch } from './wall-watch.ts';
-import { type HostFigures, type StrangerWatch, type TrafficFigures, World } from './world.ts';
+import { type HostFigures, type StrangerWatch, World } from './world.ts';
 
 /** What a config says of the world. */
 export interface Setup extends Pick<Actuators, 'hypervisors' | 'balancers'> {

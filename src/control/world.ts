@@ -3,7 +3,6 @@ import {
   type Cluster,
   type FixedTier,
   nodeName,
-  parseNodeNumber,
   type ScaledTier,
   type Tier,
   tierKey,
@@ -11,19 +10,16 @@ import {
 import { deriveFixedNodes, type FixedNode } from '../scaler/fixed-tier.ts';
 import type { BaseLoad } from '../scaler/host-loss.ts';
 import type {
-  BalancerSighting,
   DomainSighting,
   HostSighting,
   NodeSighting,
   Observation,
-  Sample,
   ServerSighting,
-  Signals,
 } from '../scaler/observation.ts';
 import type { Term } from '../scaler/term.ts';
 import type { Action } from '../scaler/action.ts';
-import { findExclusion, type Override } from '../scaler/override.ts';
 import type { BalancerWatch } from './balancer-watch.ts';
+import { BalancersView, type TrafficFigures } from './balancers-view.ts';
 import { type BaseNode, countBases } from './base-nodes.ts';
 import type { BootLedger, ComingAction } from './boots.ts';
 import type { Clock } from './clock.ts';
@@ -38,15 +34,7 @@ import {
 import type { InFlight } from './in-flight.ts';
 import type { Start } from './learned-times.ts';
 import type { OverrideBook } from './override-book.ts';
-import type {
-  BackendReport,
-  BalancerSnapshot,
-  DomainReport,
-  HostSnapshot,
-  ServerReport,
-} from './ports.ts';
-import { STALE_AFTER_MS } from './samples.ts';
-import { readSignals } from './signals.ts';
+import type { BalancerSnapshot, DomainReport, HostSnapshot } from './ports.ts';
 import type { ScheduleWatch } from './schedule-watch.ts';
 import { type Snapshot, stampOf } from './source.ts';
 import type { WallWatch } from './wall-watch.ts';
@@ -61,32 +49,6 @@ interface PlacedDomain {
 /** Hosts, and how many more nodes the installation may have. */
 type RoomThen = Pick<Observation, 'atMs' | 'hosts' | 'fleetRoom'>;
 
-/** A tier's servers on one balancer. */
-interface ServersView {
-  readonly balancer: string;
-  /** Undefined where it has not answered lately, or has no such backend. */
-  readonly servers: ReadonlyMap<number, ServerReport> | undefined;
-}
-
-interface BalancerView {
-  readonly name: string;
-  snapshot: Snapshot<BalancerSnapshot> | undefined;
-  byTier: ReadonlyMap<string, BackendView>;
-  /** The latest last; none is older than what still counts as an answer. */
-  rates: readonly RatesThen[];
-}
-
-/** Request rates of one answer, by tier. */
-interface RatesThen {
-  readonly askedAtMs: number;
-  readonly byTier: ReadonlyMap<string, Sample<number>>;
-}
-
-interface BackendView {
-  readonly report: BackendReport;
-  readonly servers: ReadonlyMap<number, ServerReport>;
-}
-
 /** For how long it has been there while every host answered, and when that was last looked at. */
 export interface StrangerWatch {
   readonly forMs: number;
@@ -99,14 +61,6 @@ export interface HostFigures extends HostSighting {
   readonly memoryMiB: number | undefined;
   /** Domains of ours there that belong to no tier of the config: a number or a tier that it does not have. */
   readonly orphans: number;
-}
-
-/** How a tier's requests fare, as the latest answers of all balancers have it. */
-export interface TrafficFigures {
-  /** Of the slowest balancer; undefined while none has answered a request. */
-  readonly responseTimeMs: number | undefined;
-  /** Answers of the status 5xx since the port was first asked, by balancer; of one that says none, nothing. */
-  readonly failedResponses: ReadonlyMap<string, number>;
 }
 
 export interface WorldOptions {
@@ -141,9 +95,8 @@ export interface WorldOptions {
 /** The latest answers of all sources, indexed by tier, and what they mean for one tier now. */
 export class World {
   readonly #options: WorldOptions;
-  readonly #tiers: readonly ScaledTier[];
   readonly #hosts: readonly HostView[];
-  readonly #balancers: readonly BalancerView[];
+  readonly #balancers: BalancersView;
   readonly #uuids = new Map<string, string>();
   /** Domains of all hosts by tier, so that a tick of one tier looks at its own alone; made on demand. */
   #domainMemo: ReadonlyMap<string, readonly PlacedDomain[]> | undefined;
@@ -161,16 +114,11 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    this.#tiers = options.clusters.flatMap(({ tiers }) =>
-      tiers.filter((tier) => tier.scaling === 'automatic'),
-    );
     this.#hosts = options.hosts.map(createHostView);
-    this.#balancers = options.balancers.map((name) => ({
-      name,
-      snapshot: undefined,
-      byTier: new Map(),
-      rates: [],
-    }));
+    const tiers = options.clusters.flatMap((cluster) =>
+      cluster.tiers.filter((tier) => tier.scaling === 'automatic'),
+    );
+    this.#balancers = new BalancersView({ ...options, tiers });
   }
 
   /** Something that the room depends on has changed within a tick. */
@@ -189,25 +137,7 @@ export class World {
   }
 
   seeBalancer(name: string, snapshot: Snapshot<BalancerSnapshot>): void {
-    const view = this.#balancers.find((balancer) => balancer.name === name);
-    if (view === undefined) {
-      return;
-    }
-    const byTier = new Map<string, BackendView>();
-    for (const tier of this.#tiers) {
-      const report = snapshot.value.backends.get(tier.backend);
-      if (report !== undefined) {
-        byTier.set(tierKey(tier), { report, servers: numberServers(tier, report.servers) });
-      }
-    }
-    view.snapshot = snapshot;
-    view.byTier = byTier;
-    const { askedAtMs } = snapshot;
-    const rates = new Map([...byTier].map(([key, { report }]) => [key, report.requestRate]));
-    view.rates = [
-      ...view.rates.filter((one) => askedAtMs - one.askedAtMs <= STALE_AFTER_MS),
-      { askedAtMs, byTier: rates },
-    ];
+    this.#balancers.see(name, snapshot);
   }
 
   /**
@@ -215,9 +145,7 @@ export class World {
    * has gone silent shows nothing and is not waited for, as long as another one answers.
    */
   seenAtMs(host: string | undefined, atMs: number): number {
-    const stamps = this.#balancers
-      .map((balancer) => stampOf(balancer.snapshot))
-      .filter((stampMs) => atMs - stampMs <= STALE_AFTER_MS);
+    const stamps = this.#balancers.lateStamps(atMs);
     if (stamps.length === 0) {
       return Number.NEGATIVE_INFINITY;
     }
@@ -243,15 +171,11 @@ export class World {
     const seen: Observation = {
       atMs,
       term,
-      signals: this.#signals(tier, overrides, atMs),
+      signals: this.#balancers.signalsOf(tier, overrides, atMs),
       nodes: this.#nodes(tier, atMs),
       hosts,
-      ...this.#balancerSightings(overrides, atMs),
-      oldWorkers: this.#balancers.some(
-        (balancer) =>
-          balancer.snapshot?.value.oldWorkers === true &&
-          (this.#answers(balancer, atMs) || !isExcluded(overrides, balancer)),
-      ),
+      ...this.#balancers.sightings(overrides, atMs),
+      oldWorkers: this.#balancers.haveOldWorkers(overrides, atMs),
       blockedNumbers: boots.restingNumbers(tier, atMs),
       ...boots.circuitOfTier(tier, atMs),
       fleetRoom,
@@ -262,53 +186,6 @@ export class World {
       ...(times.all.length > 0 ? { startTimes: times.all } : {}),
     };
     return this.#options.schedules.look(tier, seen);
-  }
-
-  #signals(tier: ScaledTier, overrides: readonly Override[], atMs: number): Signals {
-    const key = tierKey(tier);
-    const counting = this.#balancers.filter((balancer) => !isExcluded(overrides, balancer));
-    const stamps = counting
-      .filter((balancer) => this.#answers(balancer, atMs))
-      .map(({ snapshot }) => stampOf(snapshot));
-    const allAskedAtMs = Math.min(...stamps);
-    return readSignals(
-      counting.map((balancer) => {
-        const before = balancer.rates.findLast(({ askedAtMs }) => askedAtMs <= allAskedAtMs);
-        const since =
-          before === undefined
-            ? []
-            : balancer.rates.filter((one) => one.askedAtMs >= before.askedAtMs);
-        return {
-          balancer: balancer.name,
-          report: balancer.byTier.get(key)?.report,
-          ageMs: Math.round(atMs - stampOf(balancer.snapshot)),
-          answers: this.#answers(balancer, atMs),
-          rates: since.flatMap(({ byTier }) => byTier.get(key) ?? []),
-        };
-      }),
-    );
-  }
-
-  /** It did lately, and no question has failed since. */
-  #answers({ name, snapshot }: BalancerView, atMs: number): boolean {
-    return atMs - stampOf(snapshot) <= STALE_AFTER_MS && !this.#options.isFailing(name);
-  }
-
-  #balancerSightings(
-    overrides: readonly Override[],
-    atMs: number,
-  ): Pick<Observation, 'balancers' | 'balancersChangedAtMs'> {
-    const balancers = this.#balancers.map((balancer): BalancerSighting => {
-      return { name: balancer.name, answers: this.#answers(balancer, atMs) };
-    });
-    const present = this.#balancers
-      .filter((balancer) => this.#answers(balancer, atMs) && !isExcluded(overrides, balancer))
-      .map(({ name, snapshot }) => `${name} ${snapshot?.value.epoch}`);
-    const changedAtMs = this.#options.balancerWatch.look(present, atMs);
-    // The visitors of a single one have nowhere else to go.
-    return balancers.length < 2 || changedAtMs === undefined
-      ? { balancers }
-      : { balancers, balancersChangedAtMs: changedAtMs };
   }
 
   /** What the core needs to say how many more nodes fit. */
@@ -347,20 +224,7 @@ export class World {
 
   /** What balancers say of a tier's answers. */
   trafficOf(tier: ScaledTier): TrafficFigures {
-    const key = tierKey(tier);
-    const times: number[] = [];
-    const failedResponses = new Map<string, number>();
-    for (const { name, byTier } of this.#balancers) {
-      const report = byTier.get(key)?.report;
-      times.push(...(report?.responseTimeMs === undefined ? [] : [report.responseTimeMs]));
-      if (report?.failedResponses !== undefined) {
-        failedResponses.set(name, report.failedResponses);
-      }
-    }
-    return {
-      responseTimeMs: times.length === 0 ? undefined : Math.max(...times),
-      failedResponses,
-    };
+    return this.#balancers.trafficOf(tier);
   }
 
   /** How a node comes that is ordered now. */
@@ -384,11 +248,9 @@ export class World {
   #nodes(tier: ScaledTier, atMs: number): readonly NodeSighting[] {
     const key = tierKey(tier);
     const numbers = this.#domains(tier, atMs);
-    for (const balancer of this.#balancers) {
-      for (const [number, server] of balancer.byTier.get(key)?.servers ?? []) {
-        if (server.admin !== 'maint' && !numbers.has(number)) {
-          numbers.set(number, []);
-        }
+    for (const number of this.#balancers.numbersInUse(key)) {
+      if (!numbers.has(number)) {
+        numbers.set(number, []);
       }
     }
     for (const { action, tier: flying } of this.#options.inFlight.all()) {
@@ -396,14 +258,11 @@ export class World {
         numbers.set(action.number, this.#unseenBoot(action, atMs));
       }
     }
-    const views = this.#balancers.map(({ name, snapshot, byTier }): ServersView => {
-      const answered = atMs - stampOf(snapshot) <= STALE_AFTER_MS;
-      return { balancer: name, servers: answered ? byTier.get(key)?.servers : undefined };
-    });
+    const sightServers = this.#balancers.serversOf(key, atMs);
     return [...numbers]
       .toSorted(([one], [other]) => one - other)
       .map(([number, domains]) => {
-        const servers = views.map((view) => sightServer(view, number));
+        const servers = sightServers(number);
         return this.#nodeSighting(nodeName(tier, number), { number, domains, servers }, atMs);
       });
   }
@@ -618,37 +477,10 @@ export class World {
   }
 }
 
-function isExcluded(overrides: readonly Override[], { name }: BalancerView): boolean {
-  return findExclusion(overrides, name) !== undefined;
-}
-
-function sightServer({ balancer, servers }: ServersView, number: number): ServerSighting {
-  const server = servers?.get(number);
-  if (server === undefined) {
-    return { balancer, answered: false };
-  }
-  const { admin, check, sessions, sinceChangeMs } = server;
-  return { balancer, answered: true, admin, check, sessions, sinceChangeMs };
-}
-
 function isNamed(wanted: string): (report: DomainReport) => boolean {
   return ({ name }) => name === wanted;
 }
 
 function nodePrefix(tier: Tier): string {
   return `${tier.cluster}-${tier.name}`;
-}
-
-function numberServers(
-  tier: ScaledTier,
-  servers: readonly ServerReport[],
-): ReadonlyMap<number, ServerReport> {
-  const numbered = new Map<number, ServerReport>();
-  for (const server of servers) {
-    const number = parseNodeNumber(tier, server.name);
-    if (number !== undefined && number <= tier.addresses.length) {
-      numbered.set(number, server);
-    }
-  }
-  return numbered;
 }
