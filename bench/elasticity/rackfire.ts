@@ -83,7 +83,7 @@ export function createRackfire(
     const result = decide(tier, observation, nodes.of(sight), memory);
     memory = result.memory;
     const { desiredNodes, standbyNodes } = result.decision;
-    const soonNodes = neededSoon(standby, result.decision);
+    const soonNodes = neededSoon(tier.policy, observation.signals, result.decision);
     return { nodes: desiredNodes, soonNodes, standbyNodes };
   };
 }

@@ -58,7 +58,7 @@ export function plan(
   const standbyNodes = standbyTarget(tier, decision);
   const missingAtFirst = {
     nodes: decision.desiredNodes - fleet.serving.length,
-    soonNodes: neededSoon(tier.policy.standby.nodes, decision) - fleet.serving.length,
+    soonNodes: neededSoon(tier.policy, observation.signals, decision) - fleet.serving.length,
   };
   const incoming = bringIn(fleet, missingAtFirst, standbyNodes, around, frozen);
   const { missing } = incoming;

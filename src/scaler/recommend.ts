@@ -136,6 +136,11 @@ function arrivingRps(requestRate: Sample<number>): number {
   return requestRate.status === 'ok' && isRate(requestRate.value) ? requestRate.value : 0;
 }
 
+/** The queue takes longer than it may; one that is not served at all does. */
+export function waitsTooLong({ requests, servedRps }: QueueReading, maxWaitMs: number): boolean {
+  return requests > 0 && (servedRps <= 0 || (requests / servedRps) * 1_000 > maxWaitMs);
+}
+
 /**
  * A queue that takes longer than the allowed wait shows what a node can really do, whatever its target says: a
  * cold cache may halve that. It needs the nodes for what arrives at that rate, at least those that serve now, plus
@@ -156,11 +161,7 @@ function needForQueue(
   if (reading.requests === 0) {
     return 0;
   }
-  const waitMs =
-    reading.servedRps > 0
-      ? (reading.requests / reading.servedRps) * 1000
-      : Number.POSITIVE_INFINITY;
-  if (waitMs <= maxWaitMs || nodes.servingNodes === 0) {
+  if (!waitsTooLong(reading, maxWaitMs) || nodes.servingNodes === 0) {
     return nodes.currentNodes;
   }
   const { ratedRps = Number.POSITIVE_INFINITY } = nodes;

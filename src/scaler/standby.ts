@@ -1,9 +1,13 @@
 /** Which of the nodes that are wanted ahead run, and which stand by until they are needed. */
 
 import { ENGINE } from './constants.ts';
+import type { Decision, DecisionReason } from './decide.ts';
 import type { Outlook } from './foresee.ts';
 import { wholeNodes } from './limit.ts';
+import type { Signals } from './observation.ts';
 import type { Override } from './override.ts';
+import type { TierPolicy } from './policy.ts';
+import { waitsTooLong } from './recommend.ts';
 import type { Peak } from './stabilize.ts';
 
 /** As configured: so many, or all that is ordered ahead. */
@@ -26,17 +30,37 @@ export function needBeside(
     : Math.max(Math.min(needNodes, soonNodes), needNodes - Math.min(configured, spareNodes));
 }
 
+/** What these want, they want now. */
+const WANTED_NOW: ReadonlySet<DecisionReason> = new Set([
+  'minimum',
+  'schedule',
+  'override-minimum',
+  'held',
+]);
+
 /**
  * So many of the desired nodes are needed as soon as can be: all, but for what is only foreseen for when a boot would
- * serve. What others than the forecast want is wanted now.
+ * serve. What others than the forecast want is wanted now, and so is everything while requests wait for too long.
  */
 export function neededSoon(
-  configured: StandbyNodes,
-  { desiredNodes, outlook }: { readonly desiredNodes: number; readonly outlook?: Outlook },
+  { standby, queue }: Pick<TierPolicy, 'standby' | 'queue'>,
+  { queue: waiting }: Pick<Signals, 'queue'>,
+  { desiredNodes, outlook, stages }: Pick<Decision, 'desiredNodes' | 'outlook' | 'stages'>,
 ): number {
   const isForeseen =
-    configured !== 'auto' && outlook !== undefined && desiredNodes <= wholeNodes(outlook.needNodes);
-  return isForeseen ? Math.min(desiredNodes, wholeNodes(outlook.soonNodes)) : desiredNodes;
+    standby.nodes !== 'auto' &&
+    outlook !== undefined &&
+    desiredNodes <= wholeNodes(outlook.needNodes);
+  const suffers =
+    queue !== undefined && waiting.status === 'ok' && waitsTooLong(waiting.value, queue.maxWaitMs);
+  if (!isForeseen || suffers) {
+    return desiredNodes;
+  }
+  const wanted = stages
+    .filter(({ reason, schedule }) => WANTED_NOW.has(reason) && schedule !== 'freeze')
+    .filter(({ fromNodes, toNodes }) => toNodes > fromNodes)
+    .map(({ toNodes }) => toNodes);
+  return Math.min(desiredNodes, Math.max(wholeNodes(outlook.soonNodes), ...wanted));
 }
 
 /** The window for what runs, where that for what is ordered ahead is `aheadMs`. */

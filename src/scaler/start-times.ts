@@ -1,6 +1,7 @@
 /** How long nodes take to come, and what follows from it. */
 
 import type { ScaledTier } from './cluster.ts';
+import { ENGINE } from './constants.ts';
 import type { Node } from './node-phase.ts';
 import type { Observation, StartKind } from './observation.ts';
 
@@ -39,11 +40,13 @@ export function soonerThanStandby(
     return coming;
   }
   const ages = new Map(observation.nodes.map(({ number, domains }) => [number, domains[0]?.ageMs]));
-  const { bootTimeMs = 0 } = observation;
+  const { bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
   const nearFromMs = bootTimeMs - wakeTimeMs(tier, observation);
   return coming.filter(({ number, phase, operation }) => {
-    const isBooted = phase !== 'warming' || operation === 'wake';
-    return phase !== 'booting' && (isBooted || (ages.get(number) ?? Infinity) >= nearFromMs);
+    // What is being restored looks as if it were being made.
+    const isBoot = operation !== 'wake' && (phase === 'booting' || phase === 'warming');
+    const isNear = phase === 'warming' && (ages.get(number) ?? Infinity) >= nearFromMs;
+    return !isBoot || isNear;
   });
 }
 

@@ -495,6 +495,40 @@ describe('standby', () => {
     expect(planAt(desiredNodes, { nodes: around }, two, foreseen).said).toEqual(said);
   });
 
+  test.each<[string, Partial<Observation>]>([
+    [
+      'requests have waited for longer than they may',
+      { signals: signalsOf(160, { queue: ok({ requests: 300, servedRps: 100 }) }) },
+    ],
+    [
+      'an operator wants as many',
+      { overrides: [{ id: 'o1', reason: 'test', untilMs: 1e12, kind: 'min', nodes: 4 }] },
+    ],
+  ])('what is foreseen for later is woken at once while %s', (_, changes) => {
+    const two = webTier({ standby: { state: 'paused', nodes: 2 } });
+    const foreseen = { needNodes: 4, soonNodes: 2 };
+    const around = { nodes: [...serving(2), seen.standby(3), seen.standby(4)], ...changes };
+    expect(planAt(4, around, two, foreseen).said).toEqual(
+      expect.arrayContaining(['wake 3 needed', 'wake 4 needed']),
+    );
+  });
+
+  test('one that is being restored, as if it were being made, is waited for: no second one is woken', () => {
+    const saved = webTier({ standby: { state: 'saved', nodes: 2 } });
+    const restored = sightingOf(
+      3,
+      [domainOf({ state: 'being-made', ageMs: 3_600_000 })],
+      [serverOf({ admin: 'maint', check: 'pending' })],
+    );
+    const nodes = [...serving(2), under('wake', restored), seen.saved(4)];
+    expect(planAt(3, { nodes }, saved).said).not.toContain('wake 4 needed');
+  });
+
+  test('before a boot was measured, one that has run for seconds is no reason to leave others on standby', () => {
+    const nodes = [...serving(2), seen.warming(3), seen.standby(4)];
+    expect(planAt(3, { nodes, bootTimeMs: undefined }, tier).said).toEqual(['wake 4 needed']);
+  });
+
   test('what is foreseen is woken where it need not stand by any more', () => {
     const atMaximum = webTier({ standby: { state: 'paused', nodes: 2 }, maxNodes: 4 });
     const foreseen = { needNodes: 4, soonNodes: 2 };
