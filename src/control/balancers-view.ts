@@ -87,10 +87,10 @@ export class BalancersView {
   }
 
   /** When those were asked that have answered lately. */
-  lateStamps(atMs: number): number[] {
+  recentStamps(atMs: number): number[] {
     return this.#balancers
-      .map((balancer) => stampOf(balancer.snapshot))
-      .filter((stampMs) => atMs - stampMs <= STALE_AFTER_MS);
+      .filter((balancer) => hasAnsweredLately(balancer, atMs))
+      .map(({ snapshot }) => stampOf(snapshot));
   }
 
   /** A tier's signals, summed over the balancers that count. */
@@ -120,8 +120,8 @@ export class BalancersView {
   }
 
   /** It did lately, and no question has failed since. */
-  #answers({ name, snapshot }: BalancerView, atMs: number): boolean {
-    return atMs - stampOf(snapshot) <= STALE_AFTER_MS && !this.#options.isFailing(name);
+  #answers(balancer: BalancerView, atMs: number): boolean {
+    return hasAnsweredLately(balancer, atMs) && !this.#options.isFailing(balancer.name);
   }
 
   sightings(
@@ -163,8 +163,9 @@ export class BalancersView {
 
   /** A tier's servers of a number, one for each balancer. */
   serversOf(tier: string, atMs: number): (number: number) => readonly ServerSighting[] {
-    const views = this.#balancers.map(({ name, snapshot, byTier }) => {
-      const answered = atMs - stampOf(snapshot) <= STALE_AFTER_MS;
+    const views = this.#balancers.map((balancer) => {
+      const { name, byTier } = balancer;
+      const answered = hasAnsweredLately(balancer, atMs);
       return { name, servers: answered ? byTier.get(tier)?.servers : undefined };
     });
     return (number) => views.map(({ name, servers }) => sightServer(name, servers?.get(number)));
@@ -187,6 +188,10 @@ export class BalancersView {
       failedResponses,
     };
   }
+}
+
+function hasAnsweredLately({ snapshot }: BalancerView, atMs: number): boolean {
+  return atMs - stampOf(snapshot) <= STALE_AFTER_MS;
 }
 
 function isExcluded(overrides: readonly Override[], { name }: BalancerView): boolean {

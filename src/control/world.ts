@@ -145,7 +145,7 @@ export class World {
    * has gone silent shows nothing and is not waited for, as long as another one answers.
    */
   seenAtMs(host: string | undefined, atMs: number): number {
-    const stamps = this.#balancers.lateStamps(atMs);
+    const stamps = this.#balancers.recentStamps(atMs);
     if (stamps.length === 0) {
       return Number.NEGATIVE_INFINITY;
     }

@@ -30,12 +30,6 @@ export function bringIn(
   const actions: Action[] = [];
   const { term } = observation;
   let missing = missingAtFirst.nodes;
-  const admitDrained = (): void => {
-    for (const node of fleet.outOfRotation.splice(0, Math.max(0, missing))) {
-      actions.push(serverAction('admit', node, 'needed', term));
-      missing -= 1;
-    }
-  };
   const takeComing = (coming: readonly Node[]): void => {
     for (const node of coming.slice(0, Math.max(0, missing))) {
       fleet.coming.splice(fleet.coming.indexOf(node), 1);
@@ -61,7 +55,10 @@ export function bringIn(
       }
     }
   };
-  admitDrained();
+  for (const node of fleet.outOfRotation.splice(0, Math.max(0, missing))) {
+    actions.push(serverAction('admit', node, 'needed', term));
+    missing -= 1;
+  }
   takeComing(soonerThanStandby(tier, observation, fleet));
   wake(missingAtFirst.soonNodes - (missingAtFirst.nodes - missing));
   takeComing([...fleet.coming]);

@@ -252,12 +252,9 @@ class Notes {
     return this.#held.flat();
   }
 
-  #noteHeld({ observation: { atMs, schedules = [] } }: TierTicked): void {
+  #noteHeld({ tier, observation: { atMs, schedules = [] } }: TierTicked): void {
     const second = this.#site.step;
-    for (const [
-      index,
-      { untilMs: _, fromMs: __, isOrdered: ___, ...schedule },
-    ] of schedules.entries()) {
+    for (const [index, schedule] of (tier.policy.schedules ?? []).entries()) {
       const held = (this.#held[index] ??= []);
       const last = held.at(-1);
       const seen = schedules[index];

@@ -507,8 +507,7 @@ describe('standby', () => {
   ])('what is foreseen for later is woken at once while %s', (_, changes) => {
     const two = webTier({ standby: { state: 'paused', nodes: 2 } });
     const foreseen = { needNodes: 4, soonNodes: 2 };
-    const around = { nodes: [...serving(2), seen.standby(3), seen.standby(4)], ...changes };
-    expect(planAt(4, around, two, foreseen).said).toEqual(
+    expect(planAt(4, { nodes: around, ...changes }, two, foreseen).said).toEqual(
       expect.arrayContaining(['wake 3 needed', 'wake 4 needed']),
     );
   });
