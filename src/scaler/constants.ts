@@ -3,8 +3,9 @@
  * cost (`docs/benchmark.md`) at boots of 45 s on generated storms of the seeds 1,001–1,060 and on seed 101 of two
  * traces, `nasa_0713` and `wc98_0625_0626`; held out were the storms that are reported (seeds 1–200), the traces
  * `nab_tweets_GOOG`, `wc98_0626_0627` and `nab_elb`, and boots of 5, 15 and 120 s – but for `riseDeviations` and
- * `surelyDeviations`, for which seed 1 of each trace was looked at. The fitted ones lie on plateaus: of those that were tried, a fifth more or less changes the regret of the storms by
- * less than 2 % of itself, but 6 % for a larger head-room. *Rules* were not fitted: they follow from what they are.
+ * `surelyDeviations`, for which seed 1 of each trace was looked at. The fitted ones lie on plateaus: of those that
+ * were tried, a fifth more or less changes the regret of the storms by less than 2 % of itself, but 6 % for a larger
+ * head-room. *Rules* were not fitted: they follow from what they are.
  */
 export const ENGINE = {
   /**

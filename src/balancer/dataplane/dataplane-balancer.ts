@@ -1,13 +1,7 @@
 /** One HAProxy by the Data Plane API of the daemon beside it. */
 
 import type { Clock } from '../../control/clock.ts';
-import {
-  ConfigError,
-  ConflictError,
-  PreconditionError,
-  RefusedError,
-  UnreachableError,
-} from '../../control/errors.ts';
+import { ConfigError, PreconditionError, UnreachableError } from '../../control/errors.ts';
 import type {
   BackendReport,
   BalancerSnapshot,
@@ -18,23 +12,21 @@ import { isConverged, planChanges, type ServerOrder } from '../haproxy/changes.t
 import type { ServerDeclaration } from '../haproxy/declarations.ts';
 import { validateName } from '../haproxy/names.ts';
 import { BackendMeter, type BackendReading, warnOfUnchecked } from '../haproxy/reports.ts';
-import { RestoredChecks } from '../haproxy/restored-checks.ts';
 import { SerialQueue } from '../haproxy/serial-queue.ts';
 import {
   DataplaneError,
-  InvalidError,
   NoAnswerError,
   NotFoundError,
-  OutdatedTransactionError,
-  TooManyTransactionsError,
   UnauthorizedError,
-  VersionConflictError,
 } from './client-errors.ts';
 import { DataplaneClient } from './client.ts';
-import { areOlderThan, readBackend } from './readings.ts';
-import { refuseRelease } from './releases.ts';
-import type { ConfiguredServer, NativeStat, RuntimeServer } from './types.ts';
-import { ReloadedMeanwhileError, type Worker, WorkerEpochs } from './worker-epoch.ts';
+import type { Connection } from './connection.ts';
+import { type DeclareOptions, declareServers } from './declare.ts';
+import { retry } from './patience.ts';
+import { type HaproxyReading, Reader } from './reader.ts';
+import { awaitReload } from './reload.ts';
+import type { ConfiguredServer, RuntimeServer } from './types.ts';
+import type { Worker } from './worker-epoch.ts';
 
 export interface DataplaneBalancerOptions {
   readonly name: string;
@@ -55,12 +47,6 @@ export interface DataplaneBalancerOptions {
   /** The backends whose servers Rackfire may set. */
   readonly backends: readonly string[];
   readonly clock: Clock;
-}
-
-export interface DeclareOptions {
-  readonly signal: AbortSignal;
-  /** Called with the names that are declared, once they are in the file and the reload is waited for. */
-  readonly onWritten?: (names: readonly string[]) => void;
 }
 
 export interface DataplaneBalancer extends LoadBalancer {
@@ -84,28 +70,6 @@ export interface DataplaneBalancer extends LoadBalancer {
 
 /** A write takes 50 ms, because the daemon runs `haproxy -c`: so many are done within an action's deadline. */
 const waitingChanges = 64;
-/** Somebody else writes, too. Ten writers at once were all done after ten tries at most. */
-const mostTries = 10;
-const retryAfterMs = { shortest: 20, longest: 100 };
-const reloadPollMs = 100;
-/** The daemon reloads `reload_delay` after a change at the latest, 5 s by default; then it is HAProxy's turn. */
-const reloadWithinMs = 60_000;
-const tidyUpWithinMs = 2_000;
-/** A worker from before a reload answers only in the first moments of the new one. */
-const youngMs = 10_000;
-
-/** HAProxy does not start with its file, and the daemon has put the last good one back. */
-class ReloadFailedError extends UnreachableError {}
-
-/** What HAProxy says at one moment. */
-interface Reading {
-  readonly worker: Worker;
-  readonly oldWorkers: boolean;
-  readonly backends: ReadonlyMap<string, BackendReading>;
-  /** By backend: what the daemon believes, which is not always so. */
-  readonly listed: ReadonlyMap<string, readonly RuntimeServer[]>;
-  readonly atMs: number;
-}
 
 /**
  * @returns A balancer that asks nothing until it is asked.
@@ -143,22 +107,24 @@ class Balancer implements DataplaneBalancer {
   readonly name: string;
   readonly #options: DataplaneBalancerOptions;
   readonly #client: DataplaneClient;
+  readonly #reader: Reader;
+  readonly #connection: Connection;
   readonly #queue = new SerialQueue(waitingChanges);
-  readonly #epochs = new WorkerEpochs();
-  readonly #restored = new RestoredChecks();
   readonly #meters: ReadonlyMap<string, BackendMeter>;
-  #isGreeted = false;
   #reloadWarning: string | undefined;
 
   constructor(options: DataplaneBalancerOptions, client: DataplaneClient) {
     this.name = options.name;
     this.#options = options;
     this.#client = client;
+    this.#reader = new Reader(client, options);
+    const { name, clock } = options;
+    this.#connection = { name, clock, client, reader: this.#reader };
     this.#meters = new Map(options.backends.map((backend) => [backend, new BackendMeter()]));
   }
 
   async inspect(signal: AbortSignal): Promise<BalancerSnapshot> {
-    const reading = await this.#ask(() => this.#read(this.#options.backends, signal));
+    const reading = await this.#ask(() => this.#reader.read(this.#options.backends, signal));
     const { epoch } = reading.worker;
     const backends = new Map<string, BackendReport>();
     for (const [name, meter] of this.#meters) {
@@ -193,49 +159,9 @@ class Balancer implements DataplaneBalancer {
     for (const server of servers) {
       validateName('server', server.name);
     }
-    const declare = async (): Promise<readonly string[]> => {
-      try {
-        return await this.#declareServers(backend, servers, options);
-      } catch (error) {
-        if (error instanceof InvalidError || error instanceof ReloadFailedError) {
-          throw new RefusedError(
-            `balancer ${this.name}: ${backend} is as it was, because HAProxy does not take what was to be declared; look into the logs of the daemon and of HAProxy: ${error.message}`,
-            { cause: error },
-          );
-        }
-        throw error;
-      }
-    };
-    return await this.#queue.run(options.signal, () => this.#ask(declare));
-  }
-
-  async #declareServers(
-    backend: string,
-    servers: readonly ServerDeclaration[],
-    { signal, onWritten }: DeclareOptions,
-  ): Promise<readonly string[]> {
-    // Another backend's servers may have been declared a moment ago.
-    const { worker, backends } = await this.#retry(signal, () => this.#read([backend], signal));
-    const running = backends.get(backend)?.stats.servers;
-    if (running === undefined) {
-      throw new PreconditionError(
-        `balancer ${this.name}: HAProxy has no backend ${backend}; put there what "rackfire haproxy-config" prints, and reload it once`,
-      );
-    }
-    const { names, reloadId } = await this.#retry(signal, () =>
-      this.#declare(backend, servers, signal),
+    return await this.#queue.run(options.signal, () =>
+      this.#ask(() => declareServers(this.#connection, backend, servers, options)),
     );
-    const pending = servers.filter(({ name }) => !running.has(name) && !names.includes(name));
-    if (names.length === 0 && pending.length > 0) {
-      throw new PreconditionError(
-        `balancer ${this.name}: HAProxy's file has ${pending.map(({ name }) => `${backend}/${name}`).join(', ')}, and HAProxy runs without: a reload of it is due, or failed; ask again, and look into the daemon's log`,
-      );
-    }
-    if (reloadId !== undefined) {
-      onWritten?.(names);
-      await this.#awaitReload(reloadId, worker, signal);
-    }
-    return names;
   }
 
   async #setServers(changes: readonly ServerChange[], signal: AbortSignal): Promise<void> {
@@ -246,7 +172,7 @@ class Balancer implements DataplaneBalancer {
     const asked = new Set(latest.map((change) => change.backend));
     // A backend that was not handed over is not looked at, so its servers are unknown and refused.
     const names = this.#options.backends.filter((backend) => asked.has(backend));
-    const before = await this.#read(names, signal);
+    const before = await this.#reader.read(names, signal);
     const { orders, refusals } = planChanges(latest, before.backends, before.oldWorkers);
     // What somebody else has set in HAProxy is not in the file, and a reload would undo it.
     const kept = latest.filter((change) => isConverged(change, before.backends));
@@ -266,7 +192,7 @@ class Balancer implements DataplaneBalancer {
       }
     }
     if (orders.length > 0) {
-      const after = await this.#read(names, signal);
+      const after = await this.#reader.read(names, signal);
       this.#verify(set, after);
       failures.push(
         ...listBusy(
@@ -282,7 +208,7 @@ class Balancer implements DataplaneBalancer {
 
   async #set(
     { backend, server, to }: ServerOrder,
-    before: Reading,
+    before: HaproxyReading,
     signal: AbortSignal,
   ): Promise<void> {
     const isSo = isConverged({ backend, server, to }, before.backends);
@@ -292,7 +218,7 @@ class Balancer implements DataplaneBalancer {
       }
       return;
     }
-    const wasWritten = await this.#retry(signal, () =>
+    const wasWritten = await retry(this.#connection, signal, () =>
       this.#writeMaintenance({ backend, server, to }, before.worker, signal),
     );
     // Where the file needs no change, the daemon tells HAProxy nothing.
@@ -328,7 +254,7 @@ class Balancer implements DataplaneBalancer {
     this.#reloadWarning = undefined;
     if (reloadId !== undefined) {
       this.#reloadWarning = `HAProxy was reloaded to set ${backend}/${server} to ${to}, which the Data Plane API does without a reload where all is well: look at its log`;
-      await this.#awaitReload(reloadId, worker, signal);
+      await awaitReload(this.#connection, reloadId, worker, signal);
     }
     return true;
   }
@@ -336,7 +262,7 @@ class Balancer implements DataplaneBalancer {
   /** Tells the running HAProxy what the file says already. */
   async #tell(
     { backend, server, to }: ServerOrder,
-    before: Reading,
+    before: HaproxyReading,
     signal: AbortSignal,
   ): Promise<void> {
     const listed = before.listed.get(backend)?.find(({ name }) => name === server);
@@ -349,199 +275,13 @@ class Balancer implements DataplaneBalancer {
     await this.#client.setRuntimeServer(backend, server, { admin_state: to }, signal);
   }
 
-  #verify(orders: readonly ServerOrder[], after: Reading): void {
+  #verify(orders: readonly ServerOrder[], after: HaproxyReading): void {
     const missed = orders.filter((order) => !isConverged(order, after.backends));
     if (missed.length > 0) {
       const list = missed.map(({ backend, server, to }) => `${backend}/${server} to ${to}`);
       throw new UnreachableError(
         `balancer ${this.name} did not set ${list.join(', ')}, or was reloaded meanwhile`,
       );
-    }
-  }
-
-  /** @returns Those that were missing, and the reload that puts them in force. */
-  async #declare(
-    backend: string,
-    servers: readonly ServerDeclaration[],
-    signal: AbortSignal,
-  ): Promise<{ readonly names: readonly string[]; readonly reloadId: string | undefined }> {
-    const version = await this.#client.configurationVersion(signal);
-    const declared = new Map(
-      (await this.#client.servers(backend, signal)).map((server) => [server.name, server]),
-    );
-    const missing = servers.filter((server) => !declared.has(server.name));
-    for (const { name, address, port } of servers) {
-      const known = declared.get(name);
-      if (known !== undefined && (known.address !== address || known.port !== port)) {
-        throw new ConflictError(
-          `balancer ${this.name} has ${backend}/${name} at ${known.address}:${known.port}, not at ${address}:${port}: nothing was declared; put right the one of them that is wrong, the server there or \`addresses\` and \`health.port\` of the tier`,
-        );
-      }
-    }
-    if (missing.length === 0) {
-      return { names: [], reloadId: undefined };
-    }
-    const transactionId = await this.#client.startTransaction(version, signal);
-    let isCommitted = false;
-    try {
-      for (const { name, address, port } of missing) {
-        const server: ConfiguredServer = { name, address, port, maintenance: 'enabled' };
-        await this.#client.createServer(backend, server, { transactionId }, signal);
-      }
-      const { reloadId } = await this.#client.commitTransaction(transactionId, signal);
-      isCommitted = true;
-      return { names: missing.map(({ name }) => name), reloadId };
-    } finally {
-      if (!isCommitted) {
-        // Also after `signal` is aborted: only so many may be open, and nobody else would end it.
-        await this.#client
-          .deleteTransaction(transactionId, AbortSignal.timeout(tidyUpWithinMs))
-          .catch(() => undefined);
-      }
-    }
-  }
-
-  /** Resolves when a worker of after the reload answers: the reload counts as done a moment before that. */
-  async #awaitReload(reloadId: string, before: Worker, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const untilMs = clock.steadyMs() + reloadWithinMs;
-    let isOver = false;
-    while (clock.steadyMs() < untilMs) {
-      await this.#pause(reloadPollMs, signal);
-      isOver ||= await this.#isReloadOver(reloadId, signal);
-      if (isOver && (await this.#hasNewWorker(before, signal))) {
-        return;
-      }
-    }
-    throw new UnreachableError(
-      `balancer ${this.name}: HAProxy was not reloaded within ${reloadWithinMs} ms (reload ${reloadId})`,
-    );
-  }
-
-  async #isReloadOver(reloadId: string, signal: AbortSignal): Promise<boolean> {
-    try {
-      const { status, response } = await this.#client.reload(reloadId, signal);
-      if (status === 'failed') {
-        throw new ReloadFailedError(
-          `balancer ${this.name}: HAProxy could not be reloaded, and goes on as it was: ${response}`,
-        );
-      }
-      return status === 'succeeded';
-    } catch (error) {
-      // Forgotten, because a later one succeeded.
-      if (error instanceof NotFoundError) {
-        return true;
-      }
-      throw error;
-    }
-  }
-
-  async #hasNewWorker(before: Worker, signal: AbortSignal): Promise<boolean> {
-    try {
-      return (await this.#worker(signal)).epoch !== before.epoch;
-    } catch (error) {
-      // While one worker takes over from the other, a question may go unanswered.
-      if (error instanceof DataplaneError || error instanceof UnreachableError) {
-        return false;
-      }
-      throw error;
-    }
-  }
-
-  /** Repeats what somebody else's change or a reload came in between of, a bounded number of times. */
-  async #retry<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await work();
-      } catch (error) {
-        const isRepeatable =
-          error instanceof VersionConflictError ||
-          error instanceof OutdatedTransactionError ||
-          error instanceof TooManyTransactionsError ||
-          error instanceof ReloadedMeanwhileError;
-        if (!isRepeatable || tries === mostTries) {
-          throw error;
-        }
-        const { shortest, longest } = retryAfterMs;
-        // All who met must not meet again.
-        const delayMs = shortest + Math.random() * (longest - shortest);
-        await this.#pause(delayMs, signal);
-      }
-    }
-  }
-
-  async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#options.clock.sleep(ms, signal);
-    } catch (cause) {
-      throw new UnreachableError(`balancer ${this.name} was given up while it was waited for`, {
-        cause,
-      });
-    }
-  }
-
-  async #read(names: readonly string[], signal: AbortSignal): Promise<Reading> {
-    const worker = await this.#worker(signal);
-    const listed = new Map(
-      await Promise.all(
-        names.map(async (name) => [name, await this.#listServers(name, signal)] as const),
-      ),
-    );
-    const stats = await this.#client.stats(signal);
-    const after = await this.#worker(signal);
-    const isMixed = after.uptimeMs < youngMs && areOlderThan(stats, after.uptimeMs);
-    if (worker.epoch !== after.epoch || isMixed) {
-      throw new ReloadedMeanwhileError(`balancer ${this.name} was reloaded while it was asked`);
-    }
-    return {
-      worker,
-      oldWorkers: after.uptimeMs < this.#options.hardStopAfterMs,
-      backends: this.#readBackends(after, listed, stats),
-      listed,
-      atMs: this.#options.clock.steadyMs(),
-    };
-  }
-
-  #readBackends(
-    worker: Worker,
-    listed: ReadonlyMap<string, readonly RuntimeServer[]>,
-    stats: readonly NativeStat[],
-  ): ReadonlyMap<string, BackendReading> {
-    const backends = new Map<string, BackendReading>();
-    for (const [name, servers] of listed) {
-      const backend = readBackend(name, stats, servers);
-      if (backend !== undefined) {
-        const restored = this.#restored.note(worker, name, backend.stats);
-        backends.set(name, { ...backend, restored });
-      }
-    }
-    return backends;
-  }
-
-  async #worker(signal: AbortSignal): Promise<Worker> {
-    if (!this.#isGreeted) {
-      const { api } = await this.#client.info(signal);
-      const refusal = refuseRelease(api?.version);
-      if (refusal !== undefined) {
-        throw new UnreachableError(`balancer ${this.name}: ${refusal}`);
-      }
-      this.#isGreeted = true;
-    }
-    const { clock } = this.#options;
-    const askedAtMs = clock.steadyMs();
-    const state = await this.#client.process(signal);
-    return this.#epochs.note(state, { askedAtMs, answeredAtMs: clock.steadyMs() });
-  }
-
-  /** Without such a backend, one API answers 404 and the other nothing; the statistics tell whether it is there. */
-  async #listServers(backend: string, signal: AbortSignal): Promise<readonly RuntimeServer[]> {
-    try {
-      return await this.#client.runtimeServers(backend, signal);
-    } catch (error) {
-      if (error instanceof NotFoundError) {
-        return [];
-      }
-      throw error;
     }
   }
 
@@ -554,9 +294,7 @@ class Balancer implements DataplaneBalancer {
         throw error;
       }
       if (error instanceof NoAnswerError || error instanceof NotFoundError) {
-        // Another release may come up in its place.
-        this.#isGreeted = false;
-        this.#client.forgetApi();
+        this.#reader.greetAnew();
       }
       const hint =
         error instanceof UnauthorizedError
