@@ -53,6 +53,24 @@ const CASES: readonly Case[] = [
     shows: [{ labels: '{}', value: 4 }],
   },
   {
+    situation: 'a boot that has failed, as both of two Rackfires see',
+    dashboard: 'fleet.json',
+    panel: 'Boots that ended',
+    series: {
+      'rackfire_leader{job="rackfire",instance="a"}': '1x4',
+      'rackfire_leader{job="rackfire",instance="b"}': '0x4',
+      'rackfire_boots_total{host="xen-a",result="served",job="rackfire",instance="a"}': '0 1x3',
+      'rackfire_boots_total{host="xen-b",result="served",job="rackfire",instance="a"}': '0 1x3',
+      'rackfire_boots_total{host="xen-a",result="failed",job="rackfire",instance="a"}': '0 1x3',
+      'rackfire_boots_total{host="xen-a",result="failed",job="rackfire",instance="b"}': '0 1x3',
+    },
+    at: '4m',
+    shows: [
+      { labels: '{result="failed"}', value: 1 },
+      { labels: '{result="served"}', value: 2 },
+    ],
+  },
+  {
     situation: 'two Rackfires that decide each second, of which one leads',
     dashboard: 'itself.json',
     panel: 'Decisions by reason',
@@ -76,7 +94,7 @@ const CASES: readonly Case[] = [
 
 const CHOICE = {
   'cluster.json': { cluster: 'news', tier: 'web' },
-  'fleet.json': { cluster: '.+' },
+  'fleet.json': { cluster: '.+', __rate_interval: '4m' },
   'itself.json': { __rate_interval: '4m' },
 };
 
