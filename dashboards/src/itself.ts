@@ -55,7 +55,7 @@ const NOW: Section = {
         description: 'Which of several Rackfires leads; only that one acts.',
         unit: NoUnit,
         span: 4,
-        alerts: ['RackfireNoLeader'],
+        alerts: ['RackfireNoLeader', 'RackfireReplicaMissing'],
       },
       [{ expression: 'rackfire_leader', legend: '{{instance}}' }],
       { mappings: [valueTexts({ 0: ['stands by', 'orange'], 1: ['leads', 'green'] })] },

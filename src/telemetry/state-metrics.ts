@@ -35,6 +35,7 @@ export interface StateView {
     'ticks' | 'fixed' | 'hosts' | 'trafficOf' | 'capacityInput' | 'tickAgeMs'
   >;
   readonly lease: Leadership;
+  readonly leadership: { readonly driver: 'file' | 'kubernetes' };
   readonly overrides: Pick<OverrideBook, 'all'>;
   readonly phases: Pick<PhaseWatch, 'overdueOf'>;
   /** `cluster/tier` of those that a reload took out of the config. */
@@ -209,6 +210,9 @@ function registerService(registry: Registry, view: StateView): void {
   // Asked at each scrape: whoever registers may contend for the lease only later.
   register(registry, SERVICE_METRICS.leaderTerm, (set) =>
     set({}, view.lease.term()?.transitions ?? Number.NaN),
+  );
+  register(registry, SERVICE_METRICS.leadershipShared, (set) =>
+    set({}, view.leadership.driver === 'kubernetes' ? 1 : 0),
   );
   register(registry, SERVICE_METRICS.lastTick, (set) => {
     const { tickAgeMs } = controller;

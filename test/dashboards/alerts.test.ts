@@ -68,6 +68,49 @@ const CASES: readonly Case[] = [
     at: '5m',
   },
   {
+    alert: 'RackfireReplicaMissing',
+    situation: 'the one that stood by is gone',
+    series: {
+      [own('leader')]: '1x15',
+      [own('leader', 'b')]: '0x2 stale',
+      [own('leadership_shared')]: '1x15',
+    },
+    at: '14m',
+    fires: {
+      labels: { job: 'rackfire' },
+      summary: 'No other Rackfire stands by; when the one that is left dies, none acts.',
+    },
+  },
+  {
+    alert: 'RackfireReplicaMissing',
+    situation: 'both are there, and another installation has one',
+    series: {
+      [own('leader')]: '1x15',
+      [own('leader', 'b')]: '0x15',
+      [own('leadership_shared')]: '1x15',
+      [own('leadership_shared', 'b')]: '1x15',
+      'rackfire_leader{job="other",instance="c"}': '1x15',
+      'rackfire_leadership_shared{job="other",instance="c"}': '0x15',
+    },
+    at: '14m',
+  },
+  {
+    alert: 'RackfireReplicaMissing',
+    situation: 'its pod moves to another machine, which takes some minutes',
+    series: {
+      [own('leader')]: '1x15',
+      [own('leader', 'b')]: '0x2 stale',
+      [own('leadership_shared')]: '1x15',
+    },
+    at: '9m',
+  },
+  {
+    alert: 'RackfireReplicaMissing',
+    situation: 'with a lock file there is one',
+    series: { [own('leader')]: '1x15', [own('leadership_shared')]: '0x15' },
+    at: '14m',
+  },
+  {
     alert: 'RackfireLoopStale',
     situation: 'the last tick was long ago',
     series: { [own('last_tick_timestamp_seconds')]: '0 60 60x8' },
