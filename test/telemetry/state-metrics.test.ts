@@ -127,6 +127,41 @@ test('minimum and maximum are those in force: a schedule’s from when its nodes
   ]);
 });
 
+test('a scrape works out once what the hosts have, and the next one anew', async () => {
+  const { lab } = createLab();
+  await using started = lab;
+  started.start();
+  await lab.clock.step(3_000);
+  const { controller } = lab;
+  const registry = new Registry();
+  let workedOut = 0;
+  registerStateMetrics(registry, {
+    clock: lab.clock,
+    controller: {
+      ticks: controller.ticks,
+      fixed: controller.fixed,
+      get hosts() {
+        workedOut += 1;
+        return controller.hosts;
+      },
+      tickAgeMs: controller.tickAgeMs,
+      capacityInput: () => controller.capacityInput(),
+      trafficOf: (tier) => controller.trafficOf(tier),
+    },
+    lease: lab.world.lease,
+    leadership: { driver: 'file' },
+    overrides: lab.overrides,
+    phases: { overdueOf: () => 0 },
+    removedTiers: [],
+  });
+  const orphans = 'rackfire_host_orphans{host="host-a"}';
+  expect(await registry.metrics()).toContain(`${orphans} 0\n`);
+  lab.world.host().addDomain({ ...makeTier().size, name: 'old-web-1', bornMs: 1 }, true);
+  await lab.clock.step(3_000);
+  expect(await registry.metrics()).toContain(`${orphans} 1\n`);
+  expect(workedOut).toBe(2);
+});
+
 test('failed answers are counted on when a balancer goes, comes back, or is asked anew', async () => {
   const { lab } = createLab();
   await using started = lab;
