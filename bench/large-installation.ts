@@ -87,6 +87,7 @@ export function scrapeLargeInstallation(): Registry {
       tickAgeMs: 0,
     },
     lease: { term: () => ({ createdAtSeconds: 1, transitions: 0 }) },
+    leadership: { driver: 'kubernetes' },
     overrides,
     phases: recorder.phases,
     removedTiers: [],

@@ -13,7 +13,8 @@ Served as text for Prometheus at \`/metrics\` of \`http.listen\`. This page is m
   reload takes out of the config takes its series with it.
   1,000 clusters of 12 nodes are fewer than 60,000 series. No histogram has the label \`cluster\`.
 - Where a state is one of several, each has its series, and one of them is 1.
-- Of two Rackfires with one lease both say what they see. \`* on (instance) group_left () rackfire_leader\` leaves the one that acts.
+- Of two Rackfires with one lease both say what they see. \`and on (job, instance) (rackfire_leader == 1)\` leaves the one that acts.
+- Of two installations in one Prometheus, each needs a \`job\` of its own: [dashboards/README.md](../dashboards/README.md#several-installations).
 `;
 
 /** The whole page. */

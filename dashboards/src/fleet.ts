@@ -317,7 +317,8 @@ const HOSTS: Section = {
       },
       [
         {
-          expression: 'sum by (result) (increase(rackfire_boots_total[$__rate_interval]))',
+          // Whoever stands by sees a failed boot, too.
+          expression: `sum by (result) (${ofLeader('increase(rackfire_boots_total[$__rate_interval])')})`,
           legend: '{{result}}',
         },
       ],

@@ -9,7 +9,7 @@ import {
 } from '@grafana/grafana-foundation-sdk/units';
 import type { DashboardPlan, Section } from './create-dashboard.ts';
 import { colorSteps, lines, stat, states, valueTexts } from './panels.ts';
-import { UP_TEXTS } from './words.ts';
+import { ofLeader, UP_TEXTS } from './words.ts';
 
 /** Of what was observed in the whole time shown: what is measured here is too rare for a rate. */
 function quantile(share: number, histogram: string, label: string, labels = ''): string {
@@ -55,7 +55,7 @@ const NOW: Section = {
         description: 'Which of several Rackfires leads; only that one acts.',
         unit: NoUnit,
         span: 4,
-        alerts: ['RackfireNoLeader'],
+        alerts: ['RackfireNoLeader', 'RackfireReplicaMissing'],
       },
       [{ expression: 'rackfire_leader', legend: '{{instance}}' }],
       { mappings: [valueTexts({ 0: ['stands by', 'orange'], 1: ['leads', 'green'] })] },
@@ -151,13 +151,13 @@ const LOOP: Section = {
       {
         title: 'Decisions by reason',
         description:
-          'Decisions of all tiers per second, by what had the last word. Mostly converged in calm hours.',
+          'Decisions of all tiers per second, by what had the last word, of the Rackfire that leads. Mostly converged in calm hours.',
         unit: OpsPerSecond,
         span: 8,
       },
       [
         {
-          expression: 'sum by (reason) (rate(rackfire_decisions_total[$__rate_interval]))',
+          expression: `sum by (reason) (${ofLeader('rate(rackfire_decisions_total[$__rate_interval])')})`,
           legend: '{{reason}}',
         },
       ],

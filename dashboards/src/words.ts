@@ -3,11 +3,11 @@
 import { valueTexts } from './panels.ts';
 
 /**
- * Of a selector of what is decided, what the Rackfire has that leads. Those that stand by decide, too, but know no
+ * Of series of what is decided, those of the Rackfire that leads. Those that stand by decide, too, but know no
  * override, and nobody carries it out.
  */
-export function ofLeader(selector: string): string {
-  return `${selector} and on (job, instance) (rackfire_leader == 1)`;
+export function ofLeader(series: string): string {
+  return `${series} and on (job, instance) (rackfire_leader == 1)`;
 }
 
 export const PHASE_COLORS = {

@@ -74,6 +74,9 @@ export function addDemo(program: Command, setExitCode: SetExitCode): void {
       } else {
         printSummary(result);
       }
+      if (result.reservation !== undefined) {
+        say(result.reservation);
+      }
       setExitCode(result.ok ? EXIT.done : EXIT.failed);
     });
 }

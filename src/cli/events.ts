@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { UnreachableError } from '../control/errors.ts';
 import { EventAnswer, EventsAnswer } from '../http/event-answer.ts';
+import { StatusAnswer } from '../http/status-answer.ts';
 import { describeFields } from './event-fields.ts';
 import { formatMoment, MOMENT_HELP, parseMoment } from './moments.ts';
 import { endWithReader, paint } from './page.ts';
@@ -48,7 +49,7 @@ export function addEvents(program: Command): void {
   });
 }
 
-/** @throws UnreachableError when no service answers at the beginning. */
+/** @throws UnreachableError when no service answers at the beginning. Error when nothing is known of that cluster. */
 async function showEvents(options: EventsOptions): Promise<void> {
   endWithReader();
   const client = await ServiceClient.create(options);
@@ -61,6 +62,9 @@ async function showEvents(options: EventsOptions): Promise<void> {
   const { text, value } = await client.get(`/api/v1/events?${query.toString()}`, EventsAnswer);
   if (value.note !== null) {
     say(`rackfire: these are from memory alone: ${value.note}`);
+  }
+  if (value.events.length === 0 && options.cluster !== undefined) {
+    await refuseUnknown(client, options.cluster);
   }
   if (options.since !== undefined && value.events.length === limit) {
     say(`rackfire: these are the latest ${limit} events since then, there are more`);
@@ -75,6 +79,30 @@ async function showEvents(options: EventsOptions): Promise<void> {
   if (options.follow === true) {
     const path = `/api/v1/events/stream?${new URLSearchParams(filter).toString()}`;
     await follow(client, path, value.lastEventId, options);
+  }
+}
+
+/**
+ * Of a name without any event that is not in the config either, nothing will ever be printed. A cluster that has left the
+ * config stays known for as long as events of it are kept, of whatever time.
+ *
+ * @throws Error with the names that there are.
+ */
+async function refuseUnknown(client: ServiceClient, name: string): Promise<void> {
+  const { value: status } = await client.get('/api/v1/status', StatusAnswer);
+  const isTier = name.includes('/');
+  const names = isTier
+    ? status.clusters.flatMap((cluster) => cluster.tiers.map(({ tier }) => tier))
+    : status.clusters.map((cluster) => cluster.name);
+  if (names.includes(name)) {
+    return;
+  }
+  const query = new URLSearchParams({ ...filterOf({ cluster: name }), limit: '1' });
+  const { value: ever } = await client.get(`/api/v1/events?${query.toString()}`, EventsAnswer);
+  if (ever.events.length === 0) {
+    throw new Error(
+      `there is no ${isTier ? 'tier' : 'cluster'} ${name}, and no event of it is kept; there is ${names.join(', ')}`,
+    );
   }
 }
 
@@ -127,12 +155,14 @@ function printSent({ type, data }: SentEvent, isJson: boolean): void {
   }
 }
 
-function filterOf({ cluster: name }: EventsOptions): Readonly<Record<string, string>> {
+function filterOf({
+  cluster: name,
+}: Pick<EventsOptions, 'cluster'>): Readonly<Record<string, string>> {
   if (name === undefined) {
     return {};
   }
-  const [cluster = '', tier] = name.split('/');
-  return tier === undefined ? { cluster } : { cluster, tier };
+  const [cluster = '', ...tier] = name.split('/');
+  return tier.length === 0 ? { cluster } : { cluster, tier: tier.join('/') };
 }
 
 function printEvent({ at, level, msg, fields }: EventAnswer): void {

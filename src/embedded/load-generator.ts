@@ -32,7 +32,11 @@ export interface LoadRun {
   readonly startedAtMs: number;
   /** Requests whose time has come. */
   readonly due: number;
-  /** Of these, the ones that were given to a socket. */
+  /** Of these, the ones whose turn came more than 100 ms after their instant: the machine was too busy. */
+  readonly late: number;
+  /** The longest time from an instant until its turn came. */
+  readonly longestDelayMs: number;
+  /** Of those that are due, the ones that were given to a socket. */
   readonly sent: number;
   readonly ok: number;
   readonly failed: number;
@@ -62,6 +66,8 @@ const DEFAULT_MAX_OPEN_SOCKETS = 8_000;
 const DEFAULT_IDLE_SOCKET_MS = 4_000;
 /** How often deadlines are looked at when nothing else is due. */
 const MAX_PAUSE_MS = 50;
+/** A turn that comes later is late; a collection of garbage, or a timer of a machine that has time, takes less. */
+const LATE_MS = 100;
 
 /** A request without an outcome yet. */
 interface Pending {
@@ -91,6 +97,8 @@ class Load implements LoadRun {
   readonly latencies = createLatencyRecord();
   readonly done: Promise<void>;
   due = 0;
+  late = 0;
+  longestDelayMs = 0;
   sent = 0;
   ok = 0;
   failed = 0;
@@ -185,9 +193,12 @@ class Load implements LoadRun {
 
   #dispatch(intendedMs: number, nowMs: number): void {
     const place = this.latencies.add(intendedMs);
+    const delayMs = nowMs - intendedMs;
     this.due += 1;
-    if (nowMs - intendedMs > this.#timeoutMs) {
-      this.#fail(intendedMs, 'not-sent', `its time was ${Math.round(nowMs - intendedMs)} ms ago`);
+    this.late += delayMs > LATE_MS ? 1 : 0;
+    this.longestDelayMs = Math.max(this.longestDelayMs, delayMs);
+    if (delayMs > this.#timeoutMs) {
+      this.#fail(intendedMs, 'not-sent', `its time was ${Math.round(delayMs)} ms ago`);
     } else if (this.inFlight >= this.#maxOpenSockets) {
       this.#fail(intendedMs, 'not-sent', `${this.inFlight} requests are under way`);
     } else {

@@ -93,9 +93,10 @@ export function holdsAt({ untilMs, fromMs }: ScheduleSighting, atMs: number): bo
 }
 
 /**
- * So long before a minimum begins its nodes are ordered: as long as boots take that come one after the other
- * because a host boots only so many at once, and one more for those that are late or fail. Before a boot has been
- * measured, each counts as long as one may take.
+ * So long before a minimum begins its nodes are ordered: as long as the boots take of those beyond the tier's own
+ * minimum, which come one after the other because a host boots only so many at once, and one more for those that are late
+ * or fail. What runs beyond that minimum may have gone by then. Before a boot has been measured, each counts as long as
+ * one may take.
  */
 export function leadTimeMs(
   { minNodes = 0 }: Schedule,
@@ -103,7 +104,7 @@ export function leadTimeMs(
   { hosts, concurrentBootsPerHost, bootTimeMs }: Observation,
 ): number {
   const atOnce = hosts.filter(({ reachable }) => reachable).length * concurrentBootsPerHost;
-  const rounds = Math.ceil(minNodes / Math.max(1, atOnce));
+  const rounds = Math.ceil(Math.max(0, minNodes - policy.minNodes) / Math.max(1, atOnce));
   const eachMs = bootTimeMs ?? bootDeadlineOf(policy.bootDeadlineMs, undefined);
   return (rounds + 1) * eachMs;
 }

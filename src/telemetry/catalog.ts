@@ -406,6 +406,12 @@ export const SERVICE_METRICS = {
     help: 'How often this process has begun or ceased to lead.',
     labels: {},
   },
+  leadershipShared: {
+    type: 'gauge',
+    name: 'rackfire_leadership_shared',
+    help: '1 where leadership is a lease of Kubernetes, for which another Rackfire should stand by; 0 where it is a lock file.',
+    labels: {},
+  },
   lastTick: {
     type: 'gauge',
     name: 'rackfire_last_tick_timestamp_seconds',

@@ -35,6 +35,7 @@ export interface StateView {
     'ticks' | 'fixed' | 'hosts' | 'trafficOf' | 'capacityInput' | 'tickAgeMs'
   >;
   readonly lease: Leadership;
+  readonly leadership: { readonly driver: 'file' | 'kubernetes' };
   readonly overrides: Pick<OverrideBook, 'all'>;
   readonly phases: Pick<PhaseWatch, 'overdueOf'>;
   /** `cluster/tier` of those that a reload took out of the config. */
@@ -172,12 +173,13 @@ function registerSignals(registry: Registry, view: StateView): void {
 }
 
 function registerHosts(registry: Registry, { controller }: StateView): void {
+  const hostsNow = oncePerScrape(() => controller.hosts);
   const ofHost = (
     definition: MetricDefinition & { readonly labels: { readonly host: string } },
     read: (host: Controller['hosts'][number]) => number | undefined,
   ) =>
     register(registry, definition, (set) => {
-      for (const host of controller.hosts) {
+      for (const host of hostsNow()) {
         set({ host: host.name }, read(host) ?? Number.NaN);
       }
     });
@@ -210,6 +212,9 @@ function registerService(registry: Registry, view: StateView): void {
   register(registry, SERVICE_METRICS.leaderTerm, (set) =>
     set({}, view.lease.term()?.transitions ?? Number.NaN),
   );
+  register(registry, SERVICE_METRICS.leadershipShared, (set) =>
+    set({}, view.leadership.driver === 'kubernetes' ? 1 : 0),
+  );
   register(registry, SERVICE_METRICS.lastTick, (set) => {
     const { tickAgeMs } = controller;
     set({}, Number.isFinite(tickAgeMs) ? (clock.wallMs() - tickAgeMs) / 1000 : 0);
@@ -240,6 +245,20 @@ function tierGauges(registry: Registry, controller: Pick<Controller, 'ticks'>) {
         set(labelsOf(ticked.tier), read(ticked) ?? Number.NaN);
       }
     });
+}
+
+/** A scrape asks all metrics in one turn; what several read is worked out by the first, and forgotten after them. */
+function oncePerScrape<T extends object>(workOut: () => T): () => T {
+  let value: T | undefined;
+  return () => {
+    if (value === undefined) {
+      value = workOut();
+      queueMicrotask(() => {
+        value = undefined;
+      });
+    }
+    return value;
+  };
 }
 
 /** A gauge that has at each scrape what `fill` sets, and nothing from before. */

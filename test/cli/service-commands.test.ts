@@ -218,6 +218,18 @@ test.each([
     args: ['explain', 'news/web', '--at', '2020-01-01T00:00:00Z'],
     says: 'no decision of news/web at or before 2020-01-01T00:00:00.999Z is kept',
   },
+  {
+    args: ['events', '--cluster', 'shop'],
+    says: 'there is no cluster shop, and no event of it is kept; there is news\n',
+  },
+  {
+    args: ['events', '--follow', '--cluster', 'news/mail'],
+    says: 'there is no tier news/mail, and no event of it is kept; there is news/db, news/web\n',
+  },
+  {
+    args: ['events', '--cluster', 'news/web/1', '--since', '1h'],
+    says: 'there is no tier news/web/1, and no event of it is kept; there is news/db, news/web\n',
+  },
 ])('$args is refused: exit 1, with the reason alone', async ({ args, says }) => {
   const { lab, at } = await start();
   await using _ = lab;
@@ -257,6 +269,21 @@ test('events: one line each; of one tier; as one JSON object per line', async ()
     await lab.get('/api/v1/events?cluster=news&since=2023-11-14T22:30:05Z')
   ).json as { readonly events: readonly unknown[] };
   expect(events).toEqual(answered);
+});
+
+test('events: none of a tier that there is, or was when events of it were written, is none', async () => {
+  const { lab, at } = await start();
+  await using _ = lab;
+  lab.journalPart.appendEvent({
+    atMs: lab.startedAtMs - 86_400_000,
+    level: 'info',
+    msg: 'node passed its check',
+    fields: { cluster: 'shop', tier: 'web' },
+  });
+  for (const name of ['news/db', 'shop', 'shop/web']) {
+    const none = await rackfire('events', '--cluster', name, '--since', '22:30', ...at);
+    expect([name, none]).toEqual([name, { code: 0, stdout: '', stderr: '' }]);
+  }
 });
 
 test('events: what is in memory alone is said to be so', async () => {

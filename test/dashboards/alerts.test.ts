@@ -37,7 +37,8 @@ interface Case {
   readonly fires?: { readonly labels?: Readonly<Record<string, string>>; readonly summary: string };
 }
 
-const WEB = { cluster: 'news', tier: 'web' };
+const JOB = { job: 'rackfire' };
+const WEB = { ...JOB, cluster: 'news', tier: 'web' };
 const web = (name: string, more = ''): string =>
   `rackfire_${name}{cluster="news",tier="web",job="rackfire",instance="a"${more}}`;
 const own = (name: string, instance = 'a'): string =>
@@ -50,7 +51,7 @@ const CASES: readonly Case[] = [
     series: { [own('leader')]: '1 0x5', [own('leader', 'b')]: '0x6' },
     at: '3m',
     fires: {
-      labels: { job: 'rackfire' },
+      labels: JOB,
       summary: 'No Rackfire acts; the site stays as large as it is.',
     },
   },
@@ -68,12 +69,55 @@ const CASES: readonly Case[] = [
     at: '5m',
   },
   {
+    alert: 'RackfireReplicaMissing',
+    situation: 'the one that stood by is gone',
+    series: {
+      [own('leader')]: '1x15',
+      [own('leader', 'b')]: '0x2 stale',
+      [own('leadership_shared')]: '1x15',
+    },
+    at: '14m',
+    fires: {
+      labels: JOB,
+      summary: 'No other Rackfire stands by; when the one that is left dies, none acts.',
+    },
+  },
+  {
+    alert: 'RackfireReplicaMissing',
+    situation: 'both are there, and another installation has one',
+    series: {
+      [own('leader')]: '1x15',
+      [own('leader', 'b')]: '0x15',
+      [own('leadership_shared')]: '1x15',
+      [own('leadership_shared', 'b')]: '1x15',
+      'rackfire_leader{job="other",instance="c"}': '1x15',
+      'rackfire_leadership_shared{job="other",instance="c"}': '0x15',
+    },
+    at: '14m',
+  },
+  {
+    alert: 'RackfireReplicaMissing',
+    situation: 'its pod moves to another machine, which takes some minutes',
+    series: {
+      [own('leader')]: '1x15',
+      [own('leader', 'b')]: '0x2 stale',
+      [own('leadership_shared')]: '1x15',
+    },
+    at: '9m',
+  },
+  {
+    alert: 'RackfireReplicaMissing',
+    situation: 'with a lock file there is one',
+    series: { [own('leader')]: '1x15', [own('leadership_shared')]: '0x15' },
+    at: '14m',
+  },
+  {
     alert: 'RackfireLoopStale',
     situation: 'the last tick was long ago',
     series: { [own('last_tick_timestamp_seconds')]: '0 60 60x8' },
     at: '3m',
     fires: {
-      labels: { job: 'rackfire', instance: 'a' },
+      labels: { ...JOB, instance: 'a' },
       summary: 'The loop of Rackfire at a does not turn.',
     },
   },
@@ -114,7 +158,8 @@ const CASES: readonly Case[] = [
     situation: 'the one that leads does not know it, and the one that stands by does',
     series: {
       [web('signal_ok', ',signal="queue"')]: '1 0x8',
-      'rackfire_signal_ok{cluster="news",tier="web",signal="queue",instance="b"}': '1x9',
+      'rackfire_signal_ok{cluster="news",tier="web",signal="queue",job="rackfire",instance="b"}':
+        '1x9',
     },
     at: '6m',
     fires: {
@@ -188,10 +233,10 @@ const CASES: readonly Case[] = [
   {
     alert: 'RackfireBreakerOpen',
     situation: 'that of a host',
-    series: { 'rackfire_host_breaker_state{host="xen-a",instance="a"}': '0 2' },
+    series: { 'rackfire_host_breaker_state{host="xen-a",job="rackfire",instance="a"}': '0 2' },
     at: '1m',
     fires: {
-      labels: { host: 'xen-a' },
+      labels: { ...JOB, host: 'xen-a' },
       summary: 'So many boots have failed that none is made on host xen-a.',
     },
   },
@@ -249,17 +294,17 @@ const CASES: readonly Case[] = [
   {
     alert: 'RackfireOrphans',
     situation: 'they stay',
-    series: { 'rackfire_host_orphans{host="xen-a",instance="a"}': '0 2x15' },
+    series: { 'rackfire_host_orphans{host="xen-a",job="rackfire",instance="a"}': '0 2x15' },
     at: '12m',
     fires: {
-      labels: { host: 'xen-a' },
+      labels: { ...JOB, host: 'xen-a' },
       summary: '2 domains on xen-a belong to no tier of the config.',
     },
   },
   {
     alert: 'RackfireOrphans',
     situation: 'they are gone after some minutes',
-    series: { 'rackfire_host_orphans{host="xen-a",instance="a"}': '0 2x8 0x10' },
+    series: { 'rackfire_host_orphans{host="xen-a",job="rackfire",instance="a"}': '0 2x8 0x10' },
     at: '15m',
   },
   {
@@ -306,7 +351,7 @@ const CASES: readonly Case[] = [
     series: { [own('host_loss_covered')]: '1 0x12' },
     at: '12m',
     fires: {
-      labels: { job: 'rackfire' },
+      labels: JOB,
       summary: 'If one host died now, the minimum of some tier would have no room.',
     },
   },
@@ -316,7 +361,7 @@ const CASES: readonly Case[] = [
     series: { [own('host_loss_covered')]: '1x13', [own('host_loss_covered', 'b')]: '0x13' },
     at: '12m',
     fires: {
-      labels: { job: 'rackfire' },
+      labels: JOB,
       summary: 'If one host died now, the minimum of some tier would have no room.',
     },
   },
@@ -329,42 +374,42 @@ const CASES: readonly Case[] = [
   {
     alert: 'RackfireHeadroomLow',
     situation: 'one more fits',
-    series: { 'rackfire_capacity_nodes{size="small",instance="a"}': '1x15' },
+    series: { 'rackfire_capacity_nodes{size="small",job="rackfire",instance="a"}': '1x15' },
     at: '12m',
     fires: {
-      labels: { size: 'small' },
+      labels: { ...JOB, size: 'small' },
       summary: 'Only 1 more nodes of size small fit on the hosts.',
     },
   },
   {
     alert: 'RackfireHeadroomLow',
     situation: 'two more fit',
-    series: { 'rackfire_capacity_nodes{size="small",instance="a"}': '2x15' },
+    series: { 'rackfire_capacity_nodes{size="small",job="rackfire",instance="a"}': '2x15' },
     at: '12m',
   },
   {
     alert: 'RackfireHostUnreachable',
     situation: 'one of two reaches it and the other does not',
     series: {
-      'rackfire_source_up{kind="host",name="xen-a",instance="a"}': '0x5',
-      'rackfire_source_up{kind="host",name="xen-a",instance="b"}': '1x5',
+      'rackfire_source_up{kind="host",name="xen-a",job="rackfire",instance="a"}': '0x5',
+      'rackfire_source_up{kind="host",name="xen-a",job="rackfire",instance="b"}': '1x5',
     },
     at: '3m',
-    fires: { labels: { name: 'xen-a' }, summary: 'Host xen-a does not answer.' },
+    fires: { labels: { ...JOB, name: 'xen-a' }, summary: 'Host xen-a does not answer.' },
   },
   {
     alert: 'RackfireHostUnreachable',
     situation: 'for two minutes',
-    series: { 'rackfire_source_up{kind="host",name="xen-a",instance="a"}': '1 0x4' },
+    series: { 'rackfire_source_up{kind="host",name="xen-a",job="rackfire",instance="a"}': '1 0x4' },
     at: '3m',
-    fires: { labels: { name: 'xen-a' }, summary: 'Host xen-a does not answer.' },
+    fires: { labels: { ...JOB, name: 'xen-a' }, summary: 'Host xen-a does not answer.' },
   },
   {
     alert: 'RackfireHostUnreachable',
     situation: 'a balancer does not answer, which is another alert',
     series: {
-      'rackfire_source_up{kind="host",name="xen-a",instance="a"}': '1x5',
-      'rackfire_source_up{kind="balancer",name="lb-a",instance="a"}': '0x5',
+      'rackfire_source_up{kind="host",name="xen-a",job="rackfire",instance="a"}': '1x5',
+      'rackfire_source_up{kind="balancer",name="lb-a",job="rackfire",instance="a"}': '0x5',
     },
     at: '4m',
   },
@@ -372,23 +417,28 @@ const CASES: readonly Case[] = [
     alert: 'RackfireBalancerUnreachable',
     situation: 'one of two reaches it and the other does not',
     series: {
-      'rackfire_source_up{kind="balancer",name="lb-a",instance="a"}': '0x5',
-      'rackfire_source_up{kind="balancer",name="lb-a",instance="b"}': '1x5',
+      'rackfire_source_up{kind="balancer",name="lb-a",job="rackfire",instance="a"}': '0x5',
+      'rackfire_source_up{kind="balancer",name="lb-a",job="rackfire",instance="b"}': '1x5',
     },
     at: '3m',
-    fires: { labels: { name: 'lb-a' }, summary: 'Balancer lb-a does not answer.' },
+    fires: { labels: { ...JOB, name: 'lb-a' }, summary: 'Balancer lb-a does not answer.' },
   },
   {
     alert: 'RackfireBalancerUnreachable',
     situation: 'for two minutes',
-    series: { 'rackfire_source_up{kind="balancer",name="lb-a",instance="a"}': '1 0x4' },
+    series: {
+      'rackfire_source_up{kind="balancer",name="lb-a",job="rackfire",instance="a"}': '1 0x4',
+    },
     at: '3m',
-    fires: { labels: { name: 'lb-a' }, summary: 'Balancer lb-a does not answer.' },
+    fires: { labels: { ...JOB, name: 'lb-a' }, summary: 'Balancer lb-a does not answer.' },
   },
   {
     alert: 'RackfireBalancerUnreachable',
     situation: 'it answers again',
-    series: { 'rackfire_source_up{kind="balancer",name="lb-a",instance="a"}': '1 0 1 0 1 0 1' },
+    series: {
+      'rackfire_source_up{kind="balancer",name="lb-a",job="rackfire",instance="a"}':
+        '1 0 1 0 1 0 1',
+    },
     at: '5m',
   },
   {
@@ -428,7 +478,7 @@ const CASES: readonly Case[] = [
     series: { [own('config_ok')]: '1 0x4' },
     at: '3m',
     fires: {
-      labels: { job: 'rackfire', instance: 'a' },
+      labels: { ...JOB, instance: 'a' },
       summary: 'The config file of Rackfire at a has a mistake; the last good one is in force.',
     },
   },
@@ -444,7 +494,7 @@ const CASES: readonly Case[] = [
     series: { [own('journal_ok')]: '1 0x4', [own('leader')]: '1x5' },
     at: '3m',
     fires: {
-      labels: { job: 'rackfire', instance: 'a' },
+      labels: { ...JOB, instance: 'a' },
       summary: 'Rackfire at a does not keep what happens.',
     },
   },
@@ -460,7 +510,7 @@ const CASES: readonly Case[] = [
     series: { 'rackfire_log_lines_total{level="error",job="rackfire",instance="a"}': '0x3 1x5' },
     at: '5m',
     fires: {
-      labels: { job: 'rackfire' },
+      labels: JOB,
       summary: 'Rackfire has logged an error, which means that a person has to act.',
     },
   },
@@ -475,26 +525,55 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** As promtool takes it. */
-function describeCase({ alert, series, step = '1m', at, fires }: Case): string {
+/** As promtool takes it. @param jobs - Of installations with clusters, hosts and Rackfires of the same names. */
+function describeCase(
+  { alert, series, step = '1m', at, fires }: Case,
+  jobs: readonly string[] = [JOB.job],
+): string {
   const { labels, annotations } = ruleOf(alert);
-  const expected = fires && {
-    exp_labels: { severity: labels.severity, ...fires.labels },
-    exp_annotations: { summary: fires.summary, runbook_url: annotations.runbook_url },
-  };
+  const expected = jobs.flatMap((job) =>
+    fires === undefined
+      ? []
+      : {
+          exp_labels: {
+            severity: labels.severity,
+            ...fires.labels,
+            ...(fires.labels?.['job'] === undefined ? {} : { job }),
+          },
+          exp_annotations: { summary: fires.summary, runbook_url: annotations.runbook_url },
+        },
+  );
+  const input = jobs.flatMap((job) =>
+    Object.entries(series).map(([name, values]) => ({
+      series: name.replace(`job="${JOB.job}"`, `job="${job}"`),
+      values,
+    })),
+  );
   return stringify({
     rule_files: [rulesFile],
     evaluation_interval: step,
     tests: [
       {
         interval: step,
-        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
-        alert_rule_test: [
-          { eval_time: at, alertname: alert, exp_alerts: expected === undefined ? [] : [expected] },
-        ],
+        input_series: input,
+        alert_rule_test: [{ eval_time: at, alertname: alert, exp_alerts: expected }],
       },
     ],
   });
+}
+
+/** That the rules do what a case says. */
+async function expectOf(text: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'rackfire-alert-'));
+  try {
+    const file = join(folder, 'case.yaml');
+    await writeFile(file, text);
+    const { code, said } = await promtool(['test', 'rules', file]);
+    expect(said).toContain('SUCCESS');
+    expect(code).toBe(0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 function ruleOf(alert: string): Rule {
@@ -515,18 +594,15 @@ describe.each(rules.map(({ alert }) => alert))('%s', (alert) => {
   test.each(cases.map((one) => ({ ...one, does: one.fires ? 'fires' : 'is silent' })))(
     '$does: $situation',
     async (one) => {
-      const folder = await mkdtemp(join(tmpdir(), 'rackfire-alert-'));
-      try {
-        const file = join(folder, 'case.yaml');
-        await writeFile(file, describeCase(one));
-        const { code, said } = await promtool(['test', 'rules', file]);
-        expect(said).toContain('SUCCESS');
-        expect(code).toBe(0);
-      } finally {
-        await rm(folder, { recursive: true });
-      }
+      await expectOf(describeCase(one));
     },
   );
+
+  test('fires for each of two installations that have the same names and another job', async () => {
+    const [both] = cases.filter(({ fires }) => fires?.labels?.['job'] !== undefined);
+    expect(both).toBeDefined();
+    await expectOf(describeCase(both!, [JOB.job, 'elsewhere']));
+  });
 
   test('asks for metrics that there are', () => {
     const known = SECTIONS.flatMap(({ metrics }) => metrics).map(({ name }) => name);

@@ -12,8 +12,10 @@ interface Case {
   readonly situation: string;
   readonly dashboard: (typeof DASHBOARD_NAMES)[number];
   readonly panel: string;
-  /** Each as it is at every scrape. */
+  /** In promtool's notation, scraped each minute: one value is what stands at the first scrape. */
   readonly series: Readonly<Record<string, string>>;
+  /** The first scrape where it is left out. */
+  readonly at?: string;
   readonly shows: readonly { readonly labels: string; readonly value: number }[];
 }
 
@@ -50,15 +52,53 @@ const CASES: readonly Case[] = [
     },
     shows: [{ labels: '{}', value: 4 }],
   },
+  {
+    situation: 'a boot that has failed, as both of two Rackfires see',
+    dashboard: 'fleet.json',
+    panel: 'Boots that ended',
+    series: {
+      'rackfire_leader{job="rackfire",instance="a"}': '1x4',
+      'rackfire_leader{job="rackfire",instance="b"}': '0x4',
+      'rackfire_boots_total{host="xen-a",result="served",job="rackfire",instance="a"}': '0 1x3',
+      'rackfire_boots_total{host="xen-b",result="served",job="rackfire",instance="a"}': '0 1x3',
+      'rackfire_boots_total{host="xen-a",result="failed",job="rackfire",instance="a"}': '0 1x3',
+      'rackfire_boots_total{host="xen-a",result="failed",job="rackfire",instance="b"}': '0 1x3',
+    },
+    at: '4m',
+    shows: [
+      { labels: '{result="failed"}', value: 1 },
+      { labels: '{result="served"}', value: 2 },
+    ],
+  },
+  {
+    situation: 'two Rackfires that decide each second, of which one leads',
+    dashboard: 'itself.json',
+    panel: 'Decisions by reason',
+    series: {
+      'rackfire_leader{job="rackfire",instance="a"}': '1x4',
+      'rackfire_leader{job="rackfire",instance="b"}': '0x4',
+      'rackfire_decisions_total{direction="none",reason="held",job="rackfire",instance="a"}':
+        '0+60x4',
+      'rackfire_decisions_total{direction="out",reason="recommended",job="rackfire",instance="a"}':
+        '6x4',
+      'rackfire_decisions_total{direction="none",reason="converged",job="rackfire",instance="b"}':
+        '0+60x4',
+    },
+    at: '4m',
+    shows: [
+      { labels: '{reason="held"}', value: 1 },
+      { labels: '{reason="recommended"}', value: 0 },
+    ],
+  },
 ];
 
 const CHOICE = {
   'cluster.json': { cluster: 'news', tier: 'web' },
-  'fleet.json': { cluster: '.+' },
-  'itself.json': {},
+  'fleet.json': { cluster: '.+', __rate_interval: '4m' },
+  'itself.json': { __rate_interval: '4m' },
 };
 
-test.each(CASES)('$panel: $situation', async ({ dashboard, panel, series, shows }) => {
+test.each(CASES)('$panel: $situation', async ({ dashboard, panel, series, at = '0m', shows }) => {
   const { panels } = await readDashboard(dashboard);
   const [target] = panels.find(({ title }) => title === panel)?.targets ?? [];
   const folder = await mkdtemp(join(tmpdir(), 'rackfire-panel-'));
@@ -67,7 +107,7 @@ test.each(CASES)('$panel: $situation', async ({ dashboard, panel, series, shows 
     const input = Object.entries(series).map(([name, value]) => ({ series: name, values: value }));
     const asked = {
       expr: interpolate(target?.expr ?? '', CHOICE[dashboard]),
-      eval_time: '0m',
+      eval_time: at,
       exp_samples: shows,
     };
     await writeFile(

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { until } from '../balancer/site.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -88,6 +89,20 @@ export class DemoProcess {
 
   log(): string {
     return this.#stderr.join('\n');
+  }
+
+  /** As on a machine that has no time for it; what it has started goes on. */
+  async standStill(forMs: number): Promise<void> {
+    const startedAtMs = performance.now();
+    this.#child.kill('SIGSTOP');
+    try {
+      await until(
+        () => performance.now() - startedAtMs,
+        (passedMs) => passedMs >= forMs,
+      );
+    } finally {
+      this.#child.kill('SIGCONT');
+    }
   }
 
   /** Ctrl-C, and once more by who cannot wait; the demo tears its world down. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
+import { Folder } from '../cli/rackfire.ts';
 import { DemoProcess, startService } from './demo-process.ts';
 
 test('nobody notices that HAProxy is reloaded in the storm, that Rackfire is killed at its peak, that HAProxy is reloaded then, and that another Rackfire takes over', {
@@ -41,4 +42,22 @@ test('Ctrl-C in the middle, pressed twice, leaves nothing behind', {
   expect(summary.leftovers, demo.log()).toBe(0);
   expect(demo.exitCode).toBe(1);
   expect(existsSync(folder)).toBe(false);
+});
+
+test('a demo that its machine gives no time to says so, and ends as it would have', {
+  timeout: 90_000,
+}, async () => {
+  const rows = Array.from({ length: 10 }, (_, second) => `${second},100\n`);
+  await using folder = await Folder.create({ 'trace.csv': `second,rps\n${rows.join('')}` });
+  const demo = new DemoProcess({ args: ['--trace', folder.file('trace.csv'), '--peak', '100'] });
+  await demo.until(({ atSeconds }) => atSeconds >= 2);
+  await demo.standStill(1_500);
+  const summary = await demo.summary();
+  expect([summary.failedRequests, demo.exitCode], demo.log()).toEqual([0, 0]);
+  const [, late, , longest] =
+    /^this machine was too busy, .*: ([0-9]+) of ([0-9]+) requests were sent more than 0.1 s late, one of them ([0-9.]+) s$/m.exec(
+      demo.log(),
+    ) ?? [];
+  expect(Number(late), demo.log()).toBeGreaterThan(100);
+  expect(Number(longest)).toBeGreaterThanOrEqual(1.4);
 });

@@ -79,6 +79,7 @@ describe('a load', () => {
     expect(run).toMatchObject({ due: drawn.length, sent: drawn.length, ok: drawn.length });
     expect([...run.latencies.intendedMs]).toEqual(drawn);
     expect(served).toBe(drawn.length);
+    expect(run.late).toBe(0);
     expect(connections()).toBeLessThan(drawn.length / 2);
     expect(run.intendedRps).toBe(0);
     expectWhole(run);
@@ -129,6 +130,8 @@ describe('a load', () => {
     const given = run.failures.get('not-sent')?.count ?? 0;
     expect(given).toBeGreaterThanOrEqual(intendedMs.filter((atMs) => atMs < 200).length);
     expect(run.due).toBe([...drawArrivals(() => 200, 400, 1)].length);
+    expect(run.late).toBeGreaterThanOrEqual(intendedMs.filter((atMs) => atMs < 290).length);
+    expect(run.longestDelayMs).toBeGreaterThan(390 - (intendedMs[0] ?? 0));
     for (const [place, atMs] of intendedMs.entries()) {
       const latencyMs = run.latencies.latencyMs[place] ?? Number.NaN;
       expect(Number.isNaN(latencyMs) || latencyMs >= 400 - atMs).toBe(true);

@@ -244,9 +244,9 @@ replicated(
     expect(status).toMatchObject({ leader: { isLeader: false, driver: 'kubernetes' } });
     expect(holder?.name).toBe((await readLease()).spec.holderIdentity);
     expect((await fetch(`${follower!.url}/healthz`)).ok).toBe(true);
-    expect(await (await fetch(`${follower!.url}/metrics`)).text()).toContain(
-      '\nrackfire_leader 0\n',
-    );
+    const page = await (await fetch(`${follower!.url}/metrics`)).text();
+    expect(page).toContain('\nrackfire_leader 0\n');
+    expect(page).toContain('\nrackfire_leadership_shared 1\n');
     const explained = await rackfire('explain', 'news/web', '--url', follower!.url);
     expect(explained.code).toBe(0);
     const hold = ['hold', '3', 'news/web', '--for', '1h', '--reason', 'a test'];

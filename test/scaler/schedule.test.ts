@@ -82,11 +82,22 @@ describe('the bounds of 2 to 12 nodes', () => {
     expect(boundsOf(schedules)).toEqual(expected);
   });
 
-  test('hosts boot only so many at once: three rounds, and one for those that are late', () => {
+  test('hosts boot only so many at once: a round for each four beyond the two that run anyway, and one for those that are late', () => {
     const changes = { concurrentBootsPerHost: 2 };
-    const schedule = { minNodes: 11 };
-    expect(boundsOf([begins(80_000, schedule)], changes)).toEqual([11, 12]);
-    expect(boundsOf([begins(80_001, schedule)], changes)).toEqual([2, 12]);
+    for (const [minNodes, leadMs] of [
+      [6, 40_000],
+      [7, 60_000],
+      [10, 60_000],
+      [11, 80_000],
+    ] as const) {
+      expect(boundsOf([begins(leadMs, { minNodes })], changes)).toEqual([minNodes, 12]);
+      expect(boundsOf([begins(leadMs + 1, { minNodes })], changes)).toEqual([2, 12]);
+    }
+  });
+
+  test('nodes that run beyond the tier’s own minimum may have gone by then: they count as boots, too', () => {
+    const changes = { concurrentBootsPerHost: 2, nodes: serving(10) };
+    expect(boundsOf([begins(80_000, { minNodes: 11 })], changes)).toEqual([11, 12]);
   });
 
   test('no boot has been measured: each may take until its deadline, 2 min here', () => {

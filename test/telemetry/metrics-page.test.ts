@@ -26,6 +26,7 @@ test('every metric of the catalog is served, and no other', async () => {
     clock,
     controller,
     lease: lab.world.lease,
+    leadership: { driver: 'file' },
     overrides,
     phases,
     removedTiers: [],

@@ -69,6 +69,7 @@ function createLab(desk: Desk, options: ConstructorParameters<typeof Lab>[0] = {
     clock,
     controller,
     lease: lab.world.lease,
+    leadership: { driver: 'file' },
     overrides,
     phases,
     removedTiers: [],

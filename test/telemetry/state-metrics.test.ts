@@ -18,7 +18,12 @@ function hold(lab: Lab, nodes: number): void {
 const MIB = 1024 * 1024;
 const TIER = { cluster: 'news', tier: 'web' };
 
-function createLab(options: LabOptions = {}, removedTiers: readonly string[] = []) {
+interface Served {
+  readonly removedTiers?: readonly string[];
+  readonly driver?: 'file' | 'kubernetes';
+}
+
+function createLab(options: LabOptions = {}, { removedTiers = [], driver = 'file' }: Served = {}) {
   const registry = new Registry();
   const silent = (): void => undefined;
   const log = { error: silent, warn: silent, info: silent, debug: silent };
@@ -27,7 +32,16 @@ function createLab(options: LabOptions = {}, removedTiers: readonly string[] = [
   const { clock, controller, overrides } = lab;
   const { phases } = recorder;
   const { lease } = lab.world;
-  registerStateMetrics(registry, { clock, controller, lease, overrides, phases, removedTiers });
+  const leadership = { driver };
+  registerStateMetrics(registry, {
+    clock,
+    controller,
+    lease,
+    leadership,
+    overrides,
+    phases,
+    removedTiers,
+  });
   const read = async (name: string, labels: Readonly<Record<string, string>> = {}) => {
     const values = (await registry.getSingleMetric(`rackfire_${name}`)?.get())?.values ?? [];
     const found = values.filter(({ labels: has }) =>
@@ -80,6 +94,18 @@ test('while a leader waits for a host to acknowledge its term, the host says so;
   expect(await read('host_fenced', { host: 'host-a' })).toBe(1);
 });
 
+test.each([
+  { driver: 'kubernetes', shared: 1 },
+  { driver: 'file', shared: 0 },
+] as const)(
+  'with leadership of driver $driver, that another one should stand by is $shared',
+  async ({ driver, shared }) => {
+    const { lab, read } = createLab({}, { driver });
+    await using _ = lab;
+    expect(await read('leadership_shared')).toBe(shared);
+  },
+);
+
 test('minimum and maximum are those in force: a schedule’s from when its nodes are ordered, and while it holds', async () => {
   // The lab's clock begins at 22:30 UTC.
   const window = { cron: '40 22 * * *', durationMs: 60_000, timeZone: 'UTC' };
@@ -99,6 +125,41 @@ test('minimum and maximum are those in force: a schedule’s from when its nodes
     [4, 14],
     [minNodes, maxNodes],
   ]);
+});
+
+test('a scrape works out once what the hosts have, and the next one anew', async () => {
+  const { lab } = createLab();
+  await using started = lab;
+  started.start();
+  await lab.clock.step(3_000);
+  const { controller } = lab;
+  const registry = new Registry();
+  let workedOut = 0;
+  registerStateMetrics(registry, {
+    clock: lab.clock,
+    controller: {
+      ticks: controller.ticks,
+      fixed: controller.fixed,
+      get hosts() {
+        workedOut += 1;
+        return controller.hosts;
+      },
+      tickAgeMs: controller.tickAgeMs,
+      capacityInput: () => controller.capacityInput(),
+      trafficOf: (tier) => controller.trafficOf(tier),
+    },
+    lease: lab.world.lease,
+    leadership: { driver: 'file' },
+    overrides: lab.overrides,
+    phases: { overdueOf: () => 0 },
+    removedTiers: [],
+  });
+  const orphans = 'rackfire_host_orphans{host="host-a"}';
+  expect(await registry.metrics()).toContain(`${orphans} 0\n`);
+  lab.world.host().addDomain({ ...makeTier().size, name: 'old-web-1', bornMs: 1 }, true);
+  await lab.clock.step(3_000);
+  expect(await registry.metrics()).toContain(`${orphans} 1\n`);
+  expect(workedOut).toBe(2);
 });
 
 test('failed answers are counted on when a balancer goes, comes back, or is asked anew', async () => {
@@ -121,6 +182,7 @@ test('failed answers are counted on when a balancer goes, comes back, or is aske
       trafficOf: () => ({ responseTimeMs: undefined, failedResponses }),
     },
     lease: lab.world.lease,
+    leadership: { driver: 'file' },
     overrides,
     phases: { overdueOf: () => 0 },
     removedTiers: [],
@@ -207,7 +269,7 @@ test('a tier is paused by the word of an operator, and by a config that has it n
   await lab.clock.step(60_000);
   expect(await read('paused', TIER)).toBe(0);
 
-  const removed = createLab({}, ['news/web']);
+  const removed = createLab({}, { removedTiers: ['news/web'] });
   await using other = removed.lab;
   other.start();
   await other.clock.step(3_000);

@@ -3,7 +3,7 @@ import { startLoad, type LoadRun } from '../../embedded/load-generator.ts';
 import type { RateCurve } from '../../embedded/rate-curve.ts';
 import { say } from '../print.ts';
 import type { DemoPlan } from './render-config.ts';
-import type { DemoResult } from './summary.ts';
+import { type DemoResult, findReservation } from './summary.ts';
 import { measureStorm, type Moment } from './timeline.ts';
 import { LOOK_INTERVAL_MS, Watch } from './watch.ts';
 import { buildWorld, type DemoWorld, removeFolder } from './world.ts';
@@ -172,6 +172,7 @@ function summarize(
     ratedPerNodeRps: TARGET_PER_NODE_RPS,
     failures: run?.failures ?? new Map(),
     leftovers,
+    reservation: run && findReservation(run),
     keptFolder: undefined,
   };
 }

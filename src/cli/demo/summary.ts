@@ -1,3 +1,4 @@
+import type { LoadRun } from '../../embedded/load-generator.ts';
 import type { FailureGroup, FailureReason } from '../../embedded/failure-log.ts';
 import { print } from '../print.ts';
 import { drawChart } from './chart.ts';
@@ -27,8 +28,24 @@ export interface DemoResult {
   readonly ratedPerNodeRps: number;
   readonly failures: ReadonlyMap<FailureReason, FailureGroup>;
   readonly leftovers: readonly string[];
+  /** Why the figures say little of Rackfire, when the machine was too busy to play the load on time. */
+  readonly reservation: string | undefined;
   /** Where the logs are, when something went wrong. */
   readonly keptFolder: string | undefined;
+}
+
+/** When so many came late, the highest hundredth of latencies is the machine's. */
+const LATE_SHARE = 0.01;
+
+/** @returns Undefined when the load was played on time. */
+export function findReservation({
+  due,
+  late,
+  longestDelayMs,
+}: Pick<LoadRun, 'due' | 'late' | 'longestDelayMs'>): string | undefined {
+  return late <= LATE_SHARE * due
+    ? undefined
+    : `this machine was too busy, so do not believe the figures: ${late} of ${due} requests were sent more than 0.1 s late, one of them ${seconds(longestDelayMs / 1_000)}`;
 }
 
 /** The summary for a person: a chart, then the figures. */
