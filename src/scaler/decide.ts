@@ -27,7 +27,7 @@ import { type Bounds, boundsAt, mostNodes, type ScheduleWord } from './schedule.
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { knowingWindowOf, type Peak, pushPeak, windowOf } from './stabilize.ts';
 import { needBeside, runningWindow, standbyBeside } from './standby.ts';
-import { wakeTimeMs } from './start-times.ts';
+import { timeToServeMs, wakeTimeMs } from './start-times.ts';
 
 /** What one tick hands to the next. Small, JSON-serializable, and rebuilt from nothing without danger. */
 export interface TierMemory {
@@ -245,7 +245,7 @@ function lookAhead(
   ) {
     return undefined;
   }
-  const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
+  const { atMs } = observation;
   // A counter that jumped reads as any number: what exceeds all that may ever serve says nothing more by how much.
   const mostRps = ENGINE.mostLoad * mostNodes(tier.policy) * policy.targetPerNodeRps;
   const { foresight, outlook } = foresee(
@@ -253,7 +253,7 @@ function lookAhead(
     { atMs, rps: Math.min(requestRate.value, mostRps) },
     {
       targetPerNodeRps: policy.targetPerNodeRps,
-      timeToServeMs: bootTimeMs,
+      timeToServeMs: timeToServeMs(observation),
       timeToWakeMs: standby.nodes === 0 ? 0 : wakeTimeMs(tier, observation),
       servingNodes,
       orderedNodes: currentNodes,

@@ -40,8 +40,7 @@ export function soonerThanStandby(
     return coming;
   }
   const ages = new Map(observation.nodes.map(({ number, domains }) => [number, domains[0]?.ageMs]));
-  const { bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
-  const nearFromMs = bootTimeMs - wakeTimeMs(tier, observation);
+  const nearFromMs = timeToServeMs(observation) - wakeTimeMs(tier, observation);
   return coming.filter(({ number, phase, operation }) => {
     // What is being restored looks as if it were being made.
     const isBoot = operation !== 'wake' && (phase === 'booting' || phase === 'warming');
@@ -68,6 +67,11 @@ export function bootDeadlineOf(
   return bootTimeMs === undefined
     ? UNMEASURED_DEADLINE_MS
     : Math.max(LEAST_DEADLINE_MS, DEADLINE_FACTOR * bootTimeMs);
+}
+
+/** From the order of a boot until it serves: as measured, or what is usual before the first. */
+export function timeToServeMs({ bootTimeMs }: Pick<Observation, 'bootTimeMs'>): number {
+  return bootTimeMs ?? ENGINE.timeToServeSeconds * 1_000;
 }
 
 /** How long the tier's standby nodes take to serve; of several hosts, the slowest counts. */
