@@ -28,8 +28,8 @@ export function quickestFirst(
 }
 
 /**
- * Of what comes, what would serve no later than a standby node that is woken now. A boot that takes longer than four of
- * five is taken for one that is about to end.
+ * Of what comes, what would serve no later than a standby node that is woken now: among boots, those that are about to
+ * have taken as long as four of five do. One that takes longer may hang, and nobody knows for how long.
  */
 export function soonerThanStandby(
   tier: ScaledTier,
@@ -40,12 +40,14 @@ export function soonerThanStandby(
     return coming;
   }
   const ages = new Map(observation.nodes.map(({ number, domains }) => [number, domains[0]?.ageMs]));
-  const nearFromMs = timeToServeMs(observation) - wakeTimeMs(tier, observation);
-  return coming.filter(({ number, phase, operation }) => {
+  const usualMs = timeToServeMs(observation);
+  const nearFromMs = usualMs - wakeTimeMs(tier, observation);
+  return coming.filter(({ number, phase, parked, phaseAgeMs, operation }) => {
     // What is being restored looks as if it were being made.
     const isBoot = operation !== 'wake' && (phase === 'booting' || phase === 'warming');
     const isNear = phase === 'warming' && (ages.get(number) ?? Infinity) >= nearFromMs;
-    return !isBoot || isNear;
+    const isLate = !parked && phaseAgeMs > usualMs;
+    return !isBoot || (isNear && !isLate);
   });
 }
 

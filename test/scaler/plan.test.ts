@@ -357,9 +357,13 @@ describe('fewer are needed', () => {
   });
 });
 
-/** Number 3, born so long ago. */
-const warmingFor = (ageMs: number): NodeSighting =>
-  sightingOf(3, [domainOf({ ageMs })], [serverOf({ admin: 'drain', check: 'pending' })]);
+/** Number 3, born so long ago, and out of maintenance for as long or less. */
+const warmingFor = (ageMs: number, sinceChangeMs = ageMs): NodeSighting =>
+  sightingOf(
+    3,
+    [domainOf({ ageMs })],
+    [serverOf({ admin: 'drain', check: 'pending', sinceChangeMs })],
+  );
 
 describe('standby', () => {
   const tier = webTier({ standby: { state: 'paused', nodes: 1 }, maxNodes: 4 });
@@ -448,9 +452,27 @@ describe('standby', () => {
       [],
     ],
     [
+      'one is woken although another one boots, longer than boots usually take: it may hang',
+      3,
+      [...serving(2), warmingFor(20_001), seen.standby(4)],
+      ['wake 4 needed'],
+    ],
+    [
+      'none is woken beside one that runs and was only put into maintenance',
+      3,
+      [...serving(2), seen.parked(3), seen.standby(4)],
+      ['warm 3 needed'],
+    ],
+    [
       'none is woken beside one that is being woken',
       3,
       [...serving(2), under('wake', warmingFor(1_000)), seen.standby(4)],
+      [],
+    ],
+    [
+      'none is woken beside one that was woken a second ago',
+      3,
+      [...serving(2), warmingFor(3_600_000, 1_000), seen.standby(4)],
       [],
     ],
   ])('%s', (_, desiredNodes, nodes, said) => {
