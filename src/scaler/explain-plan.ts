@@ -9,7 +9,6 @@ import type { Node, NodePhase } from './node-phase.ts';
 import type { AdminState, StartKind } from './observation.ts';
 import { findExclusion, findHostDrain } from './override.ts';
 import type { Refusal } from './place.ts';
-import { neededSoon } from './standby.ts';
 import { timeToServeMs } from './start-times.ts';
 import { agree, capitalized, counted, inTime, listed } from './wording.ts';
 
@@ -345,14 +344,13 @@ function because(input: ExplainInput, action: Action, count: number): string {
 }
 
 /** Why nodes are booted beside others that stay on standby; nothing where none does, or lacks room to be woken. */
-function besideStandby({ tick, tier, observation }: ExplainInput): string {
+function besideStandby({ tick, observation }: ExplainInput): string {
   const { decision, plan, nodes } = tick;
   const made = plan.actions.filter(({ reason }) => reason === 'needed');
   const asleep =
     sortFleet(nodes).standby.length - made.filter(({ kind }) => kind === 'wake').length;
   const lacking = made.filter(({ kind }) => kind === 'boot').length + (plan.shortfall?.nodes ?? 0);
-  const soonNodes = neededSoon(tier.policy, observation.signals, decision);
-  if (asleep === 0 || decision.desiredNodes - lacking < soonNodes) {
+  if (asleep === 0 || decision.desiredNodes - lacking < decision.soonNodes) {
     return '';
   }
   return `, but not before a boot serves, in ${inTime(timeToServeMs(observation))}: the ${asleep === 1 ? 'node' : `${asleep} nodes`} on standby ${agree(asleep, 'is', 'are')} left for what is needed sooner`;
