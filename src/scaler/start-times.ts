@@ -28,8 +28,8 @@ export function quickestFirst(
 }
 
 /**
- * Of what comes, what would serve no later than a standby node that is woken now: among boots, those that are about to
- * have taken as long as four of five do. One that takes longer may hang, and nobody knows for how long.
+ * Of what comes, what would serve no later than a standby node that is woken now: what was woken, and of boots those
+ * that are about to have taken as long as four of five do. One that takes longer may hang, and nobody knows for how long.
  */
 export function soonerThanStandby(
   tier: ScaledTier,
@@ -39,15 +39,18 @@ export function soonerThanStandby(
   if (standby.length === 0) {
     return coming;
   }
-  const ages = new Map(observation.nodes.map(({ number, domains }) => [number, domains[0]?.ageMs]));
+  const sightings = new Map(observation.nodes.map((sighting) => [sighting.number, sighting]));
   const usualMs = timeToServeMs(observation);
   const nearFromMs = usualMs - wakeTimeMs(tier, observation);
   return coming.filter(({ number, phase, parked, phaseAgeMs, operation }) => {
     // What is being restored looks as if it were being made.
-    const isBoot = operation !== 'wake' && (phase === 'booting' || phase === 'warming');
-    const isNear = phase === 'warming' && (ages.get(number) ?? Infinity) >= nearFromMs;
-    const isLate = !parked && phaseAgeMs > usualMs;
-    return !isBoot || (isNear && !isLate);
+    if (operation === 'wake' || (phase !== 'booting' && phase !== 'warming')) {
+      return true;
+    }
+    const { woken = false, domains = [] } = sightings.get(number) ?? {};
+    const isNear = woken || (domains[0]?.ageMs ?? 0) >= nearFromMs;
+    const isLate = phaseAgeMs > usualMs && !parked;
+    return phase === 'warming' && isNear && !isLate;
   });
 }
 

@@ -469,10 +469,22 @@ describe('standby', () => {
       [],
     ],
     [
-      'none is woken beside one that was woken a second ago',
+      'none is woken beside one that was woken a second ago, in a life before this process',
       3,
       [...serving(2), warmingFor(3_600_000, 1_000), seen.standby(4)],
       [],
+    ],
+    [
+      'none is woken beside one that was woken a second ago, younger than boots take',
+      3,
+      [...serving(2), { ...warmingFor(10_000, 1_000), woken: true }, seen.standby(4)],
+      [],
+    ],
+    [
+      'one is woken although another one was, longer ago than a boot takes',
+      3,
+      [...serving(2), { ...warmingFor(3_600_000, 20_001), woken: true }, seen.standby(4)],
+      ['wake 4 needed'],
     ],
   ])('%s', (_, desiredNodes, nodes, said) => {
     const planned = planAt(desiredNodes, { nodes }, tier);
