@@ -31,7 +31,8 @@ export function needBeside(
 
 /**
  * So many nodes the rate asks for before a boot would serve: what is foreseen for then or, where nothing is, what it
- * takes now. While any signal is unknown no fewer than before. Undefined where all that is ordered is needed soon.
+ * takes now. While any signal is unknown no fewer than before. Undefined where all that is ordered is needed soon: a tier
+ * without a rate orders nothing ahead.
  */
 export function soonNeed(
   configured: StandbyNodes,
@@ -39,11 +40,12 @@ export function soonNeed(
   outlook: Outlook | undefined,
   beforeNodes = 0,
 ): number | undefined {
-  if (configured === 0 || configured === 'auto') {
+  const isAllSoon = configured === 0 || configured === 'auto';
+  const rate = isAllSoon ? undefined : advice.find(({ signal }) => signal === 'request-rate');
+  if (rate === undefined) {
     return undefined;
   }
-  const rate = advice.find(({ signal }) => signal === 'request-rate');
-  const latest = wholeNodes(outlook?.soonNodes ?? rate?.needNodes ?? 0);
+  const latest = wholeNodes(outlook?.soonNodes ?? rate.needNodes ?? 0);
   return signalsKnown ? latest : Math.max(latest, beforeNodes);
 }
 

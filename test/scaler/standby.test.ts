@@ -3,13 +3,14 @@ import { type Decision, decide, EMPTY_MEMORY, type TierMemory } from '../../src/
 import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type { Observation, QueueReading, Sample } from '../../src/scaler/observation.ts';
 import type { OverrideWord } from '../../src/scaler/override.ts';
-import type { StandbyNodes } from '../../src/scaler/standby.ts';
+import type { TierPolicy } from '../../src/scaler/policy.ts';
 import type { ScheduleSighting } from '../../src/scaler/schedule.ts';
 import {
   NOW_MS,
   observationOf,
   ok,
   PLAIN,
+  policyOf,
   seen,
   serving,
   settledAt,
@@ -18,13 +19,13 @@ import {
   webTier,
 } from './world.ts';
 
-/** A second of a tier with so many on standby, where 4 of at least 2 nodes serve and 160 rps need 2. */
+/** A second of a tier with 2 on standby, where 4 of at least 2 nodes serve and 160 rps need 2. */
 function secondOf(
   changes: Partial<Observation>,
   memory: TierMemory,
-  standbyNodes: StandbyNodes = 2,
+  policy: TierPolicy = policyOf({ standby: { state: 'paused', nodes: 2 } }),
 ): ReturnType<typeof decide> {
-  const tier = webTier({ standby: { state: 'paused', nodes: standbyNodes } });
+  const tier = { ...webTier(), policy };
   const nodes = [...serving(4), seen.standby(5), seen.standby(6)];
   const observation = observationOf({ nodes, ...changes });
   return decide(tier, observation, deriveNodes(tier, observation), memory);
@@ -99,8 +100,15 @@ test('what was needed soon when the rate was last known is needed soon until it 
 });
 
 test('where all that is ordered ahead stands by, all that runs is needed soon', () => {
-  const auto = secondOf({ signals: UNKNOWN_SIGNALS }, HELD_UP, 'auto');
-  expect(auto.decision).toMatchObject({ desiredNodes: 4, soonNodes: 4 });
+  const auto = policyOf({ standby: { state: 'paused', nodes: 'auto' } });
+  const { decision } = secondOf({ signals: UNKNOWN_SIGNALS }, HELD_UP, auto);
+  expect(decision).toMatchObject({ desiredNodes: 4, soonNodes: 4 });
+});
+
+test('where no rate is read nothing is ordered ahead, and all is needed soon', () => {
+  const { requestRate: _, ...policy } = policyOf({ standby: { state: 'paused', nodes: 2 } });
+  const { decision } = secondOf({}, HELD_UP, policy);
+  expect(decision).toMatchObject({ desiredNodes: 4, soonNodes: 4 });
 });
 
 /** The rate rises by 8 rps a second; more are foreseen for when a boot serves than there stand by. */
