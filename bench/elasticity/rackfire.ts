@@ -9,7 +9,6 @@ import type { ScaledTier } from '../../src/scaler/cluster.ts';
 import { decide, EMPTY_MEMORY } from '../../src/scaler/decide.ts';
 import type { Node } from '../../src/scaler/node-phase.ts';
 import type { Observation, Signals } from '../../src/scaler/observation.ts';
-import { neededSoon } from '../../src/scaler/standby.ts';
 import { MAX_NODES, MIN_NODES } from '../../src/sim/optimum.ts';
 import { SLOTS } from '../../src/sim/physics.ts';
 import type { Orderer, Sight } from './scaler.ts';
@@ -82,8 +81,7 @@ export function createRackfire(
     };
     const result = decide(tier, observation, nodes.of(sight), memory);
     memory = result.memory;
-    const { desiredNodes, standbyNodes } = result.decision;
-    const soonNodes = neededSoon(tier.policy, observation.signals, result.decision);
+    const { desiredNodes, soonNodes, standbyNodes } = result.decision;
     return { nodes: desiredNodes, soonNodes, standbyNodes };
   };
 }

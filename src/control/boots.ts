@@ -139,6 +139,12 @@ export class BootLedger {
     this.#tier(tier).pending.delete(node);
   }
 
+  /** Which way a node of the tier comes that is awaited. */
+  awaitedIn(tier: ScaledTier): (node: string) => ComingAction['kind'] | undefined {
+    const { pending } = this.#tier(tier);
+    return (node) => pending.get(node)?.action.kind;
+  }
+
   /**
    * Compares boots with the nodes as they are. @returns Those that ended since the last call: served when
    * their check passed, failed when they vanished before, or when their node is failed. What vanished while its

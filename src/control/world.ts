@@ -259,11 +259,14 @@ export class World {
       }
     }
     const sightServers = this.#balancers.serversOf(key, atMs);
+    const awaited = this.#options.boots.awaitedIn(tier);
     return [...numbers]
       .toSorted(([one], [other]) => one - other)
       .map(([number, domains]) => {
         const servers = sightServers(number);
-        return this.#nodeSighting(nodeName(tier, number), { number, domains, servers }, atMs);
+        const name = nodeName(tier, number);
+        const sighting = this.#nodeSighting(name, { number, domains, servers }, atMs);
+        return awaited(name) === 'wake' ? { ...sighting, woken: true } : sighting;
       });
   }
 

@@ -26,8 +26,8 @@ import type { TierPolicy } from './policy.ts';
 import { type Bounds, boundsAt, mostNodes, type ScheduleWord } from './schedule.ts';
 import { isRate, type Recommendation, recommend, type SignalAdvice } from './recommend.ts';
 import { knowingWindowOf, type Peak, pushPeak, windowOf } from './stabilize.ts';
-import { needBeside, runningWindow, standbyBeside } from './standby.ts';
-import { wakeTimeMs } from './start-times.ts';
+import { needBeside, runningWindow, soonAmong, soonNeed, standbyBeside } from './standby.ts';
+import { timeToServeMs, wakeTimeMs } from './start-times.ts';
 
 /** What one tick hands to the next. Small, JSON-serializable, and rebuilt from nothing without danger. */
 export interface TierMemory {
@@ -42,6 +42,8 @@ export interface TierMemory {
   readonly changes: readonly DesiredChange[];
   /** What will be needed when a node that is ordered now serves; kept where standby nodes follow from it. */
   readonly aheadPeaks?: readonly Peak[];
+  /** So many nodes the rate asked for before a boot would serve; kept where standby nodes follow from it. */
+  readonly soonNodes?: number;
   /** The request rate when it was last read with several balancers, and those settled; left out before that. */
   readonly settledRps?: number;
   /** What the request rate did so far; left out until it has been read wholly and freshly. */
@@ -89,6 +91,8 @@ export interface Decision {
   readonly atMs: number;
   readonly currentNodes: number;
   readonly desiredNodes: number;
+  /** So many of those are needed before a boot would serve: for them, nodes that stand by are woken. */
+  readonly soonNodes: number;
   /** To be kept ready beside those, as far as the maximum leaves room. */
   readonly standbyNodes: number;
   readonly direction: 'out' | 'in' | 'none';
@@ -169,6 +173,7 @@ export function decide(
   }
 
   const desiredNodes = stages.nodes;
+  const soonNodes = soonNeed(standbyNodes, recommendation, outlook, memory.soonNodes);
   const { aheadPeaks = [] } = memory;
   const ahead =
     outlook === undefined || standbyNodes !== 'auto'
@@ -185,6 +190,11 @@ export function decide(
       atMs,
       currentNodes,
       desiredNodes,
+      soonNodes: soonAmong(desiredNodes, soonNodes, {
+        policy,
+        observation,
+        minNodes: bounds.minNodes,
+      }),
       standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
         spareNodes: spareBeside(desiredNodes),
         aheadPeaks: ahead,
@@ -212,6 +222,7 @@ export function decide(
       changes,
       ...settledRateOf(observation, memory, settled),
       ...(ahead.length === 0 ? {} : { aheadPeaks: ahead }),
+      ...(soonNodes === undefined ? {} : { soonNodes }),
       ...foresightOf(seen?.foresight ?? memory.foresight),
     },
   };
@@ -245,7 +256,7 @@ function lookAhead(
   ) {
     return undefined;
   }
-  const { atMs, bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
+  const { atMs } = observation;
   // A counter that jumped reads as any number: what exceeds all that may ever serve says nothing more by how much.
   const mostRps = ENGINE.mostLoad * mostNodes(tier.policy) * policy.targetPerNodeRps;
   const { foresight, outlook } = foresee(
@@ -253,7 +264,7 @@ function lookAhead(
     { atMs, rps: Math.min(requestRate.value, mostRps) },
     {
       targetPerNodeRps: policy.targetPerNodeRps,
-      timeToServeMs: bootTimeMs,
+      timeToServeMs: timeToServeMs(observation),
       timeToWakeMs: standby.nodes === 0 ? 0 : wakeTimeMs(tier, observation),
       servingNodes,
       orderedNodes: currentNodes,

@@ -9,6 +9,7 @@ import type { Node, NodePhase } from './node-phase.ts';
 import type { AdminState, StartKind } from './observation.ts';
 import { findExclusion, findHostDrain } from './override.ts';
 import type { Refusal } from './place.ts';
+import { timeToServeMs } from './start-times.ts';
 import { agree, capitalized, counted, inTime, listed } from './wording.ts';
 
 const PHASES: Readonly<Record<NodePhase, string | undefined>> = {
@@ -317,7 +318,7 @@ function because(input: ExplainInput, action: Action, count: number): string {
   const its = agree(count, 'its', 'their');
   switch (action.reason) {
     case 'needed':
-      return `, because ${it} ${is} needed`;
+      return `, because ${it} ${is} needed${action.kind === 'boot' ? besideStandby(input) : ''}`;
     case 'not-needed':
       return `, because ${it} ${is} not needed`;
     case 'standby':
@@ -340,6 +341,19 @@ function because(input: ExplainInput, action: Action, count: number): string {
     case 'no-domain':
       return `, because no host has such ${agree(count, 'a node', 'nodes')}`;
   }
+}
+
+/** Why nodes are booted beside others that stay on standby; nothing where none does, or lacks room to be woken. */
+function besideStandby({ tick, observation }: ExplainInput): string {
+  const { decision, plan, nodes } = tick;
+  const made = plan.actions.filter(({ reason }) => reason === 'needed');
+  const asleep =
+    sortFleet(nodes).standby.length - made.filter(({ kind }) => kind === 'wake').length;
+  const lacking = made.filter(({ kind }) => kind === 'boot').length + (plan.shortfall?.nodes ?? 0);
+  if (asleep === 0 || decision.desiredNodes - lacking < decision.soonNodes) {
+    return '';
+  }
+  return `, but not before a boot serves, in ${inTime(timeToServeMs(observation))}: the ${asleep === 1 ? 'node' : `${asleep} nodes`} on standby ${agree(asleep, 'is', 'are')} left for what is needed sooner`;
 }
 
 /** What the mode, or a defect of the plan, keeps from being done. */

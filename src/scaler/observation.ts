@@ -94,6 +94,8 @@ export interface NodeSighting {
   readonly leaving?: boolean;
   /** For so long, something has answered HAProxy's check here that no host shows; absent when it does not. */
   readonly strangerForMs?: number;
+  /** It was woken, and its check has not been seen to pass since. */
+  readonly woken?: true;
   /** Its host could not wake this tenant: its file is broken, or it has no room. */
   readonly wakeRefused?: true;
   /** Its host could not save this tenant a while ago, and is not asked again yet. */

@@ -15,7 +15,6 @@ import { type Fleet, sortFleet } from './fleet.ts';
 import { letGo } from './let-go.ts';
 import type { Node } from './node-phase.ts';
 import { createPlacement } from './place.ts';
-import { neededSoon } from './standby.ts';
 import type { Observation } from './observation.ts';
 
 export interface Plan {
@@ -58,7 +57,7 @@ export function plan(
   const standbyNodes = standbyTarget(tier, decision);
   const missingAtFirst = {
     nodes: decision.desiredNodes - fleet.serving.length,
-    soonNodes: neededSoon(tier.policy, observation.signals, decision) - fleet.serving.length,
+    soonNodes: decision.soonNodes - fleet.serving.length,
   };
   const incoming = bringIn(fleet, missingAtFirst, standbyNodes, around, frozen);
   const { missing } = incoming;

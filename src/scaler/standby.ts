@@ -1,13 +1,12 @@
 /** Which of the nodes that are wanted ahead run, and which stand by until they are needed. */
 
 import { ENGINE } from './constants.ts';
-import type { Decision, DecisionReason } from './decide.ts';
 import type { Outlook } from './foresee.ts';
 import { wholeNodes } from './limit.ts';
-import type { Signals } from './observation.ts';
+import type { Observation } from './observation.ts';
 import type { Override } from './override.ts';
 import type { TierPolicy } from './policy.ts';
-import { waitsTooLong } from './recommend.ts';
+import { type Recommendation, waitsTooLong } from './recommend.ts';
 import type { Peak } from './stabilize.ts';
 
 /** As configured: so many, or all that is ordered ahead. */
@@ -30,37 +29,50 @@ export function needBeside(
     : Math.max(Math.min(needNodes, soonNodes), needNodes - Math.min(configured, spareNodes));
 }
 
-/** What these want, they want now. */
-const WANTED_NOW: ReadonlySet<DecisionReason> = new Set([
-  'minimum',
-  'schedule',
-  'override-minimum',
-  'held',
-]);
+/**
+ * So many nodes the rate asks for before a boot would serve: what is foreseen for then or, where nothing is, what it
+ * takes now. While any signal is unknown no fewer than before. Undefined where all that is ordered is needed soon: a tier
+ * without a rate orders nothing ahead.
+ */
+export function soonNeed(
+  configured: StandbyNodes,
+  { advice, signalsKnown }: Recommendation,
+  outlook: Outlook | undefined,
+  beforeNodes = 0,
+): number | undefined {
+  const isAllSoon = configured === 0 || configured === 'auto';
+  const rate = isAllSoon ? undefined : advice.find(({ signal }) => signal === 'request-rate');
+  if (rate === undefined) {
+    return undefined;
+  }
+  const latest = wholeNodes(outlook?.soonNodes ?? rate.needNodes ?? 0);
+  return signalsKnown ? latest : Math.max(latest, beforeNodes);
+}
 
 /**
- * So many of the desired nodes are needed as soon as can be: all, but for what is only foreseen for when a boot would
- * serve. What others than the forecast want is wanted now, and so is everything while requests wait for too long.
+ * So many of the desired nodes are needed before a boot would serve. What others than the forecast ask for is wanted
+ * now, and so is everything while requests wait for too long; a count that is only kept for a while is not.
  */
-export function neededSoon(
-  { standby, queue }: Pick<TierPolicy, 'standby' | 'queue'>,
-  { queue: waiting }: Pick<Signals, 'queue'>,
-  { desiredNodes, outlook, stages }: Pick<Decision, 'desiredNodes' | 'outlook' | 'stages'>,
+export function soonAmong(
+  desiredNodes: number,
+  needNodes: number | undefined,
+  around: {
+    readonly policy: TierPolicy;
+    readonly observation: Observation;
+    /** Of the config and of schedules. */
+    readonly minNodes: number;
+  },
 ): number {
-  const isForeseen =
-    standby.nodes !== 'auto' &&
-    outlook !== undefined &&
-    desiredNodes <= wholeNodes(outlook.needNodes);
+  const { queue: most } = around.policy;
+  const { signals, overrides } = around.observation;
+  const { queue } = signals;
   const suffers =
-    queue !== undefined && waiting.status === 'ok' && waitsTooLong(waiting.value, queue.maxWaitMs);
-  if (!isForeseen || suffers) {
+    most !== undefined && queue.status !== 'absent' && waitsTooLong(queue.value, most.maxWaitMs);
+  if (needNodes === undefined || suffers) {
     return desiredNodes;
   }
-  const wanted = stages
-    .filter(({ reason, schedule }) => WANTED_NOW.has(reason) && schedule !== 'freeze')
-    .filter(({ fromNodes, toNodes }) => toNodes > fromNodes)
-    .map(({ toNodes }) => toNodes);
-  return Math.min(desiredNodes, Math.max(wholeNodes(outlook.soonNodes), ...wanted));
+  const asked = overrides.map((one) => (one.kind === 'min' || one.kind === 'hold' ? one.nodes : 0));
+  return Math.min(desiredNodes, Math.max(needNodes, around.minNodes, ...asked));
 }
 
 /** The window for what runs, where that for what is ordered ahead is `aheadMs`. */

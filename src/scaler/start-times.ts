@@ -28,8 +28,8 @@ export function quickestFirst(
 }
 
 /**
- * Of what comes, what would serve no later than a standby node that is woken now. A boot that takes longer than four of
- * five is taken for one that is about to end.
+ * Of what comes, what would serve no later than a standby node that is woken now: what was woken, and of boots those
+ * that are about to have taken as long as four of five do. One that takes longer may hang, and nobody knows for how long.
  */
 export function soonerThanStandby(
   tier: ScaledTier,
@@ -39,14 +39,18 @@ export function soonerThanStandby(
   if (standby.length === 0) {
     return coming;
   }
-  const ages = new Map(observation.nodes.map(({ number, domains }) => [number, domains[0]?.ageMs]));
-  const { bootTimeMs = ENGINE.timeToServeSeconds * 1_000 } = observation;
-  const nearFromMs = bootTimeMs - wakeTimeMs(tier, observation);
-  return coming.filter(({ number, phase, operation }) => {
+  const sightings = new Map(observation.nodes.map((sighting) => [sighting.number, sighting]));
+  const usualMs = timeToServeMs(observation);
+  const nearFromMs = usualMs - wakeTimeMs(tier, observation);
+  return coming.filter(({ number, phase, parked, phaseAgeMs, operation }) => {
     // What is being restored looks as if it were being made.
-    const isBoot = operation !== 'wake' && (phase === 'booting' || phase === 'warming');
-    const isNear = phase === 'warming' && (ages.get(number) ?? Infinity) >= nearFromMs;
-    return !isBoot || isNear;
+    if (operation === 'wake' || (phase !== 'booting' && phase !== 'warming')) {
+      return true;
+    }
+    const { woken = false, domains = [] } = sightings.get(number) ?? {};
+    const isNear = woken || (domains[0]?.ageMs ?? 0) >= nearFromMs;
+    const isLate = phaseAgeMs > usualMs && !parked;
+    return phase === 'warming' && isNear && !isLate;
   });
 }
 
@@ -68,6 +72,11 @@ export function bootDeadlineOf(
   return bootTimeMs === undefined
     ? UNMEASURED_DEADLINE_MS
     : Math.max(LEAST_DEADLINE_MS, DEADLINE_FACTOR * bootTimeMs);
+}
+
+/** From the order of a boot until it serves: as measured, or what is usual before the first. */
+export function timeToServeMs({ bootTimeMs }: Pick<Observation, 'bootTimeMs'>): number {
+  return bootTimeMs ?? ENGINE.timeToServeSeconds * 1_000;
 }
 
 /** How long the tier's standby nodes take to serve; of several hosts, the slowest counts. */

@@ -137,8 +137,8 @@ interface Coming extends Boot {
 }
 
 /**
- * Nodes that are all alike. Whoever orders fewer cancels those that boot, the newest first, then drains those
- * that serve; at most one second later a drained node is gone. A boot that failed is repeated at once.
+ * Nodes that are all alike. Whoever orders fewer cancels those that boot, the newest first, then those that are being
+ * woken, and drains those that serve; at most one second later a drained node is gone. A boot that failed is repeated at once.
  */
 export class Fleet {
   ready: number;
@@ -254,19 +254,22 @@ export class Fleet {
     this.#boot(this.#coming, left - woken, second);
   }
 
+  /** What is furthest from serving goes first: of boots and then of wakes the newest, and last what serves. */
   #letGo(surplus: number): void {
-    // What boots and is not needed stands by when it is there, as far as that is wanted.
     const booting = this.#coming.filter(({ isWake }) => !isWake);
-    const kept = Math.max(0, Math.min(surplus, this.#standbyMissing, booting.length));
-    const standingBy = new Set(booting.slice(booting.length - kept));
-    this.#standbyComing.push(...standingBy);
-    const coming = this.#coming.filter((one) => !standingBy.has(one));
-    const cancelled = Math.min(surplus - kept, coming.length);
-    this.#coming.splice(0, Number.POSITIVE_INFINITY, ...coming.slice(0, coming.length - cancelled));
-    const drained = surplus - kept - cancelled;
+    const waking = this.#coming.filter(({ isWake }) => isWake);
+    const going = [...waking, ...booting].slice(-surplus);
+    const stopped = new Set(going);
+    const staying = this.#coming.filter((one) => !stopped.has(one));
+    this.#coming.splice(0, Number.POSITIVE_INFINITY, ...staying);
+    // What boots and is not needed stands by when it is there, as far as that is wanted.
+    const boots = going.filter(({ isWake }) => !isWake);
+    this.#standbyComing.push(...boots.slice(0, Math.max(0, this.#standbyMissing)));
+    const drained = surplus - going.length;
     this.ready -= drained;
-    // A drained node stands by at once: better than one that still boots for that.
-    this.#paused = Math.min(this.#paused + drained, this.#standbyNodes);
+    // A drained node stands by at once, and so does one that was being woken: better than one that still boots for that.
+    const awake = drained + going.length - boots.length;
+    this.#paused = Math.min(this.#paused + awake, this.#standbyNodes);
   }
 
   #boot(list: Coming[], nodes: number, second: number): void {

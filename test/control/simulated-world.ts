@@ -43,7 +43,7 @@ interface Domain {
   readonly diskMiB: number;
   readonly madeAtMs: number;
   /** Answers its health path from … to. */
-  readonly healthyAtMs: number;
+  healthyAtMs: number;
   sickAtMs: number;
   paused: boolean;
   /** Its memory lies in a file. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { EMPTY_MEMORY } from '../../src/scaler/decide.ts';
 import type { TierPolicy } from '../../src/scaler/policy.ts';
-import { startLab } from './lab.ts';
+import { Lab, startLab } from './lab.ts';
 import { makeTier } from './site.ts';
 
 /** Two nodes in service, and one that stands by, made and put to rest as the policy says. */
@@ -40,6 +41,26 @@ test.each(['saved', 'paused'] as const)(
     expect(lab.nodes.map(({ phase }) => phase)).toEqual(['in-service', 'in-service', 'standby']);
   },
 );
+
+test('beside a node that was just woken none is woken in its place, though it is younger than boots take', async () => {
+  const tier = makeTier({ standby: { state: 'paused', nodes: 2 } });
+  await using lab = new Lab({ tier, nodes: 2, rps: 100 });
+  const boots = { imageVersion: '1', host: 'host-a', start: 'cold', timeMs: 120_000 } as const;
+  const before = { bootTimeMs: boots.timeMs, startTimes: [boots], nodes: [] };
+  lab.controller.restore('news/web', EMPTY_MEMORY, before);
+  lab.start();
+  await lab.clock.stepUntil(() => lab.phase(4) === 'standby', 60_000);
+  await lab.clock.step(5_000);
+  lab.overrides.give(
+    'news/web',
+    { kind: 'min', nodes: 3 },
+    { reason: 'sale', durationMs: 600_000 },
+  );
+  await lab.clock.stepUntil(() => lab.world.callsOf('wake').length > 0, 5_000);
+  lab.world.domain(3)!.healthyAtMs = lab.clock.steadyMs() + 6_000;
+  await lab.clock.stepUntil(() => lab.inService() === 3, 20_000);
+  expect(lab.world.callsOf('wake')).toEqual(['host-a wake news-web-3']);
+});
 
 test('what each way of coming took is learned, and shown', async () => {
   await using lab = await startWithStandby('saved');

@@ -3,7 +3,6 @@ import type { Mode } from '../../src/scaler/cluster.ts';
 import type { NodeSighting, Observation } from '../../src/scaler/observation.ts';
 import { allowedIn } from '../../src/scaler/plan.ts';
 import type { Shortfall } from '../../src/scaler/boot-nodes.ts';
-import type { Outlook } from '../../src/scaler/foresee.ts';
 import {
   domainOf,
   hostOf,
@@ -357,9 +356,13 @@ describe('fewer are needed', () => {
   });
 });
 
-/** Number 3, born so long ago. */
-const warmingFor = (ageMs: number): NodeSighting =>
-  sightingOf(3, [domainOf({ ageMs })], [serverOf({ admin: 'drain', check: 'pending' })]);
+/** Number 3, born so long ago, and out of maintenance for as long or less. */
+const warmingFor = (ageMs: number, sinceChangeMs = ageMs): NodeSighting =>
+  sightingOf(
+    3,
+    [domainOf({ ageMs })],
+    [serverOf({ admin: 'drain', check: 'pending', sinceChangeMs })],
+  );
 
 describe('standby', () => {
   const tier = webTier({ standby: { state: 'paused', nodes: 1 }, maxNodes: 4 });
@@ -448,10 +451,40 @@ describe('standby', () => {
       [],
     ],
     [
+      'one is woken although another one boots, longer than boots usually take: it may hang',
+      3,
+      [...serving(2), warmingFor(20_001), seen.standby(4)],
+      ['wake 4 needed'],
+    ],
+    [
+      'none is woken beside one that runs and was only put into maintenance',
+      3,
+      [...serving(2), seen.parked(3), seen.standby(4)],
+      ['warm 3 needed'],
+    ],
+    [
       'none is woken beside one that is being woken',
       3,
       [...serving(2), under('wake', warmingFor(1_000)), seen.standby(4)],
       [],
+    ],
+    [
+      'none is woken beside one that was woken a second ago, in a life before this process',
+      3,
+      [...serving(2), warmingFor(3_600_000, 1_000), seen.standby(4)],
+      [],
+    ],
+    [
+      'none is woken beside one that was woken a second ago, younger than boots take',
+      3,
+      [...serving(2), { ...warmingFor(10_000, 1_000), woken: true }, seen.standby(4)],
+      [],
+    ],
+    [
+      'one is woken although another one was, longer ago than a boot takes',
+      3,
+      [...serving(2), { ...warmingFor(3_600_000, 20_001), woken: true }, seen.standby(4)],
+      ['wake 4 needed'],
     ],
   ])('%s', (_, desiredNodes, nodes, said) => {
     const planned = planAt(desiredNodes, { nodes }, tier);
@@ -465,51 +498,21 @@ describe('standby', () => {
   });
 
   const around = [...serving(2), seen.standby(3), seen.standby(4)];
-  test.each<[string, number, Partial<Outlook>, readonly string[]]>([
+  test.each([
     [
       'needed soon is woken, and replaced',
       4,
-      { needNodes: 4, soonNodes: 4 },
       ['wake 3 needed', 'wake 4 needed', 'boot 5 standby', 'boot 6 standby'],
     ],
     [
-      'only foreseen for later is booted, and what stands by is left for what comes before that',
-      4,
-      { needNodes: 4, soonNodes: 2 },
+      'needed later is booted, and what stands by is left for what comes before that',
+      2,
       ['boot 5 needed', 'boot 6 needed'],
     ],
-    [
-      'needed soon in part is woken in part',
-      4,
-      { needNodes: 3.2, soonNodes: 2.1 },
-      ['wake 3 needed', 'boot 5 needed'],
-    ],
-    [
-      'wanted by others than the forecast is woken, and replaced',
-      4,
-      { needNodes: 2, soonNodes: 2 },
-      ['wake 3 needed', 'wake 4 needed', 'boot 5 standby', 'boot 6 standby'],
-    ],
-  ])('what is %s', (_, desiredNodes, foreseen, said) => {
+    ['needed soon in part is woken in part', 3, ['wake 3 needed', 'boot 5 needed']],
+  ])('what is %s', (_, soonNodes, said) => {
     const two = webTier({ standby: { state: 'paused', nodes: 2 } });
-    expect(planAt(desiredNodes, { nodes: around }, two, foreseen).said).toEqual(said);
-  });
-
-  test.each<[string, Partial<Observation>]>([
-    [
-      'requests have waited for longer than they may',
-      { signals: signalsOf(160, { queue: ok({ requests: 300, servedRps: 100 }) }) },
-    ],
-    [
-      'an operator wants as many',
-      { overrides: [{ id: 'o1', reason: 'test', untilMs: 1e12, kind: 'min', nodes: 4 }] },
-    ],
-  ])('what is foreseen for later is woken at once while %s', (_, changes) => {
-    const two = webTier({ standby: { state: 'paused', nodes: 2 } });
-    const foreseen = { needNodes: 4, soonNodes: 2 };
-    expect(planAt(4, { nodes: around, ...changes }, two, foreseen).said).toEqual(
-      expect.arrayContaining(['wake 3 needed', 'wake 4 needed']),
-    );
+    expect(planAt(4, { nodes: around }, two, soonNodes).said).toEqual(said);
   });
 
   test('one that is being restored, as if it were being made, is waited for: no second one is woken', () => {
@@ -528,19 +531,12 @@ describe('standby', () => {
     expect(planAt(3, { nodes, bootTimeMs: undefined }, tier).said).toEqual(['wake 4 needed']);
   });
 
-  test('what is foreseen is woken where it need not stand by any more', () => {
+  test('what is needed later is woken where it need not stand by any more', () => {
     const atMaximum = webTier({ standby: { state: 'paused', nodes: 2 }, maxNodes: 4 });
-    const foreseen = { needNodes: 4, soonNodes: 2 };
-    expect(planAt(4, { nodes: around }, atMaximum, foreseen).said).toEqual([
+    expect(planAt(4, { nodes: around }, atMaximum, 2).said).toEqual([
       'wake 3 needed',
       'wake 4 needed',
     ]);
-  });
-
-  test('what runs is all that is needed soon where everything ordered ahead stands by', () => {
-    const auto = webTier({ standby: { state: 'paused', nodes: 'auto' } });
-    const foreseen = { needNodes: 4, soonNodes: 2 };
-    expect(planAt(3, { nodes: around }, auto, foreseen).said).toContain('wake 3 needed');
   });
 });
 

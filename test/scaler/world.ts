@@ -1,6 +1,5 @@
 import type { ScaledTier } from '../../src/scaler/cluster.ts';
 import { type Decision, decide, EMPTY_MEMORY, type TierMemory } from '../../src/scaler/decide.ts';
-import type { Outlook } from '../../src/scaler/foresee.ts';
 import { deriveNodes, type Node } from '../../src/scaler/node-phase.ts';
 import type {
   ActionKind,
@@ -248,19 +247,18 @@ export interface Planned extends Plan {
 /**
  * One tick at a given desired count: a decision of `desiredNodes` with signals as the observation has them.
  *
- * @param foreseen - What is foreseen otherwise than by those.
+ * @param soonNodes - So many of them are needed before a boot would serve.
  */
 export function planAt(
   desiredNodes: number,
   changes: Partial<Observation>,
   tier: ScaledTier = webTier(),
-  foreseen: Partial<Outlook> = {},
+  soonNodes = desiredNodes,
 ): Planned {
   const observation = observationOf(changes);
   const nodes = deriveNodes(tier, observation);
   const decided = decide(tier, observation, nodes, settledAt(desiredNodes)).decision;
-  const outlook = decided.outlook && { ...decided.outlook, ...foreseen };
-  const decision = { ...decided, desiredNodes, ...(outlook && { outlook }) };
+  const decision = { ...decided, desiredNodes, soonNodes };
   const planned = plan(tier, decision, observation, nodes);
   return { ...planned, nodes, decision, said: planned.actions.map(say) };
 }

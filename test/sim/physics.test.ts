@@ -149,3 +149,28 @@ test('standby is woken for what is needed soon, and what boots already stands by
   fleet.advance(10);
   expect(fleet).toMatchObject({ ready: 5, paused: 2, pausedSoon: 0 });
 });
+
+test('what boots is let go before what is being woken', () => {
+  const fleet = fleetOf(EVEN, 2);
+  fleet.order(4, 0, 2, 2);
+  fleet.order(5, 5, 2, 3);
+  fleet.order(3, 6, 1, 3);
+  fleet.advance(7);
+  expect(fleet).toMatchObject({ ready: 3, ordered: 3, paused: 1, pausedSoon: 0 });
+});
+
+test('of what boots, the nearest stands by and the newest is cancelled', () => {
+  const fleet = fleetOf(EVEN);
+  fleet.order(3, 0);
+  fleet.order(4, 5);
+  fleet.order(2, 6, 1);
+  fleet.advance(10);
+  expect(fleet).toMatchObject({ ready: 2, paused: 1, pausedSoon: 0 });
+});
+
+test('one that is being woken and not needed any more stands by again', () => {
+  const fleet = fleetOf(EVEN, 1);
+  fleet.order(3, 0);
+  fleet.order(2, 1);
+  expect(fleet).toMatchObject({ ready: 2, ordered: 2, paused: 1, pausedSoon: 0 });
+});
