@@ -97,7 +97,8 @@ describe('on a real Prometheus', () => {
       '--to',
       new Date(untilMs).toISOString(),
     ];
-  }, 60_000);
+    // 30 s of it are Prometheus' own pace.
+  }, 120_000);
 
   afterAll(async () => {
     await prometheus[Symbol.asyncDispose]();
