@@ -34,11 +34,12 @@ async function prepare(folder: Folder, name: string): Promise<string> {
   return folder.file(name);
 }
 
-/** A service that leads and has looked around. */
+/** A service that leads, has opened its journal, where it finds what was said before, and has looked around. */
 async function startLeading(config: string): Promise<RunningCommand> {
   const service = new RunningCommand('run', '-c', config);
   await service.told('started');
   await service.told('leads from now on');
+  await service.told('journal is written');
   await service.told('source does not answer');
   return service;
 }

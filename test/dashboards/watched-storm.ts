@@ -76,6 +76,10 @@ async function watch(demo: DemoProcess): Promise<WatchedStorm> {
   await demo.until((_, line) => line.startsWith('Rackfire'));
   const configFile = demo.printed(/config {4}(.+)/);
   const { http } = DemoConfig.parse(parse(await readFile(configFile, 'utf8')));
+  // It may take longer to start than the first nodes.
+  const begun = demo.until(({ atSeconds }) => atSeconds >= 0).then(() => Date.now());
+  // Awaited below.
+  begun.catch(() => undefined);
   const prometheus = await Prometheus.start({ target: http.listen, ruleFiles: [ALERTS_FILE] });
   const folder = dirname(configFile);
   const ended = new AbortController();
@@ -90,8 +94,7 @@ async function watch(demo: DemoProcess): Promise<WatchedStorm> {
   // Awaited below; until then a failed watch must not pass for an unhandled rejection.
   watching.catch(() => ended.abort());
   try {
-    await demo.until(({ atSeconds }) => atSeconds >= 0);
-    const fromMs = Date.now();
+    const fromMs = await begun;
     await demo.until((_, line) => line === 'tearing down');
     ended.abort();
     const [summary, haproxy] = await Promise.all([demo.summary(), watching]);

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { type GenerationName, realDaemonOf } from '../balancer/dataplane/daemon-rig.ts';
 import { HaproxyFile } from '../balancer/dataplane/stand-in/haproxy-file.ts';
+import { until } from '../balancer/site.ts';
 import { LoadedSite } from './loaded-site.ts';
 import { Outsider } from './outsider.ts';
 
@@ -22,17 +23,21 @@ export function describeCompany(generation: GenerationName): void {
     const outsider = new Outsider(daemon, names);
     {
       await using _working = outsider;
-      for (let round = 0; round < ROUNDS; round += 1) {
+      // On a quick machine its twelfth write, which takes a reload, comes later than two rounds.
+      for (let round = 0; round < ROUNDS || outsider.reloads === 0; round += 1) {
         await loaded.bring(GUESTS, 'ready');
         await loaded.bring(GUESTS, 'maint');
       }
     }
+    await until(
+      () => rig.workerPids(),
+      (pids) => String(pids) !== String(workers),
+    );
     await loaded.bring(GUESTS, 'ready');
 
     loaded.expectNobodyHurt();
-    // They met, and what it wrote has taken a reload.
+    // They met.
     expect(outsider.conflicts).toBeGreaterThan(0);
-    expect(rig.workerPids()).not.toEqual(workers);
     const servers = HaproxyFile.parse(await readFile(rig.configPath, 'utf8')).servers('news-web');
     for (const [server, fields] of outsider.written) {
       expect(servers.find((one) => one['name'] === server)).toMatchObject(fields);

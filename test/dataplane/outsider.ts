@@ -15,6 +15,8 @@ export class Outsider implements AsyncDisposable {
   readonly written = new Map<string, Fields>();
   /** How often somebody else was quicker. */
   conflicts = 0;
+  /** How often the daemon had to reload HAProxy for what it wrote. */
+  reloads = 0;
   writes = 0;
   readonly #daemon: Daemon;
   readonly #servers: readonly string[];
@@ -64,6 +66,7 @@ export class Outsider implements AsyncDisposable {
       });
       if (status === 200 || status === 202) {
         this.written.set(server, { ...this.written.get(server), ...change });
+        this.reloads += status === 202 ? 1 : 0;
         return;
       }
       if (status !== 409) {

@@ -35,7 +35,9 @@ for (const [stepMs, direction] of [
       maxNodes: STORM_NODES,
       startNodes: NODES,
       hosts: [{ embedded: { bootDelay: '2s' } }, { embedded: { bootDelay: '2s' } }],
-      tier: { scaleOut: { tolerance: 0.3 } },
+      // Before a boot was measured the noise is looked at a minute ahead, and asks for up to 3.9 of three nodes. And what
+      // is beyond this asks for all of the storm's at once: beside four of them, the fifth would be tolerated.
+      tier: { scaleOut: { tolerance: 0.5 } },
     },
     async (site) => {
       const load = site.load(STEADY_RPS);

@@ -137,8 +137,9 @@ weather(
     // The next looks see what has been taken already.
     await site.lasts(2_500);
     expect(service.found(RELOADED)).toHaveLength(service.lines.length > since ? 5 : 0);
-    load.change(4.6 * TARGET_RPS);
-    await site.untilConverged(5);
+    // More than six can be meant to serve: what is ordered ahead of a storm may be one more than it needs.
+    load.change(6.5 * TARGET_RPS);
+    await site.untilConverged(7);
     await load.end();
   },
 );

@@ -9,6 +9,7 @@ import { weather } from './weather.ts';
 import type { WeatherSite } from './weather-site.ts';
 
 const SOCKET_NAME = 'rackfire.sock';
+const SLOW_BOOTS = { embedded: { bootDelay: '3s' } };
 /** Ticks are due each second, and on a busy machine a little later; one that waits for a hanging socket, never. */
 const LONGEST_TICK_GAP_MS = 4_000;
 /** Less than this is known only when the visitors of the storm have gone. */
@@ -27,6 +28,8 @@ weather(
     minNodes: 2,
     maxNodes: 4,
     socketName: SOCKET_NAME,
+    // The third may be ordered before the fourth, and must not serve yet when the socket is gone.
+    hosts: [SLOW_BOOTS, SLOW_BOOTS],
     // Longer than an answer stays fresh, so that scale-in becomes due while nothing fresh is known.
     tier: { scaleIn: { stabilizationWindow: '6s', policies: [{ percent: 50, per: '2s' }] } },
   },

@@ -42,13 +42,14 @@ export class SocketProxy implements AsyncDisposable {
     return proxy;
   }
 
-  /** From now on, also for whoever is connected. */
+  /**
+   * From now on. Who has asked already is answered as in the weather before, unless it hangs: to break a question off
+   * would be a weather of its own, and whether there is one just then is chance.
+   */
   async turn(weather: SocketWeather): Promise<void> {
+    await this.#untilNobodyAsks();
     this.#weather = weather;
     this.#answers = 0;
-    for (const socket of this.#open) {
-      socket.destroy();
-    }
     if (weather === 'gone') {
       const closed = this.#server && once(this.#server, 'close');
       this.#server?.close();
@@ -63,6 +64,17 @@ export class SocketProxy implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.turn('gone');
+  }
+
+  async #untilNobodyAsks(): Promise<void> {
+    for (const socket of this.#open) {
+      if (this.#weather === 'hanging') {
+        socket.destroy();
+      }
+      await new Promise((resolve) => {
+        socket.once('close', resolve);
+      });
+    }
   }
 
   #serve(client: Socket): void {
