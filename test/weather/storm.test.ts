@@ -45,7 +45,7 @@ weather(
       ),
     );
     expect(back.whatIf.join(' ')).toMatch(
-      /Would scale out to [3-5] nodes (?:at|within [0-9]+ s if the rate were) [0-9.]+ rps/,
+      /Would scale out to [3-5] nodes (?:at|within [0-9]+ (?:s|min) if the rate were) [0-9.]+ rps/,
     );
   },
 );
