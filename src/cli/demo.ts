@@ -4,9 +4,9 @@ import { parseDurationMs } from '../config/units.ts';
 import { ConfigError } from '../control/errors.ts';
 import { type RateCurve, stormCurve, traceCurve } from '../embedded/rate-curve.ts';
 import { type DemoScript, playDemo } from './demo/play.ts';
-import { printSummary } from './demo/summary.ts';
+import { tellResult } from './demo/summary.ts';
 import { EXIT, type SetExitCode } from './exit-codes.ts';
-import { printJson, say } from './print.ts';
+import { say } from './print.ts';
 
 interface DemoOptions {
   readonly driver: DemoScript['driver'];
@@ -69,14 +69,7 @@ export function addDemo(program: Command, setExitCode: SetExitCode): void {
         },
         stop.signal,
       );
-      if (options.json === true) {
-        printJson(result.summary);
-      } else {
-        printSummary(result);
-      }
-      if (result.reservation !== undefined) {
-        say(result.reservation);
-      }
+      tellResult(result, options.json === true);
       setExitCode(result.ok ? EXIT.done : EXIT.failed);
     });
 }

@@ -2,6 +2,7 @@
 
 import { type Action, takesAway } from './action.ts';
 import type { Shortfall } from './boot-nodes.ts';
+import type { Decision } from './decide.ts';
 import { type ExplainInput, nameOverride } from './explain-input.ts';
 import { boundsOf } from './explain-schedules.ts';
 import { sortFleet } from './fleet.ts';
@@ -9,7 +10,7 @@ import type { Node, NodePhase } from './node-phase.ts';
 import type { AdminState, StartKind } from './observation.ts';
 import { findExclusion, findHostDrain } from './override.ts';
 import type { Refusal } from './place.ts';
-import { timeToServeMs } from './start-times.ts';
+import { soonerThanStandby, timeToServeMs } from './start-times.ts';
 import { agree, capitalized, counted, inTime, listed } from './wording.ts';
 
 const PHASES: Readonly<Record<NodePhase, string | undefined>> = {
@@ -344,13 +345,17 @@ function because(input: ExplainInput, action: Action, count: number): string {
 }
 
 /** Why nodes are booted beside others that stay on standby; nothing where none does, or lacks room to be woken. */
-function besideStandby({ tick, observation }: ExplainInput): string {
-  const { decision, plan, nodes } = tick;
-  const made = plan.actions.filter(({ reason }) => reason === 'needed');
-  const asleep =
-    sortFleet(nodes).standby.length - made.filter(({ kind }) => kind === 'wake').length;
-  const lacking = made.filter(({ kind }) => kind === 'boot').length + (plan.shortfall?.nodes ?? 0);
-  if (asleep === 0 || decision.desiredNodes - lacking < decision.soonNodes) {
+function besideStandby({ tier, tick, observation }: ExplainInput): string {
+  const fleet = sortFleet(tick.nodes);
+  const woken = tick.plan.actions.filter(({ kind }) => kind === 'wake').length;
+  const asleep = fleet.standby.length - woken;
+  const { serving, outOfRotation } = fleet;
+  const sooner = soonerThanStandby(tier, observation, fleet).length + woken;
+  // Ticks that an older program kept do not say it.
+  const { soonNodes }: Partial<Decision> = tick.decision;
+  const isLeft =
+    soonNodes !== undefined && serving.length + outOfRotation.length + sooner >= soonNodes;
+  if (asleep === 0 || !isLeft) {
     return '';
   }
   return `, but not before a boot serves, in ${inTime(timeToServeMs(observation))}: the ${asleep === 1 ? 'node' : `${asleep} nodes`} on standby ${agree(asleep, 'is', 'are')} left for what is needed sooner`;

@@ -42,22 +42,41 @@ test.each(['saved', 'paused'] as const)(
   },
 );
 
-test('beside a node that was just woken none is woken in its place, though it is younger than boots take', async () => {
+/** Two nodes in service where boots usually take two minutes, and two that come to stand by. */
+function startWithSlowBoots(): Lab {
   const tier = makeTier({ standby: { state: 'paused', nodes: 2 } });
-  await using lab = new Lab({ tier, nodes: 2, rps: 100 });
+  const lab = new Lab({ tier, nodes: 2, rps: 100 });
   const boots = { imageVersion: '1', host: 'host-a', start: 'cold', timeMs: 120_000 } as const;
   const before = { bootTimeMs: boots.timeMs, startTimes: [boots], nodes: [] };
   lab.controller.restore('news/web', EMPTY_MEMORY, before);
   lab.start();
+  return lab;
+}
+
+function wantThree(lab: Lab): void {
+  const given = { reason: 'sale', durationMs: 600_000 };
+  lab.overrides.give('news/web', { kind: 'min', nodes: 3 }, given);
+}
+
+test('beside a node that was just woken none is woken in its place, though it is younger than boots take', async () => {
+  await using lab = startWithSlowBoots();
   await lab.clock.stepUntil(() => lab.phase(4) === 'standby', 60_000);
   await lab.clock.step(5_000);
-  lab.overrides.give(
-    'news/web',
-    { kind: 'min', nodes: 3 },
-    { reason: 'sale', durationMs: 600_000 },
-  );
+  wantThree(lab);
   await lab.clock.stepUntil(() => lab.world.callsOf('wake').length > 0, 5_000);
   lab.world.domain(3)!.healthyAtMs = lab.clock.steadyMs() + 6_000;
+  await lab.clock.stepUntil(() => lab.inService() === 3, 20_000);
+  expect(lab.world.callsOf('wake')).toEqual(['host-a wake news-web-3']);
+});
+
+test('beside a node that boots, and is younger than boots take, one is woken', async () => {
+  await using lab = startWithSlowBoots();
+  await lab.clock.stepUntil(() => lab.world.domain(4) !== undefined, 60_000);
+  lab.world.domain(4)!.healthyAtMs = lab.clock.steadyMs() + 120_000;
+  await lab.clock.stepUntil(() => lab.phase(3) === 'standby', 60_000);
+  await lab.clock.step(5_000);
+  expect(lab.phase(4)).toBe('warming');
+  wantThree(lab);
   await lab.clock.stepUntil(() => lab.inService() === 3, 20_000);
   expect(lab.world.callsOf('wake')).toEqual(['host-a wake news-web-3']);
 });

@@ -1,6 +1,6 @@
 import type { LoadRun } from '../../embedded/load-generator.ts';
 import type { FailureGroup, FailureReason } from '../../embedded/failure-log.ts';
-import { print } from '../print.ts';
+import { print, printJson, say } from '../print.ts';
 import { drawChart } from './chart.ts';
 import type { Moment } from './timeline.ts';
 
@@ -48,9 +48,21 @@ export function findReservation({
     : `this machine was too busy, so do not believe the figures: ${late} of ${due} requests were sent more than 0.1 s late, one of them ${seconds(longestDelayMs / 1_000)}`;
 }
 
-/** The summary for a person: a chart, then the figures. */
-export function printSummary(result: DemoResult): void {
-  const { summary, failures, leftovers, keptFolder } = result;
+/** What has come of it; as JSON it is the last line, also of who reads both streams as one. */
+export function tellResult(result: DemoResult, isJson: boolean): void {
+  if (!isJson) {
+    printSummary(result);
+    return;
+  }
+  if (result.reservation !== undefined) {
+    say(result.reservation);
+  }
+  printJson(result.summary);
+}
+
+/** For a person: a chart, then the figures, and what there is against them. */
+function printSummary(result: DemoResult): void {
+  const { summary, failures, leftovers, reservation, keptFolder } = result;
   print('');
   print(drawChart(result.timeline, result.ratedPerNodeRps));
   print('');
@@ -73,6 +85,9 @@ export function printSummary(result: DemoResult): void {
   }
   if (keptFolder !== undefined) {
     print(`logs are in ${keptFolder}`);
+  }
+  if (reservation !== undefined) {
+    print(reservation);
   }
 }
 
