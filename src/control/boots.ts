@@ -139,10 +139,11 @@ export class BootLedger {
     this.#tier(tier).pending.delete(node);
   }
 
-  /** Which way a node of the tier comes that is awaited. */
-  awaitedIn(tier: ScaledTier): (node: string) => ComingAction['kind'] | undefined {
+  /** Numbers of the nodes that were woken and are awaited. */
+  wokenNumbers(tier: ScaledTier): readonly number[] {
     const { pending } = this.#tier(tier);
-    return (node) => pending.get(node)?.action.kind;
+    const wakes = pending.size === 0 ? [] : [...pending.values()];
+    return wakes.flatMap(({ action }) => (action.kind === 'wake' ? [action.number] : []));
   }
 
   /**

@@ -259,14 +259,14 @@ export class World {
       }
     }
     const sightServers = this.#balancers.serversOf(key, atMs);
-    const awaited = this.#options.boots.awaitedIn(tier);
+    const woken = this.#options.boots.wokenNumbers(tier);
     return [...numbers]
       .toSorted(([one], [other]) => one - other)
       .map(([number, domains]) => {
         const servers = sightServers(number);
-        const name = nodeName(tier, number);
-        const sighting = this.#nodeSighting(name, { number, domains, servers }, atMs);
-        return awaited(name) === 'wake' ? { ...sighting, woken: true } : sighting;
+        const seen = { number, domains, servers };
+        const sighting = this.#nodeSighting(nodeName(tier, number), seen, atMs);
+        return woken.includes(number) ? { ...sighting, woken: true } : sighting;
       });
   }
 

@@ -173,7 +173,7 @@ export function decide(
   }
 
   const desiredNodes = stages.nodes;
-  const soonNodes = soonNeed(standbyNodes, recommendation, outlook, memory.soonNodes);
+  const soonByRate = soonNeed(standbyNodes, recommendation, outlook, memory.soonNodes);
   const { aheadPeaks = [] } = memory;
   const ahead =
     outlook === undefined || standbyNodes !== 'auto'
@@ -190,11 +190,15 @@ export function decide(
       atMs,
       currentNodes,
       desiredNodes,
-      soonNodes: soonAmong(desiredNodes, soonNodes, {
-        policy,
-        observation,
-        minNodes: bounds.minNodes,
-      }),
+      soonNodes:
+        soonByRate === undefined
+          ? desiredNodes
+          : soonAmong(desiredNodes, {
+              needNodes: soonByRate,
+              minNodes: bounds.minNodes,
+              policy,
+              observation,
+            }),
       standbyNodes: standbyBeside(standbyNodes, desiredNodes, {
         spareNodes: spareBeside(desiredNodes),
         aheadPeaks: ahead,
@@ -222,7 +226,7 @@ export function decide(
       changes,
       ...settledRateOf(observation, memory, settled),
       ...(ahead.length === 0 ? {} : { aheadPeaks: ahead }),
-      ...(soonNodes === undefined ? {} : { soonNodes }),
+      ...(soonByRate === undefined ? {} : { soonNodes: soonByRate }),
       ...foresightOf(seen?.foresight ?? memory.foresight),
     },
   };

@@ -55,24 +55,24 @@ export function soonNeed(
  */
 export function soonAmong(
   desiredNodes: number,
-  needNodes: number | undefined,
   around: {
+    /** By the rate alone. */
+    readonly needNodes: number;
     readonly policy: TierPolicy;
     readonly observation: Observation;
     /** Of the config and of schedules. */
     readonly minNodes: number;
   },
 ): number {
-  const { queue: most } = around.policy;
-  const { signals, overrides } = around.observation;
+  const { needNodes, policy, observation, minNodes } = around;
+  const { signals, overrides } = observation;
   const { queue } = signals;
-  const suffers =
-    most !== undefined && queue.status !== 'absent' && waitsTooLong(queue.value, most.maxWaitMs);
-  if (needNodes === undefined || suffers) {
+  const mostMs = policy.queue?.maxWaitMs;
+  if (mostMs !== undefined && queue.status !== 'absent' && waitsTooLong(queue.value, mostMs)) {
     return desiredNodes;
   }
   const asked = overrides.map((one) => (one.kind === 'min' || one.kind === 'hold' ? one.nodes : 0));
-  return Math.min(desiredNodes, Math.max(needNodes, around.minNodes, ...asked));
+  return Math.min(desiredNodes, Math.max(needNodes, minNodes, ...asked));
 }
 
 /** The window for what runs, where that for what is ordered ahead is `aheadMs`. */
