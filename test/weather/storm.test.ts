@@ -38,6 +38,7 @@ weather(
     );
 
     const back = await explainLast(site, 'in');
+    // From where the policies left it, and as soon as two are enough, which may be before one is.
     const backRps = takenToServe(back.steps, TARGET_RPS);
     expect(back.headline).toMatch(
       new RegExp(
