@@ -138,7 +138,8 @@ interface Coming extends Boot {
 
 /**
  * Nodes that are all alike. Whoever orders fewer cancels those that boot, the newest first, then those that are being
- * woken, and drains those that serve; at most one second later a drained node is gone. A boot that failed is repeated at once.
+ * woken, and drains those that serve; at most one second later a drained node is gone. A boot that failed is repeated
+ * at once.
  */
 export class Fleet {
   ready: number;

@@ -15,7 +15,16 @@ import type { Override } from '../../src/scaler/override.ts';
 import type { ScalingPolicy } from '../../src/scaler/policy.ts';
 import type { ScheduleSighting } from '../../src/scaler/schedule.ts';
 import { tickTier } from '../../src/scaler/tick.ts';
-import { hostOf, NOW_MS, observationOf, ok, policyOf, seen, webTier } from './world.ts';
+import {
+  EACH_MORNING,
+  hostOf,
+  NOW_MS,
+  observationOf,
+  ok,
+  policyOf,
+  seen,
+  webTier,
+} from './world.ts';
 
 const scalingPolicies: fc.Arbitrary<readonly ScalingPolicy[]> = fc.array(
   fc.oneof(
@@ -128,7 +137,7 @@ const schedules: fc.Arbitrary<readonly ScheduleSighting[]> = fc.array(
       },
       { requiredKeys: [] },
     )
-    .map((words) => ({ cron: '0 8 * * *', durationMs: 3_600_000, timeZone: 'UTC', ...words })),
+    .map((words) => ({ ...EACH_MORNING, ...words })),
   { maxLength: 2 },
 );
 

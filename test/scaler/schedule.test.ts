@@ -9,6 +9,8 @@ import { tickTier } from '../../src/scaler/tick.ts';
 import { decidedTicks } from './random-ticks.ts';
 import type { TierPolicy } from '../../src/scaler/policy.ts';
 import {
+  EACH_MORNING,
+  held,
   NOW_MS,
   observationOf,
   PLAIN,
@@ -23,15 +25,8 @@ import {
 
 const MINUTE_MS = 60_000;
 
-const TRAITS = { cron: '0 8 * * *', durationMs: 3_600_000, timeZone: 'UTC' };
-
-/** In force, for an hour from now. */
-function held(words: Partial<Schedule>): ScheduleSighting {
-  return { ...TRAITS, ...words, untilMs: NOW_MS + 60 * MINUTE_MS };
-}
-
 function begins(afterMs: number, words: Partial<Schedule>): ScheduleSighting {
-  return { ...TRAITS, ...words, fromMs: NOW_MS + afterMs };
+  return { ...EACH_MORNING, ...words, fromMs: NOW_MS + afterMs };
 }
 
 /** Boots take 20 s; two hosts boot 16 at once each. */
@@ -77,7 +72,7 @@ describe('the bounds of 2 to 12 nodes', () => {
       [5, 12],
     ],
     ['at the end of a window', [{ ...held({ minNodes: 5 }), untilMs: NOW_MS }], [2, 12]],
-    ['of a schedule that never comes again', [{ ...TRAITS, minNodes: 5 }], [2, 12]],
+    ['of a schedule that never comes again', [{ ...EACH_MORNING, minNodes: 5 }], [2, 12]],
   ])('%s', (_, schedules, expected) => {
     expect(boundsOf(schedules)).toEqual(expected);
   });

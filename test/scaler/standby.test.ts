@@ -4,8 +4,8 @@ import { deriveNodes } from '../../src/scaler/node-phase.ts';
 import type { Observation, QueueReading, Sample } from '../../src/scaler/observation.ts';
 import type { OverrideWord } from '../../src/scaler/override.ts';
 import type { TierPolicy } from '../../src/scaler/policy.ts';
-import type { ScheduleSighting } from '../../src/scaler/schedule.ts';
 import {
+  held,
   NOW_MS,
   observationOf,
   ok,
@@ -38,13 +38,6 @@ const word = (said: OverrideWord): Partial<Observation> => ({
   overrides: [{ ...said, id: 'o1', reason: 'test', untilMs: 1e12 }],
 });
 
-const holding: ScheduleSighting = {
-  cron: '0 8 * * *',
-  durationMs: 3_600_000,
-  timeZone: 'UTC',
-  untilMs: NOW_MS + 60_000,
-};
-
 const queued = (queue: Sample<QueueReading>): Partial<Observation> => ({
   signals: signalsOf(160, { queue }),
 });
@@ -70,8 +63,8 @@ describe('of a count that is kept, is needed soon', () => {
       2,
     ],
     ['by a pause: what the rate asks for', word({ kind: 'pause', direction: 'in' }), 2],
-    ['by a freeze: what the rate asks for', { schedules: [{ ...holding, freeze: 'scale-in' }] }, 2],
-    ['by a minimum of a schedule: all', { schedules: [{ ...holding, minNodes: 4 }] }, 4],
+    ['by a freeze: what the rate asks for', { schedules: [held({ freeze: 'scale-in' })] }, 2],
+    ['by a minimum of a schedule: all', { schedules: [held({ minNodes: 4 })] }, 4],
     ['by an operator who wants at least as many: all', word({ kind: 'min', nodes: 4 }), 4],
     ['by an operator who wants so many: all', word({ kind: 'hold', nodes: 4 }), 4],
     ['while requests wait for too long: all', queued(ok({ requests: 300, servedRps: 320 })), 4],

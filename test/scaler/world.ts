@@ -16,6 +16,7 @@ import type {
 import type { Action } from '../../src/scaler/action.ts';
 import { type Plan, plan } from '../../src/scaler/plan.ts';
 import type { TierPolicy } from '../../src/scaler/policy.ts';
+import type { Schedule, ScheduleSighting } from '../../src/scaler/schedule.ts';
 
 /** The moment of most tables: late enough that every window lies behind it. */
 export const NOW_MS = 10_000_000;
@@ -52,6 +53,14 @@ export function webTier(changes: Partial<TierPolicy> = {}, addresses = 32): Scal
     frontend: undefined,
     policy: policyOf(changes),
   };
+}
+
+/** Each day at eight, for an hour. */
+export const EACH_MORNING = { cron: '0 8 * * *', durationMs: 3_600_000, timeZone: 'UTC' };
+
+/** A window in force, for an hour from now. */
+export function held(words: Partial<Schedule>): ScheduleSighting {
+  return { ...EACH_MORNING, ...words, untilMs: NOW_MS + 3_600_000 };
 }
 
 /** A tier that knows no queue. */
