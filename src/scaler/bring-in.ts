@@ -18,7 +18,8 @@ interface Missing {
  * is needed soon; what boots; and standby that is not to be kept. Standby is woken the quickest first. What boots
  * and finds its place taken stands by when it is there.
  *
- * @returns The actions for it, and how many nodes are still missing; negative when too many serve.
+ * @returns The actions for it; how many nodes are still missing, negative when too many serve; and how many on
+ * standby are left for what is needed sooner than what is missing.
  */
 export function bringIn(
   fleet: Fleet,
@@ -26,7 +27,7 @@ export function bringIn(
   standbyNodes: number,
   { tier, observation, placement, base }: BootSurroundings,
   frozen: ReadonlySet<number>,
-): { readonly actions: readonly Action[]; readonly missing: number } {
+): { readonly actions: readonly Action[]; readonly missing: number; readonly leftNodes: number } {
   const actions: Action[] = [];
   const { term } = observation;
   let missing = missingAtFirst.nodes;
@@ -60,8 +61,10 @@ export function bringIn(
     missing -= 1;
   }
   takeComing(soonerThanStandby(tier, observation, fleet));
-  wake(missingAtFirst.soonNodes - (missingAtFirst.nodes - missing));
+  const soonMissing = (): number => missingAtFirst.soonNodes - (missingAtFirst.nodes - missing);
+  wake(soonMissing());
+  const allSoonComes = soonMissing() <= 0;
   takeComing([...fleet.coming]);
   wake(fleet.standby.length - standbyNodes);
-  return { actions, missing };
+  return { actions, missing, leftNodes: allSoonComes ? fleet.standby.length : 0 };
 }

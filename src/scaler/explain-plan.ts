@@ -2,7 +2,6 @@
 
 import { type Action, takesAway } from './action.ts';
 import type { Shortfall } from './boot-nodes.ts';
-import type { Decision } from './decide.ts';
 import { type ExplainInput, nameOverride } from './explain-input.ts';
 import { boundsOf } from './explain-schedules.ts';
 import { sortFleet } from './fleet.ts';
@@ -10,7 +9,7 @@ import type { Node, NodePhase } from './node-phase.ts';
 import type { AdminState, StartKind } from './observation.ts';
 import { findExclusion, findHostDrain } from './override.ts';
 import type { Refusal } from './place.ts';
-import { soonerThanStandby, timeToServeMs } from './start-times.ts';
+import { timeToServeMs } from './start-times.ts';
 import { agree, capitalized, counted, inTime, listed } from './wording.ts';
 
 const PHASES: Readonly<Record<NodePhase, string | undefined>> = {
@@ -344,21 +343,12 @@ function because(input: ExplainInput, action: Action, count: number): string {
   }
 }
 
-/** Why nodes are booted beside others that stay on standby; nothing where none does, or lacks room to be woken. */
-function besideStandby({ tier, tick, observation }: ExplainInput): string {
-  const fleet = sortFleet(tick.nodes);
-  const woken = tick.plan.actions.filter(({ kind }) => kind === 'wake').length;
-  const asleep = fleet.standby.length - woken;
-  const { serving, outOfRotation } = fleet;
-  const sooner = soonerThanStandby(tier, observation, fleet).length + woken;
-  // Ticks that an older program kept do not say it.
-  const { soonNodes }: Partial<Decision> = tick.decision;
-  const isLeft =
-    soonNodes !== undefined && serving.length + outOfRotation.length + sooner >= soonNodes;
-  if (asleep === 0 || !isLeft) {
-    return '';
-  }
-  return `, but not before a boot serves, in ${inTime(timeToServeMs(observation))}: the ${asleep === 1 ? 'node' : `${asleep} nodes`} on standby ${agree(asleep, 'is', 'are')} left for what is needed sooner`;
+/** Why nodes are booted beside others that stay on standby; nothing where none does. */
+function besideStandby({ tick, observation }: ExplainInput): string {
+  const { leftNodes } = tick.plan;
+  return leftNodes === undefined
+    ? ''
+    : `, but not before a boot serves, in ${inTime(timeToServeMs(observation))}: the ${leftNodes === 1 ? 'node' : `${leftNodes} nodes`} on standby ${agree(leftNodes, 'is', 'are')} left for what is needed sooner`;
 }
 
 /** What the mode, or a defect of the plan, keeps from being done. */

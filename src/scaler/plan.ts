@@ -21,6 +21,8 @@ export interface Plan {
   readonly actions: readonly Action[];
   /** What is needed and cannot be had. */
   readonly shortfall: Shortfall | undefined;
+  /** So many on standby are left for what is needed sooner than what is booted; left out where there is none. */
+  readonly leftNodes?: number;
   /**
    * So many nodes fail their checks at once that it is rather the network or a storm: none is replaced, and
    * none that works is let go.
@@ -60,7 +62,7 @@ export function plan(
     soonNodes: decision.soonNodes - fleet.serving.length,
   };
   const incoming = bringIn(fleet, missingAtFirst, standbyNodes, around, frozen);
-  const { missing } = incoming;
+  const { missing, leftNodes } = incoming;
 
   const calm = missing <= 0 && decision.signalsKnown;
   const standbyMissing = calm ? standbyNodes - countTowardsStandby(fleet) : 0;
@@ -96,6 +98,7 @@ export function plan(
       ...actions.filter((action) => action.kind === 'destroy'),
     ],
     shortfall: boots.shortfall,
+    ...(missing > 0 && leftNodes > 0 && boots.actions.length > 0 ? { leftNodes } : {}),
     healingFrozen: fleet.healingFrozen,
     kept,
     ...(drift.length > 0 ? { drift } : {}),

@@ -1,7 +1,7 @@
 /** What is told of nodes that are booted although others stand by. */
 
 import { expect, test } from 'vitest';
-import { type Decision, EMPTY_MEMORY } from '../../src/scaler/decide.ts';
+import { EMPTY_MEMORY } from '../../src/scaler/decide.ts';
 import { explain } from '../../src/scaler/explain.ts';
 import type { ExplainInput } from '../../src/scaler/explain-input.ts';
 import type { NodeSighting } from '../../src/scaler/observation.ts';
@@ -91,14 +91,5 @@ test('nor does one for a count that boots make up which do not serve soon', () =
 test('one that goes back into rotation serves sooner than a boot', () => {
   expect(actionsTold(tickWithoutMemory(5, [seen.outOfRotation(4)]))).toBe(
     'news-web-4 is put into rotation, because it is needed. news-web-5 on xen-b and news-web-6 on xen-b are booted, because they are needed, but not before a boot serves, in 20 s: the node on standby is left for what is needed sooner.',
-  );
-});
-
-test('a tick of an older program, which did not say how many are needed soon, says nothing of being early', () => {
-  const decided = firstBoot(1);
-  const { soonNodes: _, ...decision } = decided.tick.decision;
-  const tick = { ...decided.tick, decision: decision as Decision };
-  expect(actionsTold({ ...decided, tick })).toBe(
-    'news-web-10 on xen-b is booted, because it is needed.',
   );
 });
