@@ -28,15 +28,11 @@ export interface LoadOptions {
 
 /** A load under way. The counters are live; `due = ok + failed + inFlight + cancelled` always holds. */
 export interface LoadRun {
-  /** The clock's steady time at the start: the zero of every time in this run. */
-  readonly startedAtMs: number;
+  /** Since the start by the clock: what every time in this run counts from. */
+  readonly elapsedMs: number;
   /** Requests whose time has come. */
   readonly due: number;
-  /** Of these, the ones whose turn came more than 100 ms after their instant: the machine was too busy. */
-  readonly late: number;
-  /** The longest time from an instant until its turn came. */
-  readonly longestDelayMs: number;
-  /** Of those that are due, the ones that were given to a socket. */
+  /** Of these, the ones that were given to a socket. */
   readonly sent: number;
   readonly ok: number;
   readonly failed: number;
@@ -66,8 +62,6 @@ const DEFAULT_MAX_OPEN_SOCKETS = 8_000;
 const DEFAULT_IDLE_SOCKET_MS = 4_000;
 /** How often deadlines are looked at when nothing else is due. */
 const MAX_PAUSE_MS = 50;
-/** A turn that comes later is late; a collection of garbage, or a timer of a machine that has time, takes less. */
-const LATE_MS = 100;
 
 /** A request without an outcome yet. */
 interface Pending {
@@ -79,7 +73,8 @@ interface Pending {
 /**
  * Starts an open-loop load: requests are sent at instants drawn in advance, whether or not earlier ones have
  * been answered, and each latency counts from the instant at which its request *should* have been sent. So a
- * site that stalls is charged for everybody who would have come meanwhile, and so is a generator that is late.
+ * site that stalls is charged for everybody who would have come meanwhile, and so is a generator that is late,
+ * by the clock it is given (awake-clock.ts has one that leaves out when neither could run).
  *
  * Nothing is ever sent twice. Connections are kept alive, the one used last goes first, and a server's
  * `Connection: close` is respected.
@@ -93,12 +88,9 @@ export function startLoad(options: LoadOptions): LoadRun {
 }
 
 class Load implements LoadRun {
-  readonly startedAtMs: number;
   readonly latencies = createLatencyRecord();
   readonly done: Promise<void>;
   due = 0;
-  late = 0;
-  longestDelayMs = 0;
   sent = 0;
   ok = 0;
   failed = 0;
@@ -108,6 +100,7 @@ class Load implements LoadRun {
   readonly #failureLog = createFailureLog();
   readonly #options: LoadOptions;
   readonly #clock: Clock;
+  readonly #startedAtMs: number;
   readonly #timeoutMs: number;
   readonly #maxOpenSockets: number;
   readonly #target: { readonly host: string; readonly port: string; readonly path: string };
@@ -136,7 +129,7 @@ class Load implements LoadRun {
       maxFreeSockets: this.#maxOpenSockets,
       timeout: options.idleSocketMs ?? DEFAULT_IDLE_SOCKET_MS,
     });
-    this.startedAtMs = this.#clock.steadyMs();
+    this.#startedAtMs = this.#clock.steadyMs();
     this.done = this.#run();
   }
 
@@ -145,12 +138,12 @@ class Load implements LoadRun {
   }
 
   get intendedRps(): number {
-    const elapsedMs = this.#elapsedMs();
+    const { elapsedMs } = this;
     return elapsedMs < this.#options.durationMs ? this.#options.rateAt(elapsedMs / 1_000) : 0;
   }
 
   get lastSecond(): LastSecond {
-    const second = Math.floor(this.#elapsedMs() / 1_000) - 1;
+    const second = Math.floor(this.elapsedMs / 1_000) - 1;
     const bucket = this.#answersBySecond.find((one) => one.second === second);
     const latenciesMs = Float64Array.from(bucket?.latenciesMs ?? []);
     return {
@@ -160,8 +153,8 @@ class Load implements LoadRun {
     };
   }
 
-  #elapsedMs(): number {
-    return this.#clock.steadyMs() - this.startedAtMs;
+  get elapsedMs(): number {
+    return this.#clock.steadyMs() - this.#startedAtMs;
   }
 
   async #run(): Promise<void> {
@@ -170,13 +163,13 @@ class Load implements LoadRun {
     try {
       let next = arrivals.next();
       while (!signal.aborted && (next.done !== true || this.inFlight > 0)) {
-        const nowMs = this.#elapsedMs();
+        const nowMs = this.elapsedMs;
         while (next.done !== true && next.value <= nowMs) {
           this.#dispatch(next.value, nowMs);
           next = arrivals.next();
         }
         this.#expire(nowMs);
-        const untilNextMs = next.done === true ? MAX_PAUSE_MS : next.value - this.#elapsedMs();
+        const untilNextMs = next.done === true ? MAX_PAUSE_MS : next.value - this.elapsedMs;
         // A timer counts whole milliseconds and must not come early, or the loop would spin until it is time.
         const pauseMs = Math.max(1, Math.ceil(Math.min(untilNextMs, MAX_PAUSE_MS)));
         await this.#clock.sleep(pauseMs, signal);
@@ -195,8 +188,6 @@ class Load implements LoadRun {
     const place = this.latencies.add(intendedMs);
     const delayMs = nowMs - intendedMs;
     this.due += 1;
-    this.late += delayMs > LATE_MS ? 1 : 0;
-    this.longestDelayMs = Math.max(this.longestDelayMs, delayMs);
     if (delayMs > this.#timeoutMs) {
       this.#fail(intendedMs, 'not-sent', `its time was ${Math.round(delayMs)} ms ago`);
     } else if (this.inFlight >= this.#maxOpenSockets) {
@@ -226,7 +217,7 @@ class Load implements LoadRun {
   }
 
   #finish(pending: Pending, response: IncomingMessage): void {
-    const nowMs = this.#elapsedMs();
+    const nowMs = this.elapsedMs;
     const latencyMs = nowMs - pending.intendedMs;
     const status = response.statusCode ?? 0;
     if (pending.abandon === undefined) {

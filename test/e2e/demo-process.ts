@@ -18,6 +18,7 @@ const Summary = z.strictObject({
   secondsToCatchUp: z.number().nullable(),
   p99OnsetSeconds: z.number().nullable(),
   p99AfterSeconds: z.number().nullable(),
+  standstillSeconds: z.number(),
   leftovers: z.number(),
 });
 

@@ -44,7 +44,7 @@ test('Ctrl-C in the middle, pressed twice, leaves nothing behind', {
   expect(existsSync(folder)).toBe(false);
 });
 
-test('a demo that its machine gives no time to says so, and ends as it would have', {
+test('a demo whose machine stands still for a while says so, leaves that out of its figures, and ends as it would have', {
   timeout: 90_000,
 }, async () => {
   const rows = Array.from({ length: 10 }, (_, second) => `${second},100\n`);
@@ -54,10 +54,6 @@ test('a demo that its machine gives no time to says so, and ends as it would hav
   await demo.standStill(1_500);
   const summary = await demo.summary();
   expect([summary.failedRequests, demo.exitCode], demo.log()).toEqual([0, 0]);
-  const [, late, , longest] =
-    /^this machine was too busy, .*: ([0-9]+) of ([0-9]+) requests were sent more than 0.1 s late, one of them ([0-9.]+) s$/m.exec(
-      demo.log(),
-    ) ?? [];
-  expect(Number(late), demo.log()).toBeGreaterThan(100);
-  expect(Number(longest)).toBeGreaterThanOrEqual(1.4);
+  expect(summary.standstillSeconds).toBeGreaterThanOrEqual(1.3);
+  expect(summary.p99AfterSeconds).toBeLessThan(1);
 });

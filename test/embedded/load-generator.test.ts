@@ -79,7 +79,6 @@ describe('a load', () => {
     expect(run).toMatchObject({ due: drawn.length, sent: drawn.length, ok: drawn.length });
     expect([...run.latencies.intendedMs]).toEqual(drawn);
     expect(served).toBe(drawn.length);
-    expect(run.late).toBe(0);
     expect(connections()).toBeLessThan(drawn.length / 2);
     expect(run.intendedRps).toBe(0);
     expectWhole(run);
@@ -121,7 +120,7 @@ describe('a load', () => {
     const run = load(url, { durationMs: 400, timeoutMs: 200 });
 
     // The event loop stands still, as on a starved machine, from the start until 400 ms are over.
-    while (performance.now() < run.startedAtMs - performance.timeOrigin + 400) {
+    while (run.elapsedMs < 400) {
       Math.sqrt(2);
     }
     await run.done;
@@ -130,8 +129,6 @@ describe('a load', () => {
     const given = run.failures.get('not-sent')?.count ?? 0;
     expect(given).toBeGreaterThanOrEqual(intendedMs.filter((atMs) => atMs < 200).length);
     expect(run.due).toBe([...drawArrivals(() => 200, 400, 1)].length);
-    expect(run.late).toBeGreaterThanOrEqual(intendedMs.filter((atMs) => atMs < 290).length);
-    expect(run.longestDelayMs).toBeGreaterThan(390 - (intendedMs[0] ?? 0));
     for (const [place, atMs] of intendedMs.entries()) {
       const latencyMs = run.latencies.latencyMs[place] ?? Number.NaN;
       expect(Number.isNaN(latencyMs) || latencyMs >= 400 - atMs).toBe(true);

@@ -1,9 +1,10 @@
 import { createSystemClock } from '../../control/clock.ts';
+import { createAwakeClock } from '../../embedded/awake-clock.ts';
 import { startLoad, type LoadRun } from '../../embedded/load-generator.ts';
 import type { RateCurve } from '../../embedded/rate-curve.ts';
 import { say } from '../print.ts';
 import type { DemoPlan } from './render-config.ts';
-import { type DemoResult, findReservation } from './summary.ts';
+import type { DemoResult } from './summary.ts';
 import { measureStorm, type Moment } from './timeline.ts';
 import { LOOK_INTERVAL_MS, Watch } from './watch.ts';
 import { buildWorld, type DemoWorld, removeFolder } from './world.ts';
@@ -37,12 +38,12 @@ export async function playDemo(script: DemoScript, signal: AbortSignal): Promise
     bootDelayMs: script.bootDelayMs,
   });
   const watch = new Watch(world);
-  let run: LoadRun | undefined;
+  let played: Played | undefined;
   let leftovers: readonly string[] = [];
   try {
     introduce(world);
     await watch.waitForNodes(Math.max(startNodes, MIN_NODES), signal);
-    run = await playLoad(script, world, watch, signal);
+    played = await playLoad(script, world, watch, signal);
     // Only a storm that was played to its end says which nodes should be there.
     const isOver = script.returnsToMinimum && !signal.aborted;
     leftovers = isOver ? await watch.findLeftovers() : [];
@@ -50,11 +51,11 @@ export async function playDemo(script: DemoScript, signal: AbortSignal): Promise
     world.service.removeAllListeners('exit');
     say('tearing down');
     leftovers = [...leftovers, ...(await world.tearDown())];
-    if (run === undefined && signal.aborted) {
+    if (played === undefined && signal.aborted) {
       await removeFolder(world);
     }
   }
-  const result = summarize(script, watch.timeline, run, leftovers);
+  const result = summarize(script, watch.timeline, played, leftovers);
   const ok = result.ok && !signal.aborted;
   if (ok || signal.aborted) {
     await removeFolder(world);
@@ -74,31 +75,38 @@ function introduce(world: DemoWorld): void {
   });
 }
 
+interface Played {
+  readonly run: LoadRun;
+  /** So long neither the visitors nor their watch could run; no time in `run` counts it. */
+  readonly standstillMs: number;
+}
+
 /** The load from its first request until its end, watched. */
 async function playLoad(
   script: DemoScript,
   world: DemoWorld,
   watch: Watch,
   signal: AbortSignal,
-): Promise<LoadRun> {
+): Promise<Played> {
   const { curve, returnsToMinimum, seed } = script;
   let stopped = false;
   const ended = new AbortController();
+  const clock = createAwakeClock(createSystemClock());
   const run = startLoad({
     url: world.url,
     rateAt: (seconds) => (stopped ? 0 : curve.rateAt(seconds)),
     durationMs: curve.durationSeconds * 1000,
     seed,
     signal: AbortSignal.any([signal, ended.signal]),
+    clock,
   });
   watch.begin(run);
-  const clock = createSystemClock();
   const peakSeconds = findPeakSeconds(curve);
   const done = run.done.then(() => ended.abort());
   let nextProgressMs = 0;
   while (!signal.aborted && !ended.signal.aborted) {
     const moment = await watch.look();
-    const elapsedMs = clock.steadyMs() - run.startedAtMs;
+    const { elapsedMs } = run;
     if (elapsedMs >= nextProgressMs) {
       nextProgressMs += PROGRESS_INTERVAL_MS;
       showProgress(moment, run);
@@ -112,7 +120,7 @@ async function playLoad(
     await clock.sleep(LOOK_INTERVAL_MS, ended.signal).catch(() => undefined);
   }
   await done;
-  return run;
+  return { run, standstillMs: clock.standstillMs };
 }
 
 /** The last second of the highest rate. */
@@ -143,9 +151,10 @@ function formatMs(ms: number | undefined): string {
 function summarize(
   script: DemoScript,
   timeline: readonly Moment[],
-  run: LoadRun | undefined,
+  played: Played | undefined,
   leftovers: readonly string[],
 ): DemoResult {
+  const run = played?.run;
   const storm = measureStorm(timeline, TARGET_PER_NODE_RPS);
   const caughtUpMs = 1000 * ((storm.onsetSeconds ?? 0) + (storm.secondsToCatchUp ?? 0));
   const p99 = (fromMs: number, toMs: number): number | null => {
@@ -161,6 +170,7 @@ function summarize(
     secondsToCatchUp: toMilliseconds(storm.secondsToCatchUp),
     p99OnsetSeconds: p99(0, caughtUpMs),
     p99AfterSeconds: p99(caughtUpMs, Number.POSITIVE_INFINITY),
+    standstillSeconds: Math.round(played?.standstillMs ?? 0) / 1000,
     leftovers: leftovers.length,
   };
   const isBack = !script.returnsToMinimum || summary.finalNodes === MIN_NODES;
@@ -172,7 +182,6 @@ function summarize(
     ratedPerNodeRps: TARGET_PER_NODE_RPS,
     failures: run?.failures ?? new Map(),
     leftovers,
-    reservation: run && findReservation(run),
     keptFolder: undefined,
   };
 }

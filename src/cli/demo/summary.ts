@@ -1,6 +1,5 @@
-import type { LoadRun } from '../../embedded/load-generator.ts';
 import type { FailureGroup, FailureReason } from '../../embedded/failure-log.ts';
-import { print, printJson, say } from '../print.ts';
+import { print, printJson } from '../print.ts';
 import { drawChart } from './chart.ts';
 import type { Moment } from './timeline.ts';
 
@@ -16,6 +15,8 @@ export interface DemoSummary {
   /** Over requests meant to be sent before the capacity had caught up; null when there are none. */
   readonly p99OnsetSeconds: number | null;
   readonly p99AfterSeconds: number | null;
+  /** So long the machine let neither the visitors nor their watch run; no other figure counts it. */
+  readonly standstillSeconds: number;
   /** Processes and servers that should not be there at the end. */
   readonly leftovers: number;
 }
@@ -28,41 +29,25 @@ export interface DemoResult {
   readonly ratedPerNodeRps: number;
   readonly failures: ReadonlyMap<FailureReason, FailureGroup>;
   readonly leftovers: readonly string[];
-  /** Why the figures say little of Rackfire, when the machine was too busy to play the load on time. */
-  readonly reservation: string | undefined;
   /** Where the logs are, when something went wrong. */
   readonly keptFolder: string | undefined;
 }
 
-/** When so many came late, the highest hundredth of latencies is the machine's. */
-const LATE_SHARE = 0.01;
-
-/** @returns Undefined when the load was played on time. */
-export function findReservation({
-  due,
-  late,
-  longestDelayMs,
-}: Pick<LoadRun, 'due' | 'late' | 'longestDelayMs'>): string | undefined {
-  return late <= LATE_SHARE * due
-    ? undefined
-    : `this machine was too busy, so do not believe the figures: ${late} of ${due} requests were sent more than 0.1 s late, one of them ${seconds(longestDelayMs / 1_000)}`;
-}
-
-/** What has come of it; as JSON it is the last line, also of who reads both streams as one. */
+/** What has come of it. */
 export function tellResult(result: DemoResult, isJson: boolean): void {
-  if (!isJson) {
+  if (isJson) {
+    printJson(result.summary);
+  } else {
     printSummary(result);
-    return;
   }
-  if (result.reservation !== undefined) {
-    say(result.reservation);
-  }
-  printJson(result.summary);
 }
+
+/** Less is no news on a machine of today. */
+const TOLD_STANDSTILL_SECONDS = 0.1;
 
 /** For a person: a chart, then the figures, and what there is against them. */
 function printSummary(result: DemoResult): void {
-  const { summary, failures, leftovers, reservation, keptFolder } = result;
+  const { summary, failures, leftovers, keptFolder } = result;
   print('');
   print(drawChart(result.timeline, result.ratedPerNodeRps));
   print('');
@@ -86,8 +71,10 @@ function printSummary(result: DemoResult): void {
   if (keptFolder !== undefined) {
     print(`logs are in ${keptFolder}`);
   }
-  if (reservation !== undefined) {
-    print(reservation);
+  if (summary.standstillSeconds >= TOLD_STANDSTILL_SECONDS) {
+    print(
+      `this machine stood still for ${seconds(summary.standstillSeconds)} in all: the figures leave that out`,
+    );
   }
 }
 

@@ -35,7 +35,7 @@ export class Watch {
     }
     const run = this.#run;
     const moment = {
-      atSeconds: run === undefined ? 0 : (createSystemClock().steadyMs() - run.startedAtMs) / 1000,
+      atSeconds: (run?.elapsedMs ?? 0) / 1000,
       intendedRps: run?.intendedRps ?? 0,
       nodesInService: this.#inService(),
       queued: this.#report?.queued ?? 0,
