@@ -1,6 +1,7 @@
 import { Agent, type IncomingMessage, request as sendRequest } from 'node:http';
 import { type Clock, createSystemClock } from '../control/clock.ts';
 import { drawArrivals } from './arrivals.ts';
+import { createAwakeClock } from './awake-clock.ts';
 import { createFailureLog, type FailureGroup, type FailureReason } from './failure-log.ts';
 import { createLatencyRecord, type LatencyRecord, percentileOf } from './latency-record.ts';
 
@@ -14,6 +15,7 @@ export interface LoadOptions {
   readonly seed: number;
   /** Ends the run at once: what is under way is cut off and counted as cancelled, not as failed. */
   readonly signal: AbortSignal;
+  /** Default: one that stands still with its machine, see awake-clock.ts. */
   readonly clock?: Clock;
   /** An answer that ends later than this after its intended instant is a failure. Default 30 s. */
   readonly timeoutMs?: number;
@@ -73,8 +75,8 @@ interface Pending {
 /**
  * Starts an open-loop load: requests are sent at instants drawn in advance, whether or not earlier ones have
  * been answered, and each latency counts from the instant at which its request *should* have been sent. So a
- * site that stalls is charged for everybody who would have come meanwhile, and so is a generator that is late,
- * by the clock it is given (awake-clock.ts has one that leaves out when neither could run).
+ * site that stalls is charged for everybody who would have come meanwhile, and so is a generator that is late, by
+ * its clock.
  *
  * Nothing is ever sent twice. Connections are kept alive, the one used last goes first, and a server's
  * `Connection: close` is respected.
@@ -115,7 +117,7 @@ class Load implements LoadRun {
       throw new RangeError(`a load needs an http: URL, not ${options.url}`);
     }
     this.#options = options;
-    this.#clock = options.clock ?? createSystemClock();
+    this.#clock = options.clock ?? createAwakeClock(createSystemClock());
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     this.#maxOpenSockets = options.maxOpenSockets ?? DEFAULT_MAX_OPEN_SOCKETS;
     this.#target = {

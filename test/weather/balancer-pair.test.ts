@@ -74,7 +74,10 @@ weather(
       (view) => isSo(view, 'ready ready ready drain'),
       mortal.watch,
     );
-    await service.told(({ msg, action }) => msg === 'action done' && action === 'destroy');
+    await service.told(
+      ({ msg, action }) => msg === 'action done' && action === 'destroy',
+      killedAt,
+    );
     expect(actionsSince(service, killedAt)).toEqual(['destroy news-web-4']);
 
     await site.untilConverged(3);
