@@ -13,7 +13,9 @@ export interface AwakeClock extends Clock {
  * those who play the visitors on the machine that also carries the site. When it stops for two seconds, as virtual
  * machines do now and then, the visitors stop as well, and no visitor of a real site would wait for that.
  *
- * A site that stalls while its visitors go on gets none of this: they look at least every 50 ms.
+ * A site that stalls while its visitors go on gets none of this: they look at least every 50 ms. But a machine that
+ * stops looks like one that only gives this process no time, in which the site goes on or stalls unseen: so say with
+ * the figures for how long it was.
  */
 export function createAwakeClock(clock: Clock): AwakeClock {
   let lookedMs = clock.steadyMs();

@@ -30,7 +30,7 @@ export interface LoadOptions {
 
 /** A load under way. The counters are live; `due = ok + failed + inFlight + cancelled` always holds. */
 export interface LoadRun {
-  /** Since the start by the clock: what every time in this run counts from. */
+  /** By the load's clock since its start, as every time in this run. */
   readonly elapsedMs: number;
   /** Requests whose time has come. */
   readonly due: number;

@@ -515,6 +515,18 @@ describe('standby', () => {
     expect(planAt(4, { nodes: around }, two, soonNodes).said).toEqual(said);
   });
 
+  test('how many are left on standby is said beside boots that are needed, and else not', () => {
+    const two = webTier({ standby: { state: 'paused', nodes: 2 } });
+    const left = [2, 3, 4].map(
+      (soonNodes) => planAt(4, { nodes: around }, two, soonNodes).leftNodes,
+    );
+    expect(left).toEqual([2, 1, undefined]);
+    const forStandby = planAt(2, { nodes: around.slice(0, 3) }, two);
+    expect([forStandby.said, forStandby.leftNodes]).toEqual([['boot 4 standby'], undefined]);
+    const withoutBoot = planAt(4, { nodes: around, circuit: 'open' }, two, 2);
+    expect([withoutBoot.said, withoutBoot.leftNodes]).toEqual([[], undefined]);
+  });
+
   test('one that is being restored, as if it were being made, is waited for: no second one is woken', () => {
     const saved = webTier({ standby: { state: 'saved', nodes: 2 } });
     const restored = sightingOf(
