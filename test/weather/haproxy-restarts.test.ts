@@ -110,12 +110,14 @@ async function restart(
   const listens = untilListens(site).then(() => run.elapsedMs);
   const started = site.haproxy.start();
   const listensAtMs = await listens;
+  // By the machine's own clock: the load's stands still with it, and this is to be short whatever happens.
+  const listenedAtMs = performance.now();
   const due = run.due - dueBefore;
   await until(
     () => run.ok,
     (ok) => ok > okBefore,
   );
-  const firstOkMs = run.elapsedMs - listensAtMs;
+  const firstOkMs = performance.now() - listenedAtMs;
   await started;
 
   expect(firstOkMs, 'until the first answer').toBeLessThan(1_000);
